@@ -1,0 +1,1 @@
+"""What the branches share inside the network."""

@@ -1,0 +1,136 @@
+"""The one place that swaps attention processors, and the one attention forward of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from retouch.backbone.layers import AttentionLayer
+from retouch.backbone.model import Backbone
+from retouch.branches import Row, Step
+from retouch.errors import RetouchError
+
+
+@dataclass
+class Moment:
+    """What the network is evaluated on right now; the loop sets it, edits read it."""
+
+    step: Step | None = None
+    rows: Sequence[Row] = ()
+
+
+class AttentionEdit(Protocol):
+    """A change to attention. Tensors are per row: [rows, heads, tokens, dim] and [rows, heads, queries, keys]."""
+
+    def wants(self, layer: AttentionLayer) -> bool:
+        """Whether this edit touches the layer at all."""
+        ...
+
+    def change_qkv(
+        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The queries, keys and values to attend with."""
+        ...
+
+    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
+        """The rows whose attention probabilities this edit needs now; none lets every row use fused attention."""
+        ...
+
+    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+        """The probabilities [heads, queries, keys] to use for the rows asked for."""
+        ...
+
+
+@contextmanager
+def attached(model: Backbone, edits: Sequence[AttentionEdit], moment: Moment) -> Iterator[None]:
+    """Installs one editing processor per selected layer and puts the network's own objects back afterwards, always.
+
+    Raises:
+        RetouchError: when an edit selects no layer of this network, or edits are attached already.
+    """
+    unet = model.unet
+    own = dict(unet.attn_processors)
+    if any(isinstance(processor, EditedAttention) for processor in own.values()):
+        raise RetouchError("attention is already edited on this model: pass all edits in one list.")
+    layers = {f"{layer.name}.processor": layer for layer in model.attention_layers()}
+    installed = dict(own)
+    for edit in edits:
+        chosen = [key for key, layer in layers.items() if edit.wants(layer)]
+        if not chosen:
+            raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
+    for key, layer in layers.items():
+        mine = [edit for edit in edits if edit.wants(layer)]
+        if mine:
+            installed[key] = EditedAttention(layer, mine, moment)
+    try:
+        unet.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
+        yield
+    finally:
+        unet.set_attn_processor(dict(own))
+
+
+class EditedAttention:
+    """diffusers' attention forward with a place to change queries, keys, values and probabilities.
+
+    Follows ``AttnProcessor2_0``: rows whose probabilities nobody needs go through fused
+    ``scaled_dot_product_attention``.
+    """
+
+    def __init__(self, layer: AttentionLayer, edits: Sequence[AttentionEdit], moment: Moment) -> None:
+        self.layer, self.edits, self.moment = layer, edits, moment
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+        **_: Any,
+    ) -> Tensor:
+        """Attention of ``hidden_states`` [B, tokens, dim] to itself or to ``encoder_hidden_states``."""
+        residual = hidden_states
+        if attn.group_norm is not None:
+            hidden_states = attn.group_norm(hidden_states.transpose(1, 2)).transpose(1, 2)
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        if encoder_hidden_states is not None and attn.norm_cross:
+            context = attn.norm_encoder_hidden_states(context)
+
+        def heads(x: Tensor) -> Tensor:  # (B, tokens, heads·dim) -> (B, heads, tokens, dim)
+            return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
+
+        query, key, value = heads(attn.to_q(hidden_states)), heads(attn.to_k(context)), heads(attn.to_v(context))
+        for edit in self.edits:
+            query, key, value = edit.change_qkv(self.layer, self.moment, query, key, value)
+        out = self._attend(attn, query, key, value)
+        out = out.transpose(1, 2).flatten(2).to(query.dtype)
+        out = attn.to_out[1](attn.to_out[0](out))
+        if attn.residual_connection:
+            out = out + residual
+        result: Tensor = out / attn.rescale_output_factor
+        return result
+
+    def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        rows = list(self.moment.rows)
+        asked: list[Row] = []
+        for edit in self.edits:
+            asked += [row for row in edit.rows_with_probs(self.layer, self.moment) if row in rows and row not in asked]
+        if not asked:
+            return functional.scaled_dot_product_attention(query, key, value, scale=attn.scale)
+        slow = [rows.index(row) for row in asked]
+        fast = [i for i in range(len(rows)) if i not in slow]
+        out = torch.empty_like(query)
+        if fast:
+            out[fast] = functional.scaled_dot_product_attention(query[fast], key[fast], value[fast], scale=attn.scale)
+        scores = (query[slow] @ key[slow].transpose(-1, -2)).float() * attn.scale
+        probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
+        for edit in self.edits:
+            probs = edit.change_probs(self.layer, self.moment, probs)
+        out[slow] = torch.stack([probs[row] for row in asked]) @ value[slow]
+        return out

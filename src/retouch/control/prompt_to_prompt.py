@@ -1,0 +1,159 @@
+"""Prompt-to-Prompt (Hertz et al. 2022): the target branch sees through the source branch's attention maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from retouch.backbone.layers import AttentionLayer
+from retouch.backbone.model import Backbone
+from retouch.branches import SOURCE, TARGET, Row, State, Step
+from retouch.control.attach import AttentionEdit, Moment, attached
+from retouch.control.local_blend import LocalBlend
+from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping
+
+Aligner = Literal["auto", "replace", "refine"]
+
+
+@dataclass(frozen=True)
+class TokenAlignment:
+    """How the source's cross-attention maps become the target's: ``maps @ mapping`` where ``shared``, own elsewhere."""
+
+    mapping: Tensor  # [source tokens, target tokens]
+    shared: Tensor  # [target tokens], 0 or 1
+
+    @classmethod
+    def between(cls, source: Tokens, target: Tokens, aligner: Aligner) -> TokenAlignment:
+        """The alignment of two prompts; ``auto`` replaces when they have equally many words, else refines."""
+        if aligner == "auto":
+            aligner = "replace" if len(source.words) == len(target.words) else "refine"
+        if aligner == "replace":
+            return cls(replacement_mapping(source, target), torch.ones(target.length))
+        return cls(*refinement_mapping(source, target))
+
+
+class PromptToPrompt:
+    """Replaces the target's attention maps by the source's for a share of the steps.
+
+    Args:
+        source, target: the tokenized prompts.
+        aligner: ``replace`` (word for word), ``refine`` (alignment; new tokens keep their own maps) or ``auto``.
+        cross_replace_steps: share of the steps (0..1) in which cross-attention maps are replaced.
+        cross_replace_words: this share for single target words.
+        self_replace_steps: the same for self-attention maps.
+        self_replace_downsampling: self-attention is replaced where the map is at least this many times coarser than
+            the latent; 4 is the paper's 16×16 of 64×64.
+        reweight: factors for the maps of single target words.
+        blend: keeps the target equal to the source outside the named words' region.
+
+    Raises:
+        BadPrompt: when a named word is not in its prompt, or ``replace`` meets prompts of different length.
+    """
+
+    def __init__(
+        self,
+        source: Tokens,
+        target: Tokens,
+        *,
+        aligner: Aligner = "auto",
+        cross_replace_steps: float = 0.8,
+        cross_replace_words: Mapping[str, float] | None = None,
+        self_replace_steps: float = 0.6,
+        self_replace_downsampling: int = 4,
+        reweight: Mapping[str, float] | None = None,
+        blend: LocalBlend | None = None,
+    ) -> None:
+        self.alignment = TokenAlignment.between(source, target, aligner)
+        self.cross_share = per_token(target, cross_replace_words or {}, cross_replace_steps)
+        self.self_share = self_replace_steps
+        self.downsampling = self_replace_downsampling
+        self.factors = per_token(target, reweight or {}, 1.0)
+        self.blend = blend
+        self.moment = Moment()
+
+    @contextmanager
+    def attached(self, model: Backbone) -> Iterator[None]:
+        """The network with the source's maps handed to the target; undone on leaving, whatever happens."""
+        coarsest = max(layer.downsampling for layer in model.attention_layers(kind="self"))
+        edits: list[AttentionEdit] = [
+            _CrossMaps(self, model.device),
+            _SelfMaps(self.self_share, min(self.downsampling, coarsest)),
+        ]
+        if self.blend:
+            edits.append(self.blend.recorder(model))
+        with attached(model, edits, self.moment):
+            yield
+
+    def begin(self, step: Step, rows: Sequence[Row]) -> None:
+        """Tells the edits what the network is about to see."""
+        self.moment.step, self.moment.rows = step, rows
+
+    def after_step(self, state: State, step: Step) -> State:
+        """The state, blended with the source where a local blend is set."""
+        return self.blend.apply(state, step) if self.blend else state
+
+
+class _CrossMaps:
+    """Cross-attention: A_tgt ← α (A_src · mapping) + (1 − α) A_tgt, per token, times the reweighting factors."""
+
+    def __init__(self, control: PromptToPrompt, device: torch.device) -> None:
+        self.mapping = control.alignment.mapping.to(device)
+        self.shared = control.alignment.shared.to(device)
+        self.share, self.factors = control.cross_share.to(device), control.factors.to(device)
+        self.last = float(control.cross_share.max())
+
+    def wants(self, layer: AttentionLayer) -> bool:
+        return layer.kind == "cross"
+
+    def change_qkv(
+        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return query, key, value
+
+    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
+        assert moment.step is not None
+        return [SOURCE, TARGET] if moment.step.done < self.last else []
+
+    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+        if SOURCE not in probs or TARGET not in probs:
+            return probs
+        assert moment.step is not None
+        dtype = probs[TARGET].dtype
+        active = (moment.step.done < self.share).to(dtype)  # per target token
+        shared = self.shared.to(dtype)
+        carried = probs[SOURCE] @ self.mapping.to(dtype)
+        new = (carried * shared + probs[TARGET] * (1 - shared)) * self.factors.to(dtype)
+        return {**probs, TARGET: new * active + probs[TARGET] * (1 - active)}
+
+
+@dataclass(frozen=True)
+class _SelfMaps:
+    """Self-attention: equal maps are equal queries and keys, so the target takes both and stays fused."""
+
+    share: float
+    downsampling: int
+
+    def wants(self, layer: AttentionLayer) -> bool:
+        return layer.kind == "self" and layer.downsampling >= self.downsampling
+
+    def change_qkv(
+        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        step, rows = moment.step, list(moment.rows)
+        if step is None or step.done >= self.share or SOURCE not in rows or TARGET not in rows:
+            return query, key, value
+        source, target = rows.index(SOURCE), rows.index(TARGET)
+        order = [source if i == target else i for i in range(len(rows))]
+        return query[order], key[order], value
+
+    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
+        return ()
+
+    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+        return probs

@@ -1,0 +1,1 @@
+"""How the predictions of one step are combined."""

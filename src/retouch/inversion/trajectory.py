@@ -1,0 +1,60 @@
+"""What every inversion yields: the latents on the way up, and the meaning of each text at each step down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from retouch.backbone.schedule import Schedule
+from retouch.branches import Row
+
+Progress = Callable[[int], None]
+"""Called with the number of steps just finished."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Prompt embeddings [1, tokens, dim] by name ("source", "target", "null"), or one such per schedule index."""
+
+    embeds: Mapping[str, Tensor | Sequence[Tensor]]
+
+    def at(self, name: str, index: int) -> Tensor:
+        """The embedding that ``name`` means at schedule index ``index``."""
+        value = self.embeds[name]
+        return value if isinstance(value, Tensor) else value[index]
+
+    def batch(self, rows: Sequence[Row], index: int) -> Tensor:
+        """The embeddings of ``rows`` as one batch [rows, tokens, dim]."""
+        return torch.cat([self.at(row.text, index) for row in rows])
+
+    def same(self, name: str, other: str) -> bool:
+        """Whether two names mean the very same embedding at every step, so that one evaluation serves both."""
+        return self.embeds[name] is self.embeds[other]
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """An inverted picture.
+
+    ``latents`` are z*_0 … z*_T, each [1, C, h, w]; ``latents[i + 1]`` belongs to schedule index ``i``. Denoising
+    starts from the last. When ``aligned``, the source branch is set to z*_t after every step, which makes its
+    reconstruction exact.
+    """
+
+    schedule: Schedule
+    latents: Sequence[Tensor]
+    texts: Texts
+    aligned: bool = False
+
+    @property
+    def start(self) -> Tensor:
+        """The noisiest latent, from which the branches are denoised."""
+        return self.latents[-1]
+
+    @property
+    def steps(self) -> int:
+        """How many steps lead down from the start."""
+        return len(self.latents) - 1

@@ -1,0 +1,1 @@
+"""The editing systems, one short file each: a choice of inversion, control and guidance."""

@@ -1,0 +1,79 @@
+"""What a method is given, what it gives back, and the base all methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from retouch.errors import BadPrompt
+from retouch.methods.parameters import check_all
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from retouch.backbone.model import Backbone
+
+
+@dataclass(frozen=True)
+class Job:
+    """One edit to be done.
+
+    ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
+    ``progress`` is called with the number of steps just finished.
+    """
+
+    model: Backbone
+    latents: Tensor
+    target: str
+    source: str | None
+    generator: Generator
+    progress: Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed."""
+
+    target: Tensor
+    source: Tensor | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """The base of all methods. A subclass is a frozen dataclass whose fields are declared parameters."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    good_for: ClassVar[str]
+    needs_source: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_all(self)
+
+    def steps(self) -> int:
+        """How many steps the progress bar should expect."""
+        raise TypeError(f"{type(self).__name__} does not say how many steps it takes")
+
+    def evaluations(self) -> int:
+        """How many network evaluations (rows of a batch) one edit costs."""
+        raise TypeError(f"{type(self).__name__} does not say what it costs")
+
+    def edit(self, job: Job) -> Outcome:
+        """Does the edit."""
+        raise TypeError(f"{type(self).__name__} does not edit")
+
+
+def source_of(job: Job, method: str) -> str:
+    """The job's source prompt.
+
+    Raises:
+        BadPrompt: when there is none.
+    """
+    if not job.source:
+        raise BadPrompt(
+            f"{method} needs to know what the picture shows: give a source prompt with --from (sdedit does without)."
+        )
+    return job.source

@@ -1,0 +1,142 @@
+"""One declaration per parameter: default, range, unit, help and source, from which everything else derives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from retouch.errors import BadParameter
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What a method's field means: its kind, default, inclusive range or choices, unit, one-line help, source."""
+
+    name: str
+    kind: str  # "number" | "whole number" | "yes or no" | "choice" | "text"
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    source: str = ""
+    optional: bool = False  # None is a value: "let the method choose"
+
+    def range(self) -> str:
+        """The allowed values in words."""
+        match self.kind:
+            case "choice":
+                return " | ".join(self.choices)
+            case "yes or no":
+                return "true | false"
+            case "text":
+                return "text"
+        low = "" if self.low is None else f"{self.low:g}"
+        high = "" if self.high is None else f"{self.high:g}"
+        return f"{low}..{high}"
+
+    def read(self, text: str) -> Any:
+        """The value that ``text`` (from a command line) stands for.
+
+        Raises:
+            BadParameter: when it is not of this kind.
+        """
+        if self.optional and text.lower() in ("none", "auto", ""):
+            return None
+        try:
+            match self.kind:
+                case "number":
+                    return float(text)
+                case "whole number":
+                    return int(text)
+                case "yes or no":
+                    return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
+        except (ValueError, KeyError):
+            raise BadParameter(f"{self.name} is {text!r}, expected a {self.kind} in {self.range()}.") from None
+        return text
+
+    def check(self, value: Any) -> None:
+        """Refuses a value outside the range.
+
+        Raises:
+            BadParameter: naming the parameter, the value and what is allowed.
+        """
+        if value is None and self.optional:
+            return
+        right_type = {
+            "number": isinstance(value, int | float) and not isinstance(value, bool),
+            "whole number": isinstance(value, int) and not isinstance(value, bool),
+            "yes or no": isinstance(value, bool),
+            "choice": value in self.choices,
+            "text": isinstance(value, str),
+        }[self.kind]
+        inside = right_type and not (
+            self.kind in ("number", "whole number")
+            and not ((self.low is None or value >= self.low) and (self.high is None or value <= self.high))
+        )
+        if not inside:
+            raise BadParameter(f"{self.name} is {value!r}, expected a {self.kind} in {self.range()}: {self.help}")
+
+
+def parameter(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    unit: str = "",
+    source: str = "",
+    kind: str | None = None,
+) -> Any:
+    """A dataclass field that declares a method's parameter; its kind follows from the default and the choices."""
+    if kind is None:
+        kind = (
+            "choice" if choices
+            else "yes or no" if isinstance(default, bool)
+            else "whole number" if isinstance(default, int)
+            else "number" if isinstance(default, float)
+            else "text"
+        )  # fmt: skip
+    meta = {
+        "kind": kind, "help": help, "low": low, "high": high, "choices": choices, "unit": unit, "source": source,
+        "optional": default is None,
+    }  # fmt: skip
+    return dataclasses.field(default=default, metadata=meta)
+
+
+def parameters_of(method: type[Any] | Any) -> tuple[Parameter, ...]:
+    """The declared parameters of a method, in order."""
+    return tuple(
+        Parameter(name=field.name, default=field.default, **field.metadata)
+        for field in dataclasses.fields(method)
+        if "kind" in field.metadata
+    )
+
+
+def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> Any:
+    """A method with ``settings`` (values, or text from a command line) in place of its defaults.
+
+    Raises:
+        BadParameter: for a parameter the method does not have, or a value outside its range.
+    """
+    known = {p.name: p for p in parameters_of(method)}
+    values = {}
+    for key, value in settings.items():
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise BadParameter(f"{name} has no parameter {key!r}{hint}; its parameters are: {', '.join(known)}.")
+        text = isinstance(value, str) and known[key].kind not in ("text", "choice")
+        values[key] = known[key].read(value) if text or value in ("none", "auto") and known[key].optional else value
+    return method(**values)
+
+
+def check_all(method: Any) -> None:
+    """Checks every declared parameter of a method; for ``__post_init__``."""
+    for declared in parameters_of(method):
+        declared.check(getattr(method, declared.name))

@@ -1,0 +1,50 @@
+"""The methods by name: ours, and those that other packages register under the entry-point group ``retouch.methods``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from retouch.errors import BadParameter
+from retouch.methods.method import Method
+from retouch.methods.parameters import with_settings
+
+_OWN = {
+    "prox-npi": "prox_npi:ProxNPI",
+    "negative-prompt": "negative_prompt:NegativePrompt",
+    "prompt-to-prompt": "prompt_to_prompt:PromptToPromptEdit",
+    "ddim": "ddim:DDIM",
+    "ddib": "ddib:DDIB",
+    "sdedit": "sdedit:SDEdit",
+}
+
+
+@cache
+def methods() -> Mapping[str, type[Method]]:
+    """Every method by its name on the command line."""
+    found: dict[str, type[Method]] = {}
+    for name, place in _OWN.items():
+        module, _, attribute = place.partition(":")
+        found[name] = getattr(import_module(f"retouch.methods.{module}"), attribute)
+    for point in entry_points(group="retouch.methods"):
+        found[point.name] = point.load()
+    return found
+
+
+def method_named(name: str, settings: Mapping[str, Any] | None = None) -> Method:
+    """The method ``name`` with ``settings`` in place of its defaults.
+
+    Raises:
+        BadParameter: when there is no such method, no such parameter, or a value is outside its range.
+    """
+    known = methods()
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise BadParameter(f"there is no method {name!r}{hint}; the methods are: {', '.join(known)}.")
+    method: Method = with_settings(known[name], settings or {}, name)
+    return method

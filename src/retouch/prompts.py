@@ -1,0 +1,215 @@
+"""Words and tokens: which tokens a word owns, how the words of two prompts correspond, and mixing embeddings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retouch.errors import BadPrompt
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a prompt, without its punctuation, and the positions of its tokens in the padded sequence."""
+
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A prompt as the text encoder sees it: token ids padded to ``length``, its words, where the content ends."""
+
+    prompt: str
+    ids: tuple[int, ...]
+    words: tuple[Word, ...]
+    end: int  # the position of the first end-of-text token
+
+    @property
+    def length(self) -> int:
+        """The length of the padded sequence."""
+        return len(self.ids)
+
+
+def tokenize(tokenizer: Any, prompt: str) -> Tokens:
+    """Splits ``prompt`` into words and finds each word's tokens.
+
+    "cat," is the word "cat". Words that the model's token limit cuts off own no tokens and are left out.
+    """
+    encoded = tokenizer(
+        prompt,
+        padding="max_length",
+        truncation=True,
+        max_length=tokenizer.model_max_length,
+        return_offsets_mapping=True,
+    )
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    end = next((i for i, token in enumerate(ids) if i and token == tokenizer.eos_token_id), len(ids) - 1)
+    words = []
+    for match in _WORD.finditer(prompt):
+        first, last = match.span()
+        # byte-level tokenizers may count the space before a word as the word's: compare by overlap
+        owned = tuple(i for i in range(1, end) if offsets[i][0] < last and offsets[i][1] > first)
+        if owned:
+            words.append(Word(match.group().lower(), owned))
+    return Tokens(prompt, tuple(ids), tuple(words), end)
+
+
+def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
+    """The token positions of every word of ``phrase`` in the prompt.
+
+    Raises:
+        BadPrompt: when a word is not in the prompt; the sentence names the words there are.
+    """
+    found: list[int] = []
+    for match in _WORD.finditer(phrase.lower()):
+        positions = [i for word in tokens.words if word.text == match.group() for i in word.tokens]
+        if not positions:
+            raise unknown_word(match.group(), [tokens])
+        found += positions
+    if not found:
+        raise BadPrompt(f"{phrase!r} holds no word: name a word of the prompt {tokens.prompt!r}.")
+    return tuple(dict.fromkeys(found))
+
+
+def unknown_word(word: str, prompts: Sequence[Tokens]) -> BadPrompt:
+    """The error for a word that is in none of the prompts."""
+    known = list(dict.fromkeys(w.text for tokens in prompts for w in tokens.words))
+    close = get_close_matches(word, known, n=1)
+    where = " or ".join(repr(tokens.prompt) for tokens in prompts)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return BadPrompt(f"the word {word!r} is not in the prompt {where}{hint}; its words are: {', '.join(known)}.")
+
+
+def replacement_mapping(source: Tokens, target: Tokens) -> Tensor:
+    """The matrix that carries cross-attention maps word by word from ``source`` to ``target``.
+
+    Prompt-to-Prompt, word swap (Hertz et al. 2022, section 3.2): the i-th source word becomes the i-th target word.
+
+    Returns:
+        [source tokens, target tokens]; ``maps @ mapping`` are the maps for the target's tokens. A word of k tokens
+        that becomes one of m gives each of the m the k maps' sum over m, so that no attention is lost.
+
+    Raises:
+        BadPrompt: when the prompts do not have the same number of words.
+    """
+    if len(source.words) != len(target.words):
+        raise BadPrompt(
+            f"'replace' needs prompts with the same number of words, but {source.prompt!r} has {len(source.words)} "
+            f"and {target.prompt!r} has {len(target.words)}: use 'refine' instead."
+        )
+    mapping = torch.zeros(source.length, target.length)
+    matched_source, matched_target = {0}, {0}
+    mapping[0, 0] = 1
+    for old, new in zip(source.words, target.words, strict=True):
+        matched_source |= set(old.tokens)
+        matched_target |= set(new.tokens)
+        if len(old.tokens) == len(new.tokens):
+            for i, j in zip(old.tokens, new.tokens, strict=True):
+                mapping[i, j] = 1
+        else:
+            for i in old.tokens:
+                for j in new.tokens:
+                    mapping[i, j] = 1 / len(new.tokens)
+    # what no word owns (punctuation, end of text, padding) corresponds in order
+    rest_source = [i for i in range(source.length) if i not in matched_source]
+    rest_target = [j for j in range(target.length) if j not in matched_target]
+    for k, j in enumerate(rest_target):
+        mapping[rest_source[min(k, len(rest_source) - 1)] if rest_source else source.end, j] = 1
+    return mapping
+
+
+def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
+    """Which source token each target token corresponds to, by global sequence alignment.
+
+    Prompt-to-Prompt, refinement (Hertz et al. 2022, equation 6) with the authors' Needleman–Wunsch scores: match 1,
+    mismatch -1, gap 0.
+
+    Returns:
+        ``(mapping [source tokens, target tokens], shared [target tokens])``; ``shared`` is 1 where the target's
+        token has a counterpart and 0 where it is new and keeps its own map.
+    """
+    a, b = source.ids[: source.end + 1], target.ids[: target.end + 1]
+    score = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for i, left in enumerate(a, 1):
+        for j, right in enumerate(b, 1):
+            diagonal = score[i - 1][j - 1] + (1 if left == right else -1)
+            score[i][j] = max(diagonal, score[i - 1][j], score[i][j - 1])
+    mapping, shared = torch.zeros(source.length, target.length), torch.zeros(target.length)
+    i, j = len(a), len(b)
+    while i and j:
+        match = a[i - 1] == b[j - 1]
+        if score[i][j] == score[i - 1][j - 1] + (1 if match else -1) and match:
+            mapping[i - 1, j - 1] = shared[j - 1] = 1
+            i, j = i - 1, j - 1
+        elif score[i][j] == score[i][j - 1]:
+            j -= 1
+        elif score[i][j] == score[i - 1][j]:
+            i -= 1
+        else:  # a mismatch on the best path: the target's token is new
+            i, j = i - 1, j - 1
+    for j in range(len(b), target.length):  # padding corresponds to padding
+        mapping[min(len(a) + j - len(b), source.length - 1), j] = shared[j] = 1
+    return mapping, shared
+
+
+def changed_words(source: Tokens, target: Tokens) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words only the source has and the words only the target has, by alignment, without articles."""
+    from difflib import SequenceMatcher
+
+    a, b = [w.text for w in source.words], [w.text for w in target.words]
+    old: list[str] = []
+    new: list[str] = []
+    for tag, i1, i2, j1, j2 in SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
+        if tag != "equal":
+            old += a[i1:i2]
+            new += b[j1:j2]
+    articles = {"a", "an", "the"}
+    return tuple(w for w in old if w not in articles), tuple(w for w in new if w not in articles)
+
+
+def word_numbers(text: str) -> dict[str, float]:
+    """Reads ``"cat=0.4,hat=2"`` into ``{"cat": 0.4, "hat": 2.0}``.
+
+    Raises:
+        BadPrompt: when an entry is not ``word=number``.
+    """
+    numbers: dict[str, float] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        word, _, number = entry.rpartition("=")
+        try:
+            numbers[word.strip().lower()] = float(number)
+        except ValueError:
+            word = ""
+        if not word.strip():
+            raise BadPrompt(f"{entry!r} is not word=number: write for instance hat=2,cat=0.5.")
+    return numbers
+
+
+def per_token(tokens: Tokens, numbers: Mapping[str, float], default: float) -> Tensor:
+    """One number per token [tokens]: a word's own where it is named, ``default`` elsewhere."""
+    values = torch.full((tokens.length,), default)
+    for word, number in numbers.items():
+        values[list(find_words(tokens, word))] = number
+    return values
+
+
+def slerp(share: float, start: Tensor, end: Tensor) -> Tensor:
+    """Spherical interpolation from ``start`` (share 0) to ``end`` (share 1) along the last dimension; same shapes."""
+    if share == 0:
+        return start
+    if share == 1:
+        return end
+    cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1).unsqueeze(-1)
+    angle = torch.arccos(cosine)
+    sine = torch.sin(angle)
+    curved = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / sine.clamp(min=1e-6)
+    return torch.where(sine < 1e-3, torch.lerp(start, end, share), curved)
