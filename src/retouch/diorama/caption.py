@@ -16,7 +16,10 @@ from retouch.diorama.scene import (
     SUBJECTS,
     VARIANTS,
     Scene,
+    has,
+    random_scene,
 )
+from retouch.errors import BadPrompt
 
 PLACE_PHRASES = {
     "beach": "on a beach",
@@ -49,17 +52,21 @@ def _article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
-def caption(scene: Scene, rng: Random | None = None) -> str:
+_USUAL = ("style", "colour", "variant", "pose", "place", "accessory")
+
+
+def caption(scene: Scene, rng: Random | None = None, *, direction: bool = False) -> str:
     """The scene in one English sentence.
 
-    Without ``rng`` the full caption: every attribute is named, always in the same words. With ``rng`` one of many
+    Without ``rng`` the full caption: every attribute is named, always in the same words, the direction only on
+    request. With ``rng`` one of many
     natural variations: other orders, and often only some of the attributes, so that each can be asked for alone.
     """
     if rng is None:
-        return _sentence(scene, dict.fromkeys(("style", "colour", "variant", "pose", "place", "accessory"), True), 0)
+        return _sentence(scene, {**dict.fromkeys(_USUAL, True), "direction": direction}, 0)
     kind = rng.random()
     if kind < 0.45:  # everything that is usually said; the direction now and then
-        said = {name: True for name in ("style", "colour", "variant", "pose", "place", "accessory")}
+        said = dict.fromkeys(_USUAL, True)
         said["direction"] = rng.random() < 0.5
         said["style"] = scene.style != "photo" or rng.random() < 0.6
     elif kind < 0.9:  # any subset
@@ -67,7 +74,7 @@ def caption(scene: Scene, rng: Random | None = None) -> str:
         said["direction"] = rng.random() < 0.3
         said["style"] = rng.random() < (0.85 if scene.style != "photo" else 0.4)
     else:  # one thing only: "a photo of a cat", "a red cat", "a cat on a beach"
-        alone = rng.choice(("style", "colour", "variant", "pose", "place", "accessory", "direction"))
+        alone = rng.choice((*_USUAL, "direction"))
         said = {alone: True}
     return _sentence(scene, said, rng.randrange(6))
 
@@ -126,3 +133,20 @@ def nearest_known(word: str, count: int = 3) -> tuple[str, ...]:
     """The known words most like ``word`` by spelling, best first."""
     meaningful = list(_SINGLE_WORDS)
     return tuple(difflib.get_close_matches(word.lower(), meaningful, n=count, cutoff=0.0))
+
+
+def scene_for(text: str, seed: int) -> Scene:
+    """A scene that the caption describes; what it leaves open is drawn from the seed.
+
+    A caption that names no accessory or style gets none, and a photo.
+
+    Raises:
+        BadPrompt: when the caption names no subject, or one that cannot be as asked (a sitting car).
+    """
+    parts = parse(text).parts
+    if "subject" not in parts:
+        raise BadPrompt(f"the caption {text!r} names nothing to paint: name one of {', '.join(SUBJECTS)}.")
+    for name, value in parts.items():
+        if not has(name, parts["subject"]):
+            raise BadPrompt(f"a {parts['subject']} has no {name}: leave {value!r} out of the caption {text!r}.")
+    return random_scene(seed, **{"accessory": None, "style": "photo", **parts})

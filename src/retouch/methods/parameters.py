@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -140,3 +140,18 @@ def check_all(method: Any) -> None:
     """Checks every declared parameter of a method; for ``__post_init__``."""
     for declared in parameters_of(method):
         declared.check(getattr(method, declared.name))
+
+
+def settings_from_text(pairs: Sequence[str]) -> dict[str, str]:
+    """Reads ``["quantile=0.6"]`` into ``{"quantile": "0.6"}``.
+
+    Raises:
+        BadParameter: when an entry is not ``name=value``.
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise BadParameter(f"--set {pair!r} is not name=value, for instance --set quantile=0.6.")
+        settings[name.strip().replace("-", "_")] = value.strip()
+    return settings

@@ -1,0 +1,1 @@
+"""A diffusion model as the methods see it."""

@@ -1,0 +1,78 @@
+"""The network's attention layers and residual blocks by place, level and resolution, never by index."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Place = Literal["down", "mid", "up"]
+Kind = Literal["self", "cross"]
+
+
+@dataclass(frozen=True)
+class AttentionLayer:
+    """One attention layer.
+
+    ``level`` 0 is the highest resolution; the map's side is the latent's divided by ``downsampling``. ``order``
+    counts the layers of the same kind in the order the network runs them.
+    """
+
+    name: str
+    place: Place
+    level: int
+    kind: Kind
+    order: int
+
+    @property
+    def downsampling(self) -> int:
+        """How many times coarser than the latent the layer's map is."""
+        return int(2**self.level)
+
+
+@dataclass(frozen=True)
+class ResidualBlock:
+    """One residual block; ``index`` counts the blocks of its level in its place."""
+
+    name: str
+    place: Place
+    level: int
+    index: int
+
+
+def _position(name: str, levels: int) -> tuple[Place, int]:
+    if name.startswith("mid_block"):
+        return "mid", levels - 1
+    match = re.match(r"(down|up)_blocks\.(\d+)\.", name)
+    assert match is not None
+    block = int(match.group(2))
+    return ("down", block) if match.group(1) == "down" else ("up", levels - 1 - block)
+
+
+def _run_order(name: str) -> tuple[int, list[int]]:
+    place = {"d": 0, "m": 1, "u": 2}[name[0]]
+    return place, [int(number) for number in re.findall(r"\.(\d+)", name)]
+
+
+def attention_layers(unet: nn.Module) -> tuple[AttentionLayer, ...]:
+    """Every attention layer of a ``UNet2DConditionModel`` in the order it runs; attn1 is self-, attn2 cross-attention."""
+    levels = len(list(unet.get_submodule("down_blocks").children()))
+    found: list[AttentionLayer] = []
+    for suffix, kind in (("attn1", "self"), ("attn2", "cross")):
+        names = [name for name, _ in unet.named_modules() if re.search(rf"transformer_blocks\.\d+\.{suffix}$", name)]
+        for order, name in enumerate(sorted(names, key=_run_order)):
+            found.append(AttentionLayer(name, *_position(name, levels), kind, order))  # type: ignore[arg-type]
+    return tuple(sorted(found, key=lambda layer: (*_run_order(layer.name), layer.kind == "cross")))
+
+
+def residual_blocks(unet: nn.Module) -> tuple[ResidualBlock, ...]:
+    """Every residual block of a ``UNet2DConditionModel`` in the order it runs."""
+    levels = len(list(unet.get_submodule("down_blocks").children()))
+    names = [name for name, _ in unet.named_modules() if re.search(r"_blocks?\.(\d+\.)?resnets\.\d+$", name)]
+    blocks = []
+    for name in sorted(names, key=_run_order):
+        blocks.append(ResidualBlock(name, *_position(name, levels), index=int(name.rsplit(".", 1)[1])))
+    return tuple(blocks)

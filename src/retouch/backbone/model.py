@@ -1,0 +1,172 @@
+"""A latent diffusion model of Stable Diffusion's kind: encode, decode, embed prompts, predict noise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retouch.backbone.layers import AttentionLayer, Kind, Place, attention_layers
+from retouch.backbone.schedule import Schedule, alphas_for, schedule_from_config, to_epsilon
+
+_HASHED_WHOLE = 64 * 2**20  # bytes of weights up to which the fingerprint reads every one of them
+
+
+class Backbone:
+    """The parts of one checkpoint and what the methods ask of them. Nothing in here is a constant of one model.
+
+    Attributes:
+        name: as the user gave it.
+        evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        unet: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        schedule_config: Mapping[str, Any],
+        device: torch.device,
+    ) -> None:
+        self.name, self.device = name, device
+        self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
+        self.schedule_config = dict(schedule_config)
+        self.evaluations = 0
+        for module in (unet, vae, text_encoder):
+            module.eval().requires_grad_(False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The network's own precision; latents and noise are float32 throughout."""
+        dtype: torch.dtype = self.unet.dtype
+        return dtype
+
+    @cached_property
+    def vae_factor(self) -> int:
+        """Pixels per latent cell along one side."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @cached_property
+    def native_side(self) -> int:
+        """The side in pixels of the pictures the network was trained on."""
+        return int(self.unet.config.sample_size) * self.vae_factor
+
+    @cached_property
+    def pixel_multiple(self) -> int:
+        """What a picture's sides must be multiples of."""
+        return int(self.vae_factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @cached_property
+    def max_tokens(self) -> int:
+        """The length of a padded prompt, start and end included."""
+        return int(self.tokenizer.model_max_length)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """z_0 = s·(E(x) − shift): the encoder's mean, never a sample.
+
+        Args:
+            images: [B, 3, H, W] in -1..1, sides multiples of :attr:`pixel_multiple`.
+
+        Returns:
+            float32 [B, C, H / vae_factor, W / vae_factor].
+        """
+        mean = self.vae.encode(images.to(self.device, self.vae.dtype)).latent_dist.mode().float()
+        latents: Tensor = (mean - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
+        return latents
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """D(z / s + shift): float32 pictures [B, 3, H, W] clipped to -1..1."""
+        unscaled = latents / self.vae.config.scaling_factor + (self.vae.config.shift_factor or 0)
+        images: Tensor = self.vae.decode(unscaled.to(self.device, self.vae.dtype)).sample.float()
+        return images.clamp(-1, 1)
+
+    @torch.no_grad()
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """Token embeddings as the U-Net takes them, float32 [B, tokens, dim]; too long prompts are cut off."""
+        encoded = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=self.max_tokens, return_tensors="pt"
+        )
+        mask = None
+        if getattr(self.text_encoder.config, "use_attention_mask", False):
+            mask = encoded["attention_mask"].to(self.device)
+        states: Tensor = self.text_encoder(encoded["input_ids"].to(self.device), attention_mask=mask)[0]
+        return states.float()
+
+    def truncated(self, prompt: str) -> str:
+        """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
+        offsets = self.tokenizer(prompt, return_offsets_mapping=True, truncation=False)["offset_mapping"]
+        content = offsets[1:-1]
+        room = self.max_tokens - 2
+        return "" if len(content) <= room else prompt[content[room][0] :]
+
+    def predict_noise(self, latents: Tensor, timestep: int | Tensor, prompt_embeds: Tensor) -> Tensor:
+        """ε(z, t, c), whatever the network itself predicts. Gradients flow where the caller enables them.
+
+        Args:
+            latents: [B, C, h, w].
+            timestep: one training timestep, or one per row [B].
+            prompt_embeds: [B, tokens, dim].
+
+        Returns:
+            float32, the shape of ``latents``.
+        """
+        self.evaluations += len(latents)
+        t = timestep.to(self.device) if isinstance(timestep, Tensor) else timestep
+        output = self.unet(
+            latents.to(self.dtype), t, encoder_hidden_states=prompt_embeds.to(self.dtype), return_dict=False
+        )[0].float()
+        kind = str(self.schedule_config.get("prediction_type", "epsilon"))
+        if kind == "epsilon":
+            epsilon: Tensor = output
+            return epsilon
+        alpha = alphas_for(self.schedule(1).alphas_cumprod, timestep, latents)
+        return to_epsilon(output, latents, alpha, kind)
+
+    def schedule(self, num_inference_steps: int) -> Schedule:
+        """The checkpoint's own schedule with this many steps (see :func:`schedule_from_config`)."""
+        if num_inference_steps not in self._schedules:
+            self._schedules[num_inference_steps] = schedule_from_config(self.schedule_config, num_inference_steps)
+        return self._schedules[num_inference_steps]
+
+    @cached_property
+    def _schedules(self) -> dict[int, Schedule]:
+        return {}
+
+    def attention_layers(self, place: Place | None = None, kind: Kind | None = None) -> tuple[AttentionLayer, ...]:
+        """The network's attention layers, in the order they run."""
+        return tuple(
+            layer
+            for layer in self._layers
+            if (place is None or layer.place == place) and (kind is None or layer.kind == kind)
+        )
+
+    @cached_property
+    def _layers(self) -> tuple[AttentionLayer, ...]:
+        return attention_layers(self.unet)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that name these weights.
+
+        Small models are hashed whole; of large ones every tensor's name, shape and an even sample of its values.
+        """
+        digest = hashlib.sha256()
+        for part in ("unet", "vae", "text_encoder"):
+            state = getattr(self, part).state_dict()
+            whole = sum(tensor.numel() * tensor.element_size() for tensor in state.values()) <= _HASHED_WHOLE
+            for key in sorted(state):
+                values = state[key].detach().reshape(-1)
+                if not whole:
+                    values = values[:: max(1, values.numel() // 64)]
+                digest.update(f"{part}.{key}{tuple(state[key].shape)}".encode())
+                digest.update(values.float().cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]

@@ -1,0 +1,29 @@
+"""The command line: one file per command, no logic."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs ``retouch``; anything a user can put right ends with one line on stderr and exit code 2."""
+    import os
+
+    # quiet libraries: the user reads our sentences, not theirs
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from retouch.cli.app import app
+    from retouch.errors import RetouchError
+
+    try:
+        app()
+    except RetouchError as error:
+        sys.stderr.write(f"retouch: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("retouch: stopped; nothing was written.\n")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone
+        sys.stderr.close()
+        sys.exit(1)

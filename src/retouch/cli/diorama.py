@@ -1,0 +1,87 @@
+"""``retouch diorama``: paint scenes, judge pictures, train and evaluate the embedded model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.cli.messages import note, progress_bar
+
+app = typer.Typer(no_args_is_help=True, help="The embedded painted world: paint it, judge it, train it, measure it.")
+
+
+@app.command()
+def paint(
+    caption: Annotated[str, typer.Argument(help='What to paint, e.g. "a red cat sitting on a beach".')],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture.")],
+    seed: Annotated[int, typer.Option(help="Fixes everything the caption leaves open.")] = 0,
+    mask: Annotated[Path | None, typer.Option(help="Also write the subject's mask.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+) -> None:
+    """Paint CAPTION. What it leaves open (a place, a direction …) is drawn from the seed; what it names is kept."""
+    from retouch.diorama.advice import unknown_word_notes
+    from retouch.diorama.caption import scene_for
+    from retouch.diorama.paint import paint as paint_scene
+    from retouch.picture import check_output, write_picture
+
+    for path in filter(None, (output, mask)):
+        check_output(path, force)
+    scene = scene_for(caption, seed)
+    for sentence in unknown_word_notes(caption):
+        note(sentence)
+    picture, subject = paint_scene(scene)
+    write_picture(picture, output, recipe={"diorama": caption, "seed": seed}, force=force)
+    if mask:
+        write_picture(subject, mask, recipe=None, force=force)
+
+
+@app.command()
+def judge(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures to look at.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """Say what each picture shows: subject, colour, pose, place, accessory, style ("none" where absent)."""
+    from retouch.diorama.judge import load_judge
+    from retouch.picture import read_picture
+
+    opened = [read_picture(path).image for path in pictures]
+    for path, seen in zip(pictures, load_judge().look(opened), strict=True):
+        shown = {name: seen[name] for name in ("subject", "colour", "pose", "place", "accessory", "style")}
+        typer.echo(json.dumps(shown) if as_json else f"{path}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
+
+
+@app.command()
+def train(
+    stage: Annotated[str, typer.Argument(help="pool, tokenizer, vae, clip, judge, latents, unet, decoder, assemble or all.")],
+    recipe: Annotated[str, typer.Option(help="cpu (hours), gpu (minutes) or tiny (seconds, to try).")] = "cpu",
+    folder: Annotated[Path, typer.Option(help="Where the work lies; an interrupted stage goes on from there.")] = Path("runs/diorama"),
+    steps: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor cores to use; default: all.")] = None,
+) -> None:
+    """Train the embedded model from nothing, stage by stage."""
+    from retouch.diorama.train import run
+
+    run(stage, recipe=recipe, folder=folder, steps=steps, threads=threads, report=typer.echo)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path | None, typer.Option(help="A trained folder; default: the shipped weights.")] = None,
+    scenes: Annotated[int, typer.Option(help="Held-out scenes.")] = 256,
+    parts: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Measure the embedded model on held-out scenes."""
+    from retouch.diorama.evaluate import evaluate as measure
+
+    with progress_bar("evaluate") as progress:
+        chosen = tuple(filter(None, parts.split(","))) or None
+        figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        typer.echo(f"{name:40} {value:.4f}" if isinstance(value, float) else f"{name:40} {value}")

@@ -1,0 +1,57 @@
+"""``retouch methods``: what each method is good for, its parameters with ranges and defaults."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+
+def methods(
+    name: Annotated[str, typer.Argument(help="Only this method, with all of its parameters.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List the methods; `retouch methods NAME` shows one with its parameters."""
+    from retouch.methods.parameters import parameters_of
+    from retouch.methods.registry import method_named
+    from retouch.methods.registry import methods as known
+
+    chosen = {name: type(method_named(name))} if name else dict(known())
+    if as_json:
+        typer.echo(json.dumps([_described(method) for method in chosen.values()], indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if not name:
+        table = Table("method", "good for", "evaluations", "needs --from", box=None, pad_edge=False)
+        for method in chosen.values():
+            needs = "yes" if method.needs_source else "no"
+            table.add_row(method.name, method.good_for, str(method().evaluations()), needs)
+        console.print(table)
+        console.print("\n`retouch methods NAME` lists a method's parameters; set one with --set name=value.")
+        return
+    for method in chosen.values():
+        console.print(f"{method.name}: {method.title} ({method.paper})\n{method.good_for}\n", highlight=False)
+        table = Table("parameter", "default", "range", "meaning", box=None, pad_edge=False)
+        for p in parameters_of(method):
+            table.add_row(p.name, _shown(p.default), f"{p.range()} {p.unit}".strip(), p.help)
+        console.print(table)
+
+
+def _shown(default: Any) -> str:
+    return "none" if default in (None, "") else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _described(method: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from retouch.methods.parameters import parameters_of
+
+    return {
+        "name": method.name, "title": method.title, "paper": method.paper, "good_for": method.good_for,
+        "needs_source": method.needs_source, "evaluations": method().evaluations(),
+        "parameters": [{**asdict(p), "range": p.range()} for p in parameters_of(method)],
+    }  # fmt: skip

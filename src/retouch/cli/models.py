@@ -1,0 +1,40 @@
+"""``retouch models``: which models can be named, and what one of them is."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def models(
+    name: Annotated[str, typer.Argument(help="A model to load and describe.")] = "diorama",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say how models are named, and describe one (default: the embedded one)."""
+    from retouch.backbone.load import load
+
+    model = load(name)
+    described = {
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "native side": f"{model.native_side} pixels",
+        "prediction": model.schedule_config.get("prediction_type", "epsilon"),
+        "network": f"{sum(p.numel() for p in model.unet.parameters()) / 1e6:.1f} M parameters",
+        "autoencoder": f"{model.vae_factor}x smaller, {model.vae.config.latent_channels} channels",
+        "prompt": f"up to {model.max_tokens - 2} tokens",
+        "device": str(model.device),
+    }
+    if as_json:
+        typer.echo(json.dumps(described, ensure_ascii=False))
+        return
+    for key, value in described.items():
+        typer.echo(f"{key:12} {value}")
+    typer.echo(
+        "\nName a model with --model:\n"
+        "  diorama                 the embedded painted world: offline, small, the default\n"
+        "  path/to/folder          a diffusers folder of a Stable Diffusion 1.x or 2.x checkpoint\n"
+        "  path/to/file.safetensors a single-file checkpoint\n"
+        "  owner/model             a hub name; fetched once, then kept"
+    )

@@ -1,0 +1,100 @@
+"""Edit pairs: two scenes that differ in what is asked and agree in everything else, down to the last brush stroke."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from retouch.diorama.caption import caption
+from retouch.diorama.paint import paint
+from retouch.diorama.scene import ACCESSORIES, ANIMALS, CHOICES, OBJECTS, Scene, has, random_scene
+from retouch.errors import BadParameter
+
+KINDS = ("subject", "colour", "pose", "place", "accessory", "remove accessory", "style", "direction", "variant")
+"""What an edit asks for: an attribute to change, an accessory to add or to remove."""
+
+_VISIBLE = 6  # of 255: the smallest difference that counts as change
+_MARGIN = 5  # pixels by which the region of change grows
+
+
+@dataclass(frozen=True)
+class EditPair:
+    """A picture, what is asked of it, and the true answer."""
+
+    kind: str
+    source: Scene
+    target: Scene
+
+    @property
+    def source_prompt(self) -> str:
+        """The full caption of the picture; it names the direction when that is what changes."""
+        return caption(self.source, direction=self.kind == "direction")
+
+    @property
+    def target_prompt(self) -> str:
+        """The full caption of the answer."""
+        return caption(self.target, direction=self.kind == "direction")
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        """The picture to edit, RGB."""
+        return paint(self.source)[0]
+
+    @cached_property
+    def truth(self) -> Image.Image:
+        """The true edited picture: the target scene painted with the source's seed, RGB."""
+        return paint(self.target)[0]
+
+    @cached_property
+    def mask(self) -> Image.Image:
+        """Where the picture may change, L, 255 inside: where the truth differs from it, grown a little."""
+        difference = np.abs(np.asarray(self.picture, np.int16) - np.asarray(self.truth, np.int16)).max(2)
+        changed = Image.fromarray(((difference > _VISIBLE) * 255).astype(np.uint8))
+        return changed.filter(ImageFilter.MaxFilter(2 * (_MARGIN // 2) + 1))
+
+
+def edit_pair(kind: str, seed: int) -> EditPair:
+    """The pair of this kind that belongs to ``seed``.
+
+    Raises:
+        BadParameter: when there is no such kind.
+    """
+    if kind not in KINDS:
+        raise BadParameter(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}.")
+    rng = Random(seed * 101 + KINDS.index(kind))
+    attribute = kind.removeprefix("remove ")
+    fixed: dict[str, object] = {"style": "photo"} if kind != "style" or rng.random() < 0.75 else {}
+    if attribute in ("pose", "accessory"):
+        fixed["subject"] = rng.choice(ANIMALS)
+    elif attribute == "direction":
+        fixed["subject"] = rng.choice((*ANIMALS, "car"))
+    elif attribute == "variant":
+        fixed["subject"] = "cake"
+    if attribute == "accessory":
+        fixed["accessory"] = rng.choice(ACCESSORIES) if kind.startswith("remove") else None
+    source = random_scene(seed, **fixed)
+    if kind == "remove accessory":
+        return EditPair(kind, source, source.replace(accessory=None))
+    values = CHOICES[attribute]
+    if attribute == "subject":
+        values = ANIMALS if source.subject in ANIMALS else OBJECTS
+    new = rng.choice([value for value in values if value != getattr(source, attribute)])
+    return EditPair(kind, source, source.replace(**{attribute: new}))
+
+
+def edit_pairs(kind: str, count: int, start: int = 0) -> Iterator[EditPair]:
+    """``count`` pairs of this kind from seeds ``start`` on; held out as long as seeds are below the training's."""
+    for seed in range(start, start + count):
+        yield edit_pair(kind, seed)
+
+
+def asked_and_kept(pair: EditPair) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The attributes that the edit asks for, and those the two scenes share and both have or both lack."""
+    asked = tuple(name for name in CHOICES if getattr(pair.source, name) != getattr(pair.target, name))
+    kept = tuple(name for name in CHOICES if name not in asked and has(name, pair.source.subject))
+    return asked, kept

@@ -1,0 +1,88 @@
+"""Training Diorama from nothing but the painter, stage by stage: what runs when, and from which recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from retouch.errors import BadParameter
+
+STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "latents", "judge", "unet", "assemble")
+"""In the order of a whole training; "decoder" is an extra that may follow at any time after "vae"."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "tokenizer": (),
+    "pool": (),
+    "vae": ("pool",),
+    "decoder": ("pool", "vae"),
+    "clip": ("pool", "tokenizer"),
+    "latents": ("pool", "tokenizer", "vae", "clip"),
+    "judge": ("pool",),
+    "unet": ("latents",),
+    "assemble": ("tokenizer", "vae", "clip", "judge", "unet"),
+}
+"""What a stage reads of other stages: each leaves its work in a folder of its own name."""
+
+
+def run(
+    stage: str,
+    recipe: str = "cpu",
+    folder: Path = Path("runs/diorama"),
+    steps: int | None = None,
+    threads: int | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Path:
+    """Runs one stage, after whatever it needs that is missing, and returns the folder it made.
+
+    A stage that was interrupted goes on from its last checkpoint and ends with the weights an undisturbed run gives.
+
+    Args:
+        stage: one of :data:`STAGES`.
+        recipe: a table of ``recipes.toml``: "cpu", "gpu", or "tiny" for trying the code out.
+        folder: where everything goes: the painted pictures, checkpoints, and the finished parts, one folder each.
+        steps: instead of the recipe's number; may be changed between runs until the learning rate decays.
+        threads: of PyTorch; None leaves its default.
+        report: receives the progress lines; None prints them.
+
+    Raises:
+        BadParameter: for an unknown stage or recipe, or a checkpoint made with another recipe.
+    """
+    if stage not in STAGES:
+        raise BadParameter(f"there is no stage {stage!r}, expected one of {', '.join(STAGES)}.")
+    import torch
+
+    from retouch.diorama.train import assemble, clip, judge, latents, pool, tokenizer, unet, vae
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # the vanishing gradients of a young network would otherwise cost seconds
+    tell = report or _print
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for needed in NEEDS[stage]:
+        if not (folder / needed).exists():
+            tell(f"{stage} needs {needed}")
+            run(needed, recipe, folder, None, threads, tell)
+    match stage:
+        case "tokenizer":
+            return tokenizer.make(recipe, folder, tell)
+        case "pool":
+            return pool.make(recipe, folder, tell)
+        case "vae":
+            return vae.train(recipe, folder, steps, tell)
+        case "decoder":
+            return vae.train(recipe, folder, steps, tell, decoder_only=True)
+        case "clip":
+            return clip.train(recipe, folder, steps, tell)
+        case "latents":
+            return latents.make(recipe, folder, tell)
+        case "judge":
+            return judge.train(recipe, folder, steps, tell)
+        case "unet":
+            return unet.train(recipe, folder, steps, tell)
+        case _:
+            return assemble.make(folder, tell)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)

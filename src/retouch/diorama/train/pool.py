@@ -1,0 +1,96 @@
+"""The pool: training pictures and their masks, painted once by all cores, and the held-out pictures."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retouch.diorama.paint import paint_array
+from retouch.diorama.scene import TRAINING_SEEDS_FROM, Scene, random_scene
+from retouch.diorama.textures import SIDE
+from retouch.diorama.train.loop import Report
+from retouch.diorama.train.recipe import read
+
+HELD_OUT_FROM = 10_000_000
+"""Held-out scenes start at this seed, below those for training."""
+_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class PoolRecipe:
+    """How many training pictures there are."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The training pictures, uint8 [N, 128, 128, 3], and the subjects' masks, uint8 [N, 128, 128]."""
+
+    pictures: Tensor
+    masks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def scenes(self) -> list[Scene]:
+        """The scenes the pictures show."""
+        return [random_scene(TRAINING_SEEDS_FROM + i) for i in range(len(self))]
+
+
+def make(recipe: str, folder: Path, report: Report) -> Path:
+    """Paints the pool into ``folder/pool``; an interrupted painting goes on where it was."""
+    size, done = read(PoolRecipe, recipe, "pool").size, folder / "pool"
+    if done.exists():
+        return done
+    part = folder / "pool.part"
+    part.mkdir(exist_ok=True)
+    for name, shape in (("pictures", (size, SIDE, SIDE, 3)), ("masks", (size, SIDE, SIDE))):
+        path = part / f"{name}.npy"
+        if not path.exists():
+            np.lib.format.open_memmap(path.with_suffix(".new"), mode="w+", dtype=np.uint8, shape=shape).flush()
+            os.replace(path.with_suffix(".new"), path)
+    todo = [start for start in range(0, size, _CHUNK) if not (part / f"{start}.done").exists()]
+    with ProcessPoolExecutor(os.cpu_count()) as workers:
+        for count, _ in enumerate(workers.map(_paint, [part] * len(todo), todo), 1):
+            if count % 10 == 0:
+                report(f"pool: {count} of {len(todo)} thousand pictures")
+    for marker in part.glob("*.done"):
+        marker.unlink()
+    os.replace(part, done)
+    return done
+
+
+def _paint(part: Path, start: int) -> None:
+    pictures = np.lib.format.open_memmap(part / "pictures.npy", mode="r+")
+    masks = np.lib.format.open_memmap(part / "masks.npy", mode="r+")
+    for i in range(start, min(start + _CHUNK, len(pictures))):
+        pictures[i], masks[i] = paint_array(random_scene(TRAINING_SEEDS_FROM + i))
+    pictures.flush()
+    masks.flush()
+    (part / f"{start}.done").touch()
+
+
+def load(folder: Path, where: torch.device) -> Pool:
+    """The painted pool: on a GPU in its memory, on a CPU left on the disk and read as needed."""
+    pictures, masks = (torch.from_numpy(np.load(folder / "pool" / f"{n}.npy", mmap_mode="c")) for n in ("pictures", "masks"))
+    if where.type == "cuda":
+        pictures, masks = pictures.to(where), masks.to(where)
+    return Pool(pictures, masks)
+
+
+def held_out(count: int, where: torch.device) -> tuple[list[Scene], Tensor]:
+    """Scenes nothing is trained on and their pictures, uint8 [count, 128, 128, 3]."""
+    scenes = [random_scene(HELD_OUT_FROM + i) for i in range(count)]
+    return scenes, torch.from_numpy(np.stack([paint_array(scene)[0] for scene in scenes])).to(where)
+
+
+def as_images(pictures: Tensor) -> Tensor:
+    """uint8 [B, H, W, 3] as float [B, 3, H, W] in [-1, 1], in channels-last memory."""
+    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1

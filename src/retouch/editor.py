@@ -1,0 +1,187 @@
+"""The editor: a picture, two sentences and a method become a result; where pictures, models and methods meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from retouch.backbone.load import load
+from retouch.backbone.model import Backbone
+from retouch.errors import BadParameter, BadPrompt
+from retouch.methods.method import Job, Method, Outcome
+from retouch.methods.registry import method_named
+from retouch.picture import Fitted, Picture, fit, from_array, from_image, read_picture, to_array, write_picture
+
+DEFAULT_METHOD = "prox-npi"
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and the steps there are."""
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """An edited picture and how it came about.
+
+    Attributes:
+        image: the edit, at the size of the input.
+        recipe: everything needed to do it again, JSON-ready; :meth:`save` writes it into the file.
+        seconds, evaluations: what it cost; evaluations are rows of network batches.
+        notes: what was done to the input or cut off the prompts, in sentences.
+        mask: where the edit was allowed, L at the size of the input, for methods that decide it.
+    """
+
+    image: Image.Image
+    recipe: dict[str, Any]
+    seconds: float
+    evaluations: int
+    notes: tuple[str, ...]
+    mask: Image.Image | None = None
+    _editor: Editor | None = field(default=None, repr=False, compare=False)
+    _outcome: Outcome | None = field(default=None, repr=False, compare=False)
+    _fitted: Fitted | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def reconstruction(self) -> Image.Image | None:
+        """The source branch's picture: what the method makes of the input when nothing is asked. None without one."""
+        if self._editor is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
+            return None
+        return self._fitted.restore(self._editor.decode(self._outcome.source))
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Writes the picture with its recipe inside.
+
+        Raises:
+            OutputExists: when there is a file already and ``force`` is not set.
+        """
+        write_picture(self.image, path, recipe=self.recipe, force=force)
+
+
+class Editor:
+    """Edits pictures with one model.
+
+    Example:
+        >>> editor = Editor.from_pretrained("diorama")
+        >>> result = editor.edit("cat.png", source="a red cat on a beach", target="a blue cat on a beach")
+        >>> result.save("blue.png")
+    """
+
+    def __init__(self, model: Backbone) -> None:
+        self.model = model
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str = "diorama", *, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    ) -> Editor:
+        """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
+
+        Raises:
+            BadModel: when there is no such model or it is of another kind.
+        """
+        return cls(load(name, device=device, dtype=dtype))
+
+    def edit(
+        self,
+        image: str | PathLike[str] | Image.Image | Picture,
+        *,
+        source: str | None = None,
+        target: str,
+        method: str | Method = DEFAULT_METHOD,
+        seed: int = 0,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> EditResult:
+        """Edits a picture.
+
+        Args:
+            image: a path or a picture; any size, kept in the result.
+            source: what the picture shows; some methods do without.
+            target: what it should show.
+            method: a name from :func:`retouch.methods`, or a method object.
+            seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
+            progress: called with (steps done, all steps).
+            settings: the method's parameters, in place of its defaults.
+
+        Raises:
+            BadPicture, BadPrompt, BadParameter: each a sentence that says what to do.
+        """
+        began = time.monotonic()
+        chosen = method_named(method, settings) if isinstance(method, str) else method
+        if not isinstance(method, str) and settings:
+            raise BadParameter("settings go with a method's name; this method is an object that has its own.")
+        if not 0 <= seed < 2**63:
+            raise BadParameter(f"seed is {seed}, expected a whole number in 0..2^63-1.")
+        if not target.strip():
+            raise BadPrompt("the target prompt is empty: say what the picture should show.")
+        if source is not None and not source.strip():
+            source = None
+        if source is None and chosen.needs_source:
+            raise BadPrompt(f"{chosen.name} needs a source prompt: say what the picture shows (sdedit does without).")
+        if isinstance(image, Picture):
+            picture = image
+        else:
+            picture = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
+        fitted = fit(picture.image, self.model.native_side, self.model.pixel_multiple)
+        notes = [*picture.notes, *fitted.notes, *self._cut_off(source, target)]
+
+        before, done = self.model.evaluations, 0
+        total = chosen.steps()
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+            if progress:
+                progress(done, total)
+
+        latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
+        generator = torch.Generator().manual_seed(seed)
+        outcome = chosen.edit(Job(self.model, latents, target, source, generator, advance))
+        edited = fitted.restore(self.decode(outcome.target))
+        mask = None if outcome.mask is None else _mask_picture(outcome.mask, fitted)
+        recipe = self.recipe(chosen, source, target, seed)
+        evaluations = self.model.evaluations - before
+        return EditResult(
+            edited, recipe, time.monotonic() - began, evaluations, tuple(notes), mask, self, outcome, fitted
+        )
+
+    def decode(self, latents: Tensor) -> Image.Image:
+        """The picture of latents [1, C, h, w]."""
+        return from_array(self.model.decode(latents)[0].cpu().numpy())
+
+    def recipe(self, method: Method, source: str | None, target: str, seed: int) -> dict[str, Any]:
+        """What an edit's file says about it."""
+        from importlib.metadata import version
+
+        import retouch
+
+        return {
+            "retouch": retouch.__version__,
+            "model": self.model.name,
+            "fingerprint": self.model.fingerprint,
+            "method": method.name,
+            "parameters": asdict(method),
+            "source": source,
+            "target": target,
+            "seed": seed,
+            "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+        }
+
+    def _cut_off(self, *prompts: str | None) -> list[str]:
+        notes = []
+        for prompt in filter(None, prompts):
+            rest = self.model.truncated(prompt)
+            if rest:
+                notes.append(f"the prompt is longer than the model reads ({self.model.max_tokens} tokens); cut off: {rest!r}.")
+        return notes
+
+
+def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:
+    plane = Image.fromarray((mask[0, 0].float().cpu().numpy() * 255).astype("uint8"))
+    return fitted.restore(plane.resize(fitted.image.size, Image.Resampling.BILINEAR).convert("RGB")).convert("L")

@@ -1,0 +1,46 @@
+"""The embedded model and freshly painted pictures, shared by the method tests."""
+
+import pytest
+import torch
+
+from retouch.backbone.load import load
+from retouch.diorama.paint import paint_array
+from retouch.diorama.scene import random_scene
+from retouch.methods.method import Job
+from retouch.methods.registry import method_named
+
+
+class Bench:
+    """The embedded model with pictures to edit."""
+
+    def __init__(self):
+        self.model = load("diorama")
+
+    def latents(self, seed=3, **fixed):
+        picture, _ = paint_array(random_scene(seed, **fixed))
+        x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+        return self.model.encode(x)
+
+    def run(self, name, source, target, latents, seed=0, steps=None, **settings):
+        method = method_named(name, settings)
+        generator = torch.Generator().manual_seed(seed)
+        return method.edit(Job(self.model, latents, target, source, generator, steps or (lambda n: None)))
+
+
+@pytest.fixture(scope="session")
+def bench():
+    return Bench()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        (3, {"subject": "cat", "colour": "red", "pose": "sitting", "place": "beach"}, "a red cat sitting on a beach", "a blue cat sitting on a beach"),
+        (8, {"subject": "house", "colour": "yellow", "place": "snow"}, "a photo of a yellow house in the snow", "a photo of a yellow house in a dark forest"),
+    ],
+    ids=["replace", "refine"],
+)  # fmt: skip
+def case(request, bench):
+    """(latents, source prompt, target prompt): one pair of equal length and one that needs refinement."""
+    seed, fixed, source, target = request.param
+    return bench.latents(seed, **fixed), source, target

@@ -1,0 +1,202 @@
+"""The identities that hold exactly, on the embedded model."""
+
+import pytest
+import torch
+
+from retouch.backbone.schedule import Schedule
+from retouch.guidance.proximal import edit_mask, proximal, threshold_of
+from retouch.inversion.ddim import ddim_inversion
+from retouch.methods.registry import methods
+
+T = 12
+
+
+def close(a, b, atol=2e-4):
+    torch.testing.assert_close(a, b, atol=atol, rtol=0)
+
+
+def ddim_reconstruction(bench, latents, prompt, steps=T):
+    """Inversion and sampling written out, independent of the loop."""
+    model, schedule = bench.model, bench.model.schedule(steps)
+    embeds = model.embed([prompt])
+    z = ddim_inversion(model, latents, embeds, schedule)[-1]
+    with torch.no_grad():
+        for i in reversed(range(steps)):
+            z = schedule.step_down(z, model.predict_noise(z, schedule.timesteps[i], embeds), i)
+    return z
+
+
+@pytest.mark.parametrize("w", [0.0, 1.0, 3.0, 7.5])
+def test_negative_prompt_inversion_under_the_source_prompt_is_ddim_reconstruction(bench, case, w):
+    latents, source, _ = case
+    out = bench.run("negative-prompt", source, source, latents, num_inference_steps=T, guidance_scale=w)
+    expected = ddim_reconstruction(bench, latents, source)
+    close(out.target, expected)
+    close(out.source, expected)
+
+
+def test_ddib_under_the_same_prompt_is_ddim_reconstruction(bench, case):
+    latents, source, _ = case
+    out = bench.run("ddib", source, source, latents, num_inference_steps=T)
+    close(out.target, ddim_reconstruction(bench, latents, source))
+
+
+def test_quantile_one_is_ddim_reconstruction(bench, case):
+    latents, source, target = case
+    out = bench.run(
+        "prox-npi", source, target, latents, num_inference_steps=T, quantile=1.0, inversion_guidance=0.0,
+        reconstruction_guidance=0.0, cross_replace_steps=0.0, self_replace_steps=0.0,
+    )  # fmt: skip
+    close(out.target, ddim_reconstruction(bench, latents, source))
+
+
+def test_quantile_one_with_inversion_guidance_returns_the_picture_itself(bench, case):
+    latents, source, target = case
+    out = bench.run("prox-npi", source, target, latents, num_inference_steps=T, quantile=1.0)
+    close(out.target, latents)
+
+
+@pytest.mark.parametrize("prox", ["soft", "hard"])
+def test_zero_threshold_is_negative_prompt_inversion(bench, case, prox):
+    latents, source, target = case
+    plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
+    out = bench.run("prox-npi", source, target, latents, num_inference_steps=T, threshold=0.0, prox=prox)
+    close(out.target, plain.target, atol=1e-3)
+    close(out.source, plain.source)
+
+
+def test_prox_npi_between_equal_prompts_keeps_the_picture(bench, case):
+    latents, source, _ = case
+    out = bench.run("prox-npi", source, source, latents, num_inference_steps=T)
+    close(out.target, latents, atol=1e-3)
+
+
+def test_latent_align_decodes_to_the_autoencoders_reconstruction_bit_for_bit(bench, case):
+    latents, source, target = case
+    out = bench.run("prompt-to-prompt", source, target, latents, num_inference_steps=T, inversion="latent-align")
+    assert torch.equal(out.source, latents)
+    assert torch.equal(bench.model.decode(out.source), bench.model.decode(latents))
+
+
+def test_sdedit_at_strength_zero_is_the_autoencoders_reconstruction(bench, case):
+    latents, _, target = case
+    out = bench.run("sdedit", None, target, latents, num_inference_steps=T, strength=0.0)
+    assert torch.equal(bench.model.decode(out.target), bench.model.decode(latents))
+
+
+def test_sdedit_at_strength_one_is_text_to_image(bench, case):
+    latents, _, target = case
+    model, schedule, w = bench.model, bench.model.schedule(T), 7.5
+    z = torch.randn(latents.shape, generator=torch.Generator().manual_seed(5))
+    embeds = model.embed([target, ""])
+    with torch.no_grad():
+        for i in reversed(range(T)):
+            text, null = model.predict_noise(torch.cat([z, z]), schedule.timesteps[i], embeds).split(1)
+            z = schedule.step_down(z, null + w * (text - null), i)
+    out = bench.run("sdedit", None, target, latents, seed=5, num_inference_steps=T, strength=1.0)
+    close(out.target, z)
+
+
+def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, case):
+    latents, source, target = case
+    plain = bench.run("ddim", source, target, latents, num_inference_steps=T)
+    out = bench.run(
+        "prompt-to-prompt", source, target, latents, num_inference_steps=T, cross_replace_steps=0.0, self_replace_steps=0.0
+    )
+    close(out.target, plain.target, atol=1e-3)
+
+
+def test_prompt_to_prompt_between_equal_prompts_is_its_own_source_branch(bench, case):
+    latents, source, _ = case
+    out = bench.run("prompt-to-prompt", source, source, latents, num_inference_steps=T)
+    close(out.target, out.source, atol=1e-3)
+
+
+def test_neutral_weights_change_nothing_and_others_do(bench, case):
+    latents, source, target = case
+    word = target.split()[-1]
+    plain, neutral, strong = (
+        bench.run("negative-prompt", source, target, latents, num_inference_steps=T, reweight=r).target
+        for r in ("", f"{word}=1", f"{word}=4")
+    )
+    assert torch.equal(plain, neutral)
+    assert not torch.allclose(plain, strong, atol=1e-2)
+
+
+def test_local_blend_over_everything_changes_nothing(bench, case):
+    latents, source, target = case
+    word = source.split()[-1] if source.split()[-1] in target.split() else "a"
+    plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
+    out = bench.run("negative-prompt", source, target, latents, num_inference_steps=T, blend_words=word, blend_threshold=0.0)
+    assert out.mask.min() == 1
+    close(out.target, plain.target)
+
+
+def test_local_blend_keeps_the_source_outside_its_mask(bench, case):
+    latents, source, target = case
+    out = bench.run("negative-prompt", source, target, latents, num_inference_steps=T, blend_words="auto")
+    outside = (out.mask == 0).expand_as(out.target)
+    assert 0 < outside.float().mean() < 1
+    assert torch.equal(out.target[outside], out.source[outside])
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_every_method_costs_what_it_declares(bench, case, name):
+    latents, source, target = case
+    method, counted = methods()[name], []
+    settings = {"num_inference_steps": 5}
+    before = bench.model.evaluations
+    bench.run(name, source, target, latents, steps=counted.append, **settings)
+    assert bench.model.evaluations - before == method(**settings).evaluations()
+    assert sum(counted) == method(**settings).steps()
+
+
+@pytest.mark.parametrize("name", list(methods()))
+def test_every_method_is_repeatable_and_leaves_the_model_alone(bench, case, name):
+    latents, source, target = case
+    unet = bench.model.unet
+    processors, described = dict(unet.attn_processors), repr(unet)
+    weights = {key: value.clone() for key, value in unet.state_dict().items()}
+    one, two = (bench.run(name, source, target, latents, seed=4, num_inference_steps=4).target for _ in range(2))
+    assert torch.equal(one, two)
+    assert torch.isfinite(one).all()
+    assert all(unet.attn_processors[key] is value for key, value in processors.items())
+    assert repr(unet) == described
+    assert all(torch.equal(value, weights[key]) for key, value in unet.state_dict().items())
+    assert not any(module._forward_hooks for module in unet.modules())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_processors_are_restored_after_an_interruption(bench, case, error):
+    latents, source, target = case
+    own, calls = dict(bench.model.unet.attn_processors), []
+
+    def interrupt(steps):
+        calls.append(steps)
+        if len(calls) == 7:  # in the middle of the controlled half
+            raise error
+
+    with pytest.raises(error):
+        bench.run("prox-npi", source, target, latents, steps=interrupt, num_inference_steps=5)
+    assert all(bench.model.unet.attn_processors[key] is value for key, value in own.items())
+
+
+def test_the_thresholds_are_the_papers():
+    delta = torch.tensor([[-3.0, -1.0, 0.5, 2.0]])
+    assert proximal(delta, 1.0, "soft").tolist() == [[-2.0, 0.0, 0.0, 1.0]]
+    assert proximal(delta, 1.0, "hard").tolist() == [[-3.0, 0.0, 0.0, 2.0]]
+    assert threshold_of(delta, 1.0) == 3 and threshold_of(delta, 0.0) == 0.5
+    for prox in ("soft", "hard"):
+        assert torch.equal(proximal(delta, 0.0, prox), delta)
+        assert not proximal(delta, threshold_of(delta, 1.0), prox).any()
+    plane = torch.zeros(1, 1, 5, 5)
+    plane[0, 0, 2, 2] = 4.0
+    assert edit_mask(plane, 1.0, 1).sum() == 9 and edit_mask(plane, 1.0, 0).sum() == 1 and edit_mask(plane, 4.0, 1).sum() == 0
+
+
+def test_the_schedule_steps_undo_each_other(bench):
+    schedule = bench.model.schedule(T)
+    assert isinstance(schedule, Schedule)
+    z, noise = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    for i in range(T):
+        close(schedule.step_down(schedule.step_up(z, noise, i), noise, i), z, atol=1e-5)
