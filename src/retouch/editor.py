@@ -178,7 +178,9 @@ class Editor:
         for prompt in filter(None, prompts):
             rest = self.model.truncated(prompt)
             if rest:
-                notes.append(f"the prompt is longer than the model reads ({self.model.max_tokens} tokens); cut off: {rest!r}.")
+                notes.append(
+                    f"the prompt is longer than the model reads ({self.model.max_tokens} tokens); cut off: {rest!r}."
+                )
         return notes
 
 

@@ -63,7 +63,8 @@ def test_the_mask_covers_the_subject(seed):
 
 def test_pictures_are_the_same_in_another_process():
     script = (
-        "import hashlib; from retouch.diorama.scene import random_scene; from retouch.diorama.paint import paint_array\n"
+        "import hashlib; from retouch.diorama.scene import random_scene\n"
+        "from retouch.diorama.paint import paint_array\n"
         "print(hashlib.sha256(b''.join(paint_array(random_scene(s))[0].tobytes() for s in range(12))).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
@@ -80,14 +81,20 @@ def test_pictures_have_the_documented_size_and_mode():
 def test_every_subject_can_be_painted_in_every_way(subject):
     for attribute, values in CHOICES.items():
         if has(attribute, subject):
-            pictures = {paint_array(random_scene(5, subject=subject, **{attribute: v}))[0].tobytes() for v in values if attribute != "subject"}
+            pictures = {
+                paint_array(random_scene(5, subject=subject, **{attribute: v}))[0].tobytes()
+                for v in values
+                if attribute != "subject"
+            }
             assert attribute == "subject" or len(pictures) == len(values), f"{attribute} of a {subject} does not show"
 
 
 def test_position_and_size_move_the_subject():
     scene = random_scene(4, subject="ball")
     small, large = (paint_array(scene.replace(size=s))[1].sum() for s in (0.9, 1.1))
-    left, right = (np.average(np.arange(128), weights=paint_array(scene.replace(position=p))[1].sum(0)) for p in (0.42, 0.58))
+    left, right = (
+        np.average(np.arange(128), weights=paint_array(scene.replace(position=p))[1].sum(0)) for p in (0.42, 0.58)
+    )
     assert large > 1.2 * small
     assert right - left == pytest.approx(0.16 * 128, abs=1)
 
@@ -121,7 +128,8 @@ def test_unknown_words_are_named_with_their_nearest():
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("a red beach", "names nothing"), ("a sitting car", "pose"), ("", "names nothing"), ("a round cat", "variant")]
+    ("text", "named"),
+    [("a red beach", "names nothing"), ("a sitting car", "pose"), ("", "names nothing"), ("a round cat", "variant")],
 )
 def test_captions_that_cannot_be_painted_are_refused(text, named):
     with pytest.raises(BadPrompt, match=named):

@@ -101,7 +101,13 @@ def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, case):
     latents, source, target = case
     plain = bench.run("ddim", source, target, latents, num_inference_steps=T)
     out = bench.run(
-        "prompt-to-prompt", source, target, latents, num_inference_steps=T, cross_replace_steps=0.0, self_replace_steps=0.0
+        "prompt-to-prompt",
+        source,
+        target,
+        latents,
+        num_inference_steps=T,
+        cross_replace_steps=0.0,
+        self_replace_steps=0.0,
     )
     close(out.target, plain.target, atol=1e-3)
 
@@ -127,7 +133,9 @@ def test_local_blend_over_everything_changes_nothing(bench, case):
     latents, source, target = case
     word = source.split()[-1] if source.split()[-1] in target.split() else "a"
     plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
-    out = bench.run("negative-prompt", source, target, latents, num_inference_steps=T, blend_words=word, blend_threshold=0.0)
+    out = bench.run(
+        "negative-prompt", source, target, latents, num_inference_steps=T, blend_words=word, blend_threshold=0.0
+    )
     assert out.mask.min() == 1
     close(out.target, plain.target)
 
@@ -191,7 +199,11 @@ def test_the_thresholds_are_the_papers():
         assert not proximal(delta, threshold_of(delta, 1.0), prox).any()
     plane = torch.zeros(1, 1, 5, 5)
     plane[0, 0, 2, 2] = 4.0
-    assert edit_mask(plane, 1.0, 1).sum() == 9 and edit_mask(plane, 1.0, 0).sum() == 1 and edit_mask(plane, 4.0, 1).sum() == 0
+    assert (
+        edit_mask(plane, 1.0, 1).sum() == 9
+        and edit_mask(plane, 1.0, 0).sum() == 1
+        and edit_mask(plane, 4.0, 1).sum() == 0
+    )
 
 
 def test_the_schedule_steps_undo_each_other(bench):

@@ -58,7 +58,7 @@ def _run_order(name: str) -> tuple[int, list[int]]:
 
 
 def attention_layers(unet: nn.Module) -> tuple[AttentionLayer, ...]:
-    """Every attention layer of a ``UNet2DConditionModel`` in the order it runs; attn1 is self-, attn2 cross-attention."""
+    """Every attention layer of a ``UNet2DConditionModel`` in the order it runs (attn1: self-, attn2: cross-)."""
     levels = len(list(unet.get_submodule("down_blocks").children()))
     found: list[AttentionLayer] = []
     for suffix, kind in (("attn1", "self"), ("attn2", "cross")):

@@ -74,14 +74,18 @@ def _from_hub(name: str) -> Path:
 
 
 def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Backbone:
-    missing = [part for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler") if not (folder / part).is_dir()]
+    missing = [
+        part for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler") if not (folder / part).is_dir()
+    ]
     if missing:
         raise BadModel(
             f"{name!r} is not a Stable Diffusion folder: it lacks {', '.join(missing)} (expected the layout that "
             "diffusers saves)."
         )
     if (folder / "text_encoder_2").is_dir():
-        raise BadModel(f"{name!r} has two text encoders (SDXL); retouch edits with Stable Diffusion 1.x and 2.x models.")
+        raise BadModel(
+            f"{name!r} has two text encoders (SDXL); retouch edits with Stable Diffusion 1.x and 2.x models."
+        )
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers.models.clip.modeling_clip import CLIPTextModel
@@ -102,7 +106,9 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
     if not path.is_file():
         raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
     if path.suffix != ".safetensors":
-        raise BadModel(f"{name!r} is not a .safetensors file: pickled checkpoints can run code and are never loaded; convert it.")
+        raise BadModel(
+            f"{name!r} is not a .safetensors file: pickled checkpoints can run code and are never loaded; convert it."
+        )
     from diffusers import StableDiffusionPipeline
 
     try:
@@ -115,12 +121,26 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
             "its configuration from the hub: connect once, or give a diffusers folder."
         ) from error
     return _assembled(
-        name, pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler.config, device, dtype
+        name,
+        pipeline.unet,
+        pipeline.vae,
+        pipeline.text_encoder,
+        pipeline.tokenizer,
+        pipeline.scheduler.config,
+        device,
+        dtype,
     )
 
 
 def _assembled(
-    name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device, dtype: torch.dtype
+    name: str,
+    unet: Any,
+    vae: Any,
+    text_encoder: Any,
+    tokenizer: Any,
+    config: Any,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Backbone:
     if unet.config.in_channels != vae.config.latent_channels:
         raise BadModel(

@@ -71,7 +71,9 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
 
     train_steps = int(config.get("num_train_timesteps", 1000))
     if not 1 <= num_inference_steps <= train_steps:
-        raise BadParameter(f"num_inference_steps is {num_inference_steps}, expected a whole number in 1..{train_steps}.")
+        raise BadParameter(
+            f"num_inference_steps is {num_inference_steps}, expected a whole number in 1..{train_steps}."
+        )
     scheduler: Any = DDIMScheduler.from_config(dict(config))
     try:
         scheduler.set_timesteps(num_inference_steps)

@@ -55,9 +55,13 @@ def judge(
 
 @app.command()
 def train(
-    stage: Annotated[str, typer.Argument(help="pool, tokenizer, vae, clip, judge, latents, unet, decoder, assemble or all.")],
+    stage: Annotated[
+        str, typer.Argument(help="pool, tokenizer, vae, clip, judge, latents, unet, decoder, assemble or all.")
+    ],
     recipe: Annotated[str, typer.Option(help="cpu (hours), gpu (minutes) or tiny (seconds, to try).")] = "cpu",
-    folder: Annotated[Path, typer.Option(help="Where the work lies; an interrupted stage goes on from there.")] = Path("runs/diorama"),
+    folder: Annotated[Path, typer.Option(help="Where the work lies; an interrupted stage goes on from there.")] = Path(
+        "runs/diorama"
+    ),
     steps: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor cores to use; default: all.")] = None,
 ) -> None:

@@ -14,12 +14,18 @@ from retouch.errors import BadParameter, BadPrompt
 def edit(
     picture: Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size.")],
     target: Annotated[str, typer.Option("--to", help="What the picture should show.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result (.png keeps the recipe best).")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write the result (.png keeps the recipe best).")
+    ],
     source: Annotated[str, typer.Option("--from", help="What the picture shows now.")] = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`.")] = "prox-npi",
-    model: Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")] = "diorama",
+    model: Annotated[
+        str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")
+    ] = "diorama",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")] = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,

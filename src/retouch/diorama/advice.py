@@ -1,4 +1,4 @@
-"""What the embedded model tells its user: words it does not know, pictures it was not made for, a caption for one it was."""
+"""What the embedded model tells its user: unknown words, foreign pictures, and a caption for a picture of its own."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def describe(image: Image.Image) -> str:
 def unknown_word_notes(*prompts: str) -> list[str]:
     """A sentence for every word outside the vocabulary, with the nearest known words."""
     words = dict.fromkeys(word for prompt in prompts for word in parse(prompt).unknown)
-    return [f"Diorama does not know the word {word!r}; near it are: {', '.join(nearest_known(word))}." for word in words]
+    return [
+        f"Diorama does not know the word {word!r}; near it are: {', '.join(nearest_known(word))}." for word in words
+    ]
 
 
 def advise(image: Image.Image, source: str, target: str) -> list[str]:

@@ -65,7 +65,10 @@ class Brush:
         c, s = cos(radians(degrees)), sin(radians(degrees))
         around = [2 * pi * i / 22 for i in range(22)]
         self.polygon(
-            [(centre[0] + rx * cos(t) * c - ry * sin(t) * s, centre[1] + rx * cos(t) * s + ry * sin(t) * c) for t in around],
+            [
+                (centre[0] + rx * cos(t) * c - ry * sin(t) * s, centre[1] + rx * cos(t) * s + ry * sin(t) * c)
+                for t in around
+            ],
             colour,
         )
 

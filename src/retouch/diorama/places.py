@@ -114,7 +114,9 @@ def _snow(c: _Canvas) -> None:
                 [(x - q * w, y - q * 0.7 * k), (x + q * w, y - q * 0.7 * k), (x, y - q * (1.2 + 0.7 * k))],
                 fill=(70, 110, 104),
             )
-        c.draw.polygon([(x - q * 0.24, y - q * 1.35), (x + q * 0.24, y - q * 1.35), (x, y - q * 1.9)], fill=(238, 244, 250))
+        c.draw.polygon(
+            [(x - q * 0.24, y - q * 1.35), (x + q * 0.24, y - q * 1.35), (x, y - q * 1.9)], fill=(238, 244, 250)
+        )
     c.ramp(h, CANVAS, (240, 245, 251), c.jitter((198, 214, 236), 4))
     c.ridge(h + 40, 6, (222, 231, 245))
     for _ in range(12):
@@ -146,10 +148,10 @@ def _city(c: _Canvas) -> None:
         width, top = r.choice((34, 42)), h - r.uniform(56, 116)
         wall = r.choice([(36, 38, 70), (46, 44, 82), (30, 34, 62)])
         c.draw.rectangle((x, top, x + width, h), fill=wall)
-        for y in range(int(top) + 9, int(h) - 12, 24):
+        for row in range(int(top) + 9, int(h) - 12, 24):
             for k in range((width - 8) // 15):
                 if r.random() < 0.7:
-                    c.draw.rectangle((x + 6 + k * 15, y, x + 15 + k * 15, y + 12), fill=(255, 218, 124))
+                    c.draw.rectangle((x + 6 + k * 15, row, x + 15 + k * 15, row + 12), fill=(255, 218, 124))
         x += width
     c.ramp(h, CANVAS, (62, 60, 84), c.jitter((44, 44, 62), 3))
     c.draw.rectangle((0, h, CANVAS, h + 8), fill=(92, 90, 112))

@@ -54,7 +54,12 @@ def _hat(brush: Brush, top: Point, width: float) -> None:
     brush.limb((x - width * 1.2, y), (x + width * 1.2, y), width * 0.2, width * 0.2, brown)
     crown, band = 1.25, (0.12, 0.5)
     brush.polygon(
-        [(x - width * 0.74, y), (x + width * 0.74, y), (x + width * 0.66, y + width * crown), (x - width * 0.66, y + width * crown)],
+        [
+            (x - width * 0.74, y),
+            (x + width * 0.74, y),
+            (x + width * 0.66, y + width * crown),
+            (x - width * 0.66, y + width * crown),
+        ],
         brown,
     )
     brush.polygon(
@@ -255,8 +260,8 @@ def _round_head(brush: Brush, kind: str, head: Point, r: float, coat: _Coat, col
     pink = (240, 155, 165)
     if kind == "cat":
         for dx, shade in ((0.085, coat.far), (-0.095, coat.near)):
-            ear = [(dx - 0.085, r * 0.55), (dx + 0.085, r * 0.55), (dx - 0.005, r * 1.65)]
-            brush.polygon([shifted(head, x, y) for x, y in ear], shade)
+            outer = [(dx - 0.085, r * 0.55), (dx + 0.085, r * 0.55), (dx - 0.005, r * 1.65)]
+            brush.polygon([shifted(head, x, y) for x, y in outer], shade)
             inner = [(dx - 0.04, r * 0.75), (dx + 0.04, r * 0.75), (dx - 0.005, r * 1.35)]
             brush.polygon([shifted(head, x, y) for x, y in inner], pink)
     if kind == "rabbit":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import cos, sin
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,12 @@ from PIL import Image, ImageDraw
 SIDE = 128
 """The side of every painted picture, in pixels."""
 
-Plane = NDArray[np.float32]
+Plane = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Textures:
-    """``clouds`` and ``grain``: smooth noise in about -1..1. ``strokes``: for each pixel, the pixel whose paint it shows."""
+    """``clouds``, ``grain``: smooth noise in about -1..1. Strokes: for each pixel, the pixel whose paint it shows."""
 
     clouds: list[Plane]
     grain: list[Plane]
@@ -35,7 +36,9 @@ def textures() -> Textures:
     random = np.random.default_rng(7)
 
     def smooth(cells: int) -> Plane:
-        noise = Image.fromarray(random.random((cells, cells), np.float32)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        noise = Image.fromarray(random.random((cells, cells), np.float32)).resize(
+            (SIDE, SIDE), Image.Resampling.BICUBIC
+        )
         return np.asarray(noise) * 2 - 1
 
     clouds = [0.75 * smooth(5) + 0.35 * smooth(10) for _ in range(8)]
@@ -58,5 +61,7 @@ def textures() -> Textures:
 
     coarse, fine = [strokes(7, 18, 2200) for _ in range(6)], [strokes(3, 7, 7000) for _ in range(6)]
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
-    hatching = [np.sin((x + y * slope) * 0.55 + 1.2 * clouds[i]).astype(np.float32) for i, slope in enumerate((0.8, 1.1))]
+    hatching = [
+        np.sin((x + y * slope) * 0.55 + 1.2 * clouds[i]).astype(np.float32) for i, slope in enumerate((0.8, 1.1))
+    ]
     return Textures(clouds, grain, coarse, fine, hatching, y, x)

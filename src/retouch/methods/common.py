@@ -117,7 +117,11 @@ def _local_blend(source: Tokens, target: Tokens, blend_words: str, threshold: fl
         old, new = changed_words(source, target)
         if not old and not new:
             return None
-        return LocalBlend(find_words(source, " ".join(old)) if old else (), find_words(target, " ".join(new)) if new else (), threshold)
+        return LocalBlend(
+            find_words(source, " ".join(old)) if old else (),
+            find_words(target, " ".join(new)) if new else (),
+            threshold,
+        )
     in_source: list[int] = []
     in_target: list[int] = []
     for word in blend_words.replace(",", " ").lower().split():

@@ -29,7 +29,10 @@ class NegativePrompt(Method):
     num_inference_steps: int = common.num_inference_steps()
     guidance_scale: float = common.guidance_scale(7.5)
     npi_interp: float = parameter(
-        0.0, "0 uses the source prompt as the null text, 1 the empty prompt, between them a spherical mix", low=0, high=1
+        0.0,
+        "0 uses the source prompt as the null text, 1 the empty prompt, between them a spherical mix",
+        low=0,
+        high=1,
     )
     cross_replace_steps: float = common.cross_replace_steps()
     self_replace_steps: float = common.self_replace_steps()
@@ -52,9 +55,7 @@ class NegativePrompt(Method):
         """Inverts, then denoises both branches under the control."""
         source = source_of(job, self.name)
         control = common.prompt_to_prompt(job, source, self)
-        trajectory = common.inverted(
-            job, source, self.num_inference_steps, null="source", npi_interp=self.npi_interp
-        )
+        trajectory = common.inverted(job, source, self.num_inference_steps, null="source", npi_interp=self.npi_interp)
         guidance = ClassifierFreeGuidance(trajectory, self.guidance_scale, source_branch=True)
         state = denoise(job.model, trajectory, guidance, control, source_branch=True, progress=job.progress)
         return Outcome(state["target"], state["source"], control.blend.mask if control.blend else None)

@@ -132,7 +132,7 @@ def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> 
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise BadParameter(f"{name} has no parameter {key!r}{hint}; its parameters are: {', '.join(known)}.")
         text = isinstance(value, str) and known[key].kind not in ("text", "choice")
-        values[key] = known[key].read(value) if text or value in ("none", "auto") and known[key].optional else value
+        values[key] = known[key].read(value) if text or (value in ("none", "auto") and known[key].optional) else value
     return method(**values)
 
 

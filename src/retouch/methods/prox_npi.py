@@ -37,7 +37,10 @@ class ProxNPI(Method):
         None, "λ itself in place of the quantile; none to use the quantile", low=0, high=100, kind="number"
     )
     prox: Literal["soft", "hard"] = parameter(
-        "soft", "soft shrinks |Δ| by λ (L1), hard keeps what exceeds λ (L0)", choices=("soft", "hard"), source="eq. 8, 9"
+        "soft",
+        "soft shrinks |Δ| by λ (L1), hard keeps what exceeds λ (L0)",
+        choices=("soft", "hard"),
+        source="eq. 8, 9",
     )
     inversion_guidance: float = parameter(
         1.0, "ρ: pull of the latent to the inverted one outside the edit, after the step", low=0, high=1

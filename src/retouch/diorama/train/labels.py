@@ -46,4 +46,4 @@ def wrong_caption(scene: Scene, text: str, wording: int, attribute: str, random:
 def wrongable(scene: Scene, text: str) -> list[str]:
     """The attributes whose swap makes ``text`` false: those it names, and an accessory that is not there."""
     named = [name for name in ATTRIBUTES if name in parse(text).parts]
-    return named + ["accessory"] if scene.subject in ANIMALS and scene.accessory is None else named
+    return [*named, "accessory"] if scene.subject in ANIMALS and scene.accessory is None else named

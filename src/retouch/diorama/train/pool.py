@@ -79,7 +79,9 @@ def _paint(part: Path, start: int) -> None:
 
 def load(folder: Path, where: torch.device) -> Pool:
     """The painted pool: on a GPU in its memory, on a CPU left on the disk and read as needed."""
-    pictures, masks = (torch.from_numpy(np.load(folder / "pool" / f"{n}.npy", mmap_mode="c")) for n in ("pictures", "masks"))
+    pictures, masks = (
+        torch.from_numpy(np.load(folder / "pool" / f"{n}.npy", mmap_mode="c")) for n in ("pictures", "masks")
+    )
     if where.type == "cuda":
         pictures, masks = pictures.to(where), masks.to(where)
     return Pool(pictures, masks)

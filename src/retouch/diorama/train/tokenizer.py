@@ -1,4 +1,4 @@
-"""The tokenizer: byte-pair encoding in CLIP's format, trained on the captions; every word of the grammar is one token."""
+"""The tokenizer: byte-pair encoding in CLIP's format, trained on the captions; every grammar word is one token."""
 
 from __future__ import annotations
 

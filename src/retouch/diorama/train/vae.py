@@ -52,7 +52,9 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report, decoder_
         vae = autoencoder(settings)
     vae.to(where, memory_format=torch.channels_last).train()
 
-    loop = Loop(vae, settings, folder / f"{stage}.checkpoint.safetensors", report, lambda: {"psnr": psnr(vae, held_out)})
+    loop = Loop(
+        vae, settings, folder / f"{stage}.checkpoint.safetensors", report, lambda: {"psnr": psnr(vae, held_out)}
+    )
     for step in loop:
         random = generator(where, settings.seed, step)
         images, weight = _batch(painted, settings, step, random)  # [B, 3, s, s], [B, 1, s, s]

@@ -1,0 +1,44 @@
+# `make demo` and `make test` set everything up by themselves; see CONTRIBUTING.md.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test bench pictures format clean setup
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@echo "Installing; the first time this takes some minutes."
+	$(BIN)/pip install --quiet -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+
+setup: $(READY)
+
+demo: $(READY)
+	@mkdir -p demo
+	@$(BIN)/retouch diorama paint "a red cat sitting on a beach" --seed 3 -o demo/source.png --force
+	@$(BIN)/retouch edit demo/source.png --from "a red cat sitting on a beach" --to "a blue cat sitting on a beach" \
+		-o demo/edited.png --strip demo/before-and-after.png --force
+	@echo "Look at demo/before-and-after.png: the painted picture, and its edit."
+
+test: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q
+
+bench: $(READY)
+	$(BIN)/python benchmarks/run.py
+
+pictures: $(READY)
+	$(BIN)/python docs/make_pictures.py
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv demo .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,110 @@
+"""`make bench`: what every method costs with the embedded model, against the bare network evaluations it needs.
+
+Each method runs in a process of its own, so that its peak memory is its own. The bare time is the same network
+evaluated on the same batch shapes, alternating with the edits, so that both see the same machine.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+SOURCE, TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
+
+
+def measure(name: str, model: str, repeats: int) -> dict:
+    """Times one method in this process."""
+    import torch
+
+    from retouch.diorama.caption import scene_for
+    from retouch.diorama.paint import paint
+    from retouch.editor import Editor
+
+    began = time.perf_counter()
+    editor = Editor.from_pretrained(model)
+    loading = time.perf_counter() - began
+    picture = paint(scene_for(SOURCE, 3))[0].resize((editor.model.native_side,) * 2)
+    backbone, shapes, predict = editor.model, [], editor.model.predict_noise
+
+    def recorded(latents, timestep, prompt_embeds):
+        shapes.append((tuple(latents.shape), tuple(prompt_embeds.shape), timestep))
+        return predict(latents, timestep, prompt_embeds)
+
+    backbone.predict_noise = recorded
+    editor.edit(picture, source=SOURCE, target=TARGET, method=name)  # warms up, and records the shapes
+    backbone.predict_noise = predict
+    inputs = [(torch.randn(z), t, torch.randn(c)) for z, c, t in shapes]
+
+    def bare() -> float:
+        start = time.perf_counter()
+        with torch.no_grad():
+            for latents, timestep, embeds in inputs:
+                backbone.unet(latents, timestep, encoder_hidden_states=embeds, return_dict=False)
+        return time.perf_counter() - start
+
+    def edit() -> float:
+        start = time.perf_counter()
+        editor.edit(picture, source=SOURCE, target=TARGET, method=name)
+        return time.perf_counter() - start
+
+    pairs = [(edit(), bare()) for _ in range(repeats)]
+    seconds, network = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return {
+        "method": name,
+        "evaluations": sum(z[0] for z, _, _ in shapes),
+        "batches": len(shapes),
+        "seconds": round(seconds, 2),
+        "bare_seconds": round(network, 2),
+        "ratio": round(statistics.median(a / b for a, b in pairs), 2),
+        "loading_seconds": round(loading, 2),
+        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+
+
+def main() -> None:
+    """Measures every method and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", default="", help="only these, separated by commas")
+    parser.add_argument("--model", default="diorama")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results.json"))
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(options.one, options.model, options.repeats)))
+        return
+
+    from retouch.methods.registry import methods
+
+    names = options.methods.split(",") if options.methods else list(methods())
+    rows = []
+    print(f"{'method':18}{'evaluations':>12}{'seconds':>9}{'bare':>8}{'ratio':>7}{'loading':>9}{'peak MiB':>10}")
+    for name in names:
+        command = [sys.executable, __file__, "--one", name, "--model", options.model, "--repeats", str(options.repeats)]
+        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        rows.append(row)
+        print(
+            f"{name:18}{row['evaluations']:12}{row['seconds']:9.2f}{row['bare_seconds']:8.2f}{row['ratio']:7.2f}"
+            f"{row['loading_seconds']:9.2f}{row['peak_mib']:10}",
+            flush=True,
+        )
+    import torch
+
+    machine = {
+        "processor": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    options.output.write_text(
+        json.dumps({"date": str(date.today()), "model": options.model, **machine, "methods": rows}, indent=1)
+    )
+
+
+if __name__ == "__main__":
+    main()
