@@ -7,7 +7,7 @@ from pathlib import Path
 
 from retouch.errors import BadParameter
 
-STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "latents", "judge", "unet", "assemble")
+STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "latents", "captions", "judge", "unet", "assemble")
 """In the order of a whole training; "decoder" is an extra that may follow at any time after "vae"."""
 
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -16,9 +16,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "vae": ("pool",),
     "decoder": ("pool", "vae"),
     "clip": ("pool", "tokenizer"),
-    "latents": ("pool", "tokenizer", "vae", "clip"),
+    "latents": ("pool", "vae"),
+    "captions": ("pool", "tokenizer", "clip"),
     "judge": ("pool",),
-    "unet": ("latents",),
+    "unet": ("pool", "tokenizer", "vae", "clip", "latents", "captions"),
     "assemble": ("tokenizer", "vae", "clip", "judge", "unet"),
 }
 """What a stage reads of other stages: each leaves its work in a folder of its own name."""
@@ -76,6 +77,8 @@ def run(
             return clip.train(recipe, folder, steps, tell)
         case "latents":
             return latents.make(recipe, folder, tell)
+        case "captions":
+            return latents.make_captions(folder, tell)
         case "judge":
             return judge.train(recipe, folder, steps, tell)
         case "unet":

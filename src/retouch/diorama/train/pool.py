@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,12 @@ from torch import Tensor
 from retouch.diorama.paint import paint_array
 from retouch.diorama.scene import TRAINING_SEEDS_FROM, Scene, random_scene
 from retouch.diorama.textures import SIDE
+from retouch.diorama.train.chunks import arrays, in_chunks
 from retouch.diorama.train.loop import Report
 from retouch.diorama.train.recipe import read
 
 HELD_OUT_FROM = 10_000_000
 """Held-out scenes start at this seed, below those for training."""
-_CHUNK = 1000
 
 
 @dataclass(frozen=True)
@@ -50,31 +49,19 @@ def make(recipe: str, folder: Path, report: Report) -> Path:
     if done.exists():
         return done
     part = folder / "pool.part"
-    part.mkdir(exist_ok=True)
-    for name, shape in (("pictures", (size, SIDE, SIDE, 3)), ("masks", (size, SIDE, SIDE))):
-        path = part / f"{name}.npy"
-        if not path.exists():
-            np.lib.format.open_memmap(path.with_suffix(".new"), mode="w+", dtype=np.uint8, shape=shape).flush()
-            os.replace(path.with_suffix(".new"), path)
-    todo = [start for start in range(0, size, _CHUNK) if not (part / f"{start}.done").exists()]
-    with ProcessPoolExecutor(os.cpu_count()) as workers:
-        for count, _ in enumerate(workers.map(_paint, [part] * len(todo), todo), 1):
-            if count % 10 == 0:
-                report(f"pool: {count} of {len(todo)} thousand pictures")
-    for marker in part.glob("*.done"):
-        marker.unlink()
+    arrays(part, pictures=((size, SIDE, SIDE, 3), np.uint8), masks=((size, SIDE, SIDE), np.uint8))
+    in_chunks(_paint, part, size, report)
     os.replace(part, done)
     return done
 
 
-def _paint(part: Path, start: int) -> None:
+def _paint(part: Path, start: int, stop: int) -> None:
     pictures = np.lib.format.open_memmap(part / "pictures.npy", mode="r+")
     masks = np.lib.format.open_memmap(part / "masks.npy", mode="r+")
-    for i in range(start, min(start + _CHUNK, len(pictures))):
+    for i in range(start, stop):
         pictures[i], masks[i] = paint_array(random_scene(TRAINING_SEEDS_FROM + i))
     pictures.flush()
     masks.flush()
-    (part / f"{start}.done").touch()
 
 
 def load(folder: Path, where: torch.device) -> Pool:

@@ -1,0 +1,13 @@
+"""Settings for all tests: two threads, no deadlines on a busy machine, no hub."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import torch
+from hypothesis import HealthCheck, settings
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+settings.register_profile("retouch", deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+settings.load_profile("retouch")

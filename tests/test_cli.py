@@ -1,0 +1,166 @@
+"""The command line as its users meet it: real edits by the embedded model, and one clear line for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retouch.picture import read_recipe
+
+SOURCE, TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
+
+
+def retouch(*arguments, cwd=None):
+    command = [sys.executable, "-c", "from retouch.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("painted")
+    done = retouch("diorama", "paint", SOURCE, "--seed", 3, "-o", folder / "cat.png", "--mask", folder / "mask.png")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_paint_writes_the_picture_and_its_mask(painted):
+    picture, mask = Image.open(painted / "cat.png"), Image.open(painted / "mask.png")
+    assert picture.size == mask.size == (128, 128) and mask.mode == "L"
+    inside = np.asarray(mask) > 200
+    red, green, blue = np.asarray(picture, float)[inside].mean(0)
+    assert red > 1.5 * green and red > 1.5 * blue
+
+
+def test_an_edit_writes_a_picture_that_carries_its_recipe(painted, tmp_path):
+    out, strip = tmp_path / "out.png", tmp_path / "strip.png"
+    done = retouch(
+        "edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", out, "--strip", strip,
+        "--set", "num_inference_steps=8", "--set", "quantile=0.6", "--seed", 5,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert Image.open(out).size == (128, 128) and Image.open(strip).size == (264, 128)
+    recipe = read_recipe(out)
+    assert (recipe["method"], recipe["source"], recipe["target"], recipe["seed"]) == ("prox-npi", SOURCE, TARGET, 5)
+    assert recipe["parameters"]["quantile"] == 0.6 and len(recipe["fingerprint"]) == 16
+    shown = retouch("recipe", out)
+    assert json.loads(shown.stdout) == recipe
+
+
+def test_the_same_command_gives_the_same_picture(painted, tmp_path):
+    for name in ("a.png", "b.png"):
+        done = retouch(
+            "edit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / name, "--method", "sdedit",
+            "--set", "num_inference_steps=6", "--seed", 9,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_missing_source_is_proposed_and_unknown_words_are_named(painted, tmp_path):
+    done = retouch(
+        "edit", painted / "cat.png", "--to", "a blue catt on a beach with a laptop", "-o", tmp_path / "o.png",
+        "--set", "num_inference_steps=2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "is taken to show: 'a photo of a red" in done.stderr and "on a beach" in done.stderr
+    assert "does not know the word 'catt'" in done.stderr and "cat" in done.stderr
+    assert "does not know the word 'laptop'" in done.stderr
+
+
+def test_any_size_comes_back_at_its_size(painted, tmp_path):
+    Image.open(painted / "cat.png").resize((300, 180)).convert("L").save(tmp_path / "grey.jpg")
+    done = retouch(
+        "edit", tmp_path / "grey.jpg", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "o.jpg", "--method", "ddib",
+        "--set", "num_inference_steps=2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "o.jpg").size == (300, 180)
+
+
+EDIT = ("edit", "{cat}", "--from", SOURCE, "--to", TARGET, "-o", "{out}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("edit", "{none}", "--from", "a", "--to", "b", "-o", "{out}"), "there is no file"),
+        (("edit", "{text}", "--from", "a", "--to", "b", "-o", "{out}"), "not a picture"),
+        (("edit", "{cat}", "--from", "a", "--to", " ", "-o", "{out}"), "--to is empty"),
+        ((*EDIT[:-1], "{cat}"), "exists already"),
+        ((*EDIT[:-1], "{folder}/no/out.png"), "does not exist"),
+        ((*EDIT[:-1], "{folder}/out.xyz"), "must end in"),
+        ((*EDIT, "--method", "prox-np"), "did you mean prox-npi?"),
+        ((*EDIT, "--set", "quantile"), "not name=value"),
+        ((*EDIT, "--set", "quantil=0.5"), "did you mean quantile?"),
+        ((*EDIT, "--set", "quantile=2"), "expected a number in 0..1"),
+        ((*EDIT, "--set", "quantile=nan"), "expected a number in 0..1"),
+        ((*EDIT, "--set", "num_inference_steps=0"), "in 1..1000"),
+        ((*EDIT, "--set", "num_inference_steps=two"), "expected a whole number"),
+        ((*EDIT, "--set", "prox=medium"), "soft | hard"),
+        ((*EDIT, "--set", "blend_words=dragon"), "'dragon' is not in the prompt"),
+        ((*EDIT, "--set", "reweight=hat=2"), "'hat' is not in the prompt"),
+        ((*EDIT, "--set", "aligner=replace", "--to", "a very blue cat sitting on a beach"), "use 'refine'"),
+        ((*EDIT, "--seed", "-1"), "--seed is -1"),
+        ((*EDIT, "--model", "nowhere"), "there is no model 'nowhere'"),
+        ((*EDIT, "--model", "{folder}"), "not a Stable Diffusion folder"),
+        ((*EDIT, "--model", "{folder}/model.ckpt"), "no file"),
+        (("diorama", "paint", "a sitting car", "-o", "{out}"), "has no pose"),
+        (("diorama", "paint", "something", "-o", "{out}"), "names nothing to paint"),
+        (("methods", "promptto"), "there is no method"),
+        (("recipe", "{mask}"), "carries no recipe"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_nothing_is_written(painted, tmp_path, arguments, says):
+    (tmp_path / "text.png").write_text("not a picture")
+    places = {
+        "cat": painted / "cat.png", "mask": painted / "mask.png", "none": tmp_path / "none.png",
+        "text": tmp_path / "text.png", "out": tmp_path / "out.png", "folder": tmp_path,
+    }  # fmt: skip
+    before = sorted(tmp_path.rglob("*"))
+    done = retouch(*(argument.format(**places) for argument in arguments))
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("Diorama does not know")]
+    assert len(lines) == 1 and says in lines[0] and "Traceback" not in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_methods_are_listed_for_people_and_machines():
+    people = retouch("methods").stdout
+    machine = json.loads(retouch("methods", "--json").stdout)
+    assert [m["name"] for m in machine][0] == "prox-npi"
+    for method in machine:
+        assert method["name"] in people
+        for parameter in method["parameters"]:
+            assert parameter["help"] and parameter["range"]
+    assert "quantile" in retouch("methods", "prox-npi").stdout
+
+
+def test_models_are_explained():
+    done = retouch("models")
+    assert done.returncode == 0 and "128 pixels" in done.stdout and "owner/model" in done.stdout
+
+
+def test_the_judge_prints_one_object_a_line(painted):
+    done = retouch("diorama", "judge", painted / "cat.png", painted / "cat.png", "--json")
+    assert done.returncode == 0, done.stderr
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(seen) == 2
+    assert seen[0] == {
+        "subject": "cat", "colour": "red", "pose": "sitting", "place": "beach", "accessory": "none", "style": "photo",
+    }  # fmt: skip
+
+
+def test_help_does_not_wait_for_torch():
+    code = "import sys; import retouch, retouch.cli.app, retouch.methods.parameters; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+def test_the_package_is_typed():
+    import retouch
+
+    assert (Path(retouch.__file__).parent / "py.typed").exists()

@@ -1,0 +1,73 @@
+"""Small random models of every kind that retouch edits with, in memory or as a diffusers folder."""
+
+import json
+
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from retouch.backbone.model import Backbone
+
+KINDS = ("sd1", "sd2", "sample")
+
+
+def tiny_tokenizer(folder, length):
+    """A real CLIP tokenizer without merges: every letter is a token, so words have many."""
+    from tokenizers import pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*letters, *(c + "</w>" for c in letters), "c a", "<|startoftext|>", "<|endoftext|>"]
+    tokens[tokens.index("c a")] = "ca"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}, ensure_ascii=False))
+    (folder / "merges.txt").write_text("#version: 0.2\nc a\n")
+    tokenizer = CLIPTokenizer(
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=length, pad_token="<|endoftext|>"
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def tiny_parts(folder, kind="sd1", seed=0):
+    """The parts of one model: SD 1.x has 4 levels and 16 self-attention layers, SD 2.x predicts v."""
+    torch.manual_seed(seed)
+    sd2 = kind == "sd2"
+    tokenizer = tiny_tokenizer(folder / "tokenizer", 24 if sd2 else 77)
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=tokenizer.model_max_length,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        )
+    )  # fmt: skip
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=2, block_out_channels=(8, 8, 16, 16),
+        down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
+        up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
+        cross_attention_dim=16, attention_head_dim=(1, 1, 2, 2) if sd2 else 2, norm_num_groups=4,
+        use_linear_projection=sd2,
+    )  # fmt: skip
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), latent_channels=4, norm_num_groups=4, sample_size=16,
+    )  # fmt: skip
+    prediction = {"sd1": "epsilon", "sd2": "v_prediction", "sample": "sample"}[kind]
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+        steps_offset=1, prediction_type=prediction,
+    )  # fmt: skip
+    return {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer, "scheduler": scheduler}
+
+
+def tiny_backbone(folder, kind="sd1", seed=0):
+    """A backbone in memory; ``folder`` holds its tokenizer's files."""
+    parts = tiny_parts(folder, kind, seed)
+    config = parts.pop("scheduler").config
+    return Backbone(kind, **parts, schedule_config=config, device=torch.device("cpu"))
+
+
+def save_tiny(folder, kind="sd1", seed=0):
+    """The model as a diffusers folder."""
+    for name, part in tiny_parts(folder, kind, seed).items():
+        part.save_pretrained(folder / name)
+    return folder
