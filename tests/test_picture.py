@@ -24,7 +24,6 @@ from retouch.picture import (
     write_picture,
 )
 
-
 MODES = [
     "1",
     "L",
@@ -122,8 +121,8 @@ def test_dark_sixteen_bits_stay_dark(tmp_path):
 
 
 def test_thirty_two_bits_are_scaled_by_the_brightest():
-    values = np.array([[0, 500_000, 1_000_000]], np.int32)
-    assert np.asarray(from_image(Image.fromarray(values)).image)[0, :, 0].tolist() == [0, 128, 255]
+    values = np.array([[0, 600_000, 1_000_000]], np.int32)
+    assert np.asarray(from_image(Image.fromarray(values)).image)[0, :, 0].tolist() == [0, 153, 255]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -132,6 +131,8 @@ def test_every_mode_becomes_rgb(mode):
     through = {"La": "LA", "LAB": None, "PA": "P", "HSV": "RGB", "RGBa": "RGBA"}.get(mode, "L")
     if mode == "LAB":
         image = Image.merge("LAB", [ramp, Image.new("L", ramp.size, 128), Image.new("L", ramp.size, 128)])
+    elif mode == "I;16":
+        image = Image.fromarray(np.asarray(ramp).astype(np.uint16) * 257)
     else:
         image = ramp.convert(through).convert(mode)
     picture = from_image(image)
@@ -140,29 +141,37 @@ def test_every_mode_becomes_rgb(mode):
     assert values[-20:].mean() - values[:20].mean() > 150  # still dark above and bright below
 
 
-@pytest.mark.parametrize("adobe", [True, False])
-def test_cmyk_jpegs_keep_their_colours_also_adobes_inverted_ones(tmp_path, adobe):
-    data = encoded(Image.new("CMYK", (32, 32), (0, 255, 255, 0)), "JPEG", quality=95)  # Pillow writes Adobe's inversion
+def test_cmyk_jpegs_keep_their_colours_though_adobe_stores_them_inverted(tmp_path):
+    inks = Image.new("CMYK", (32, 32), (0, 255, 255, 0))  # no cyan, all magenta and yellow: red
+    data = encoded(inks, "JPEG", quality=95)
     assert b"Adobe" in data
-    if not adobe:  # without the marker the same bytes mean the opposite inks: (255, 0, 0, 255), which is black
-        at = data.index(b"\xff\xee")
-        data = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
     (tmp_path / "a.jpg").write_bytes(data)
-    picture = read_picture(tmp_path / "a.jpg")
-    seen = np.asarray(picture.image, int)[16, 16]
-    assert np.abs(seen - ((255, 0, 0) if adobe else (0, 0, 0))).max() <= 8
-    assert any("CMYK" in note for note in picture.notes)
+    inks.save(tmp_path / "a.tiff")  # not inverted
+    for name in ("a.jpg", "a.tiff"):
+        picture = read_picture(tmp_path / name)
+        assert np.abs(np.asarray(picture.image, int)[16, 16] - (255, 0, 0)).max() <= 8
+        assert any("CMYK" in note for note in picture.notes)
 
 
-def test_a_foreign_colour_profile_is_converted_and_a_damaged_one_ignored():
+def swapped_profile():
+    """sRGB with the primaries of red and blue exchanged, under another name: the colours come out exchanged."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    data = data.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    return bytes(data.replace("sRGB".encode("utf-16-be"), "sBGR".encode("utf-16-be")))
+
+
+def test_a_colour_profile_is_applied_so_that_colours_look_as_they_should():
+    image = Image.new("RGB", (8, 8), (200, 10, 30))
+    image.info["icc_profile"] = swapped_profile()
+    red, green, blue = from_image(image).image.getpixel((4, 4))
+    assert abs(red - 30) <= 3 and abs(green - 10) <= 3 and abs(blue - 200) <= 3
+
+
+@pytest.mark.parametrize("profile", ["damaged", "XYZ", "sRGB"])
+def test_a_profile_that_says_nothing_changes_nothing(profile):
     image = noise(16, 16)
-    swapped = ImageCms.ImageCmsProfile(
-        ImageCms.createProfile("XYZ")
-    ).tobytes()  # another colour space than the picture's
-    for profile in (b"no profile at all", swapped):
-        image.info["icc_profile"] = profile
-        assert np.array_equal(np.asarray(from_image(image).image), np.asarray(noise(16, 16)))
-    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made = b"nothing" if profile == "damaged" else ImageCms.ImageCmsProfile(ImageCms.createProfile(profile)).tobytes()
+    image.info["icc_profile"] = made
     assert np.array_equal(np.asarray(from_image(image).image), np.asarray(noise(16, 16)))
 
 

@@ -113,9 +113,9 @@ def _decode(where: Path) -> _Decoded:
             with Image.open(where, formats=READABLE) as opened:
                 if opened.width * opened.height > MAX_PIXELS:
                     raise BadPicture(f"{shown} has {opened.width} x {opened.height} pixels, {too_large}")
-                opened.load()
                 # a phone's JPEG (MPO) carries a preview or a depth map as its further frames: not worth a word
                 more_frames = bool(getattr(opened, "is_animated", False)) and opened.format != "MPO"
+                opened.load()  # after the question above, which moves to the next frame and back
                 return _Decoded(opened, _exif(opened), more_frames)
     except BadPicture:
         raise

@@ -58,14 +58,17 @@ def _run_order(name: str) -> tuple[int, list[int]]:
 
 
 def attention_layers(unet: nn.Module) -> tuple[AttentionLayer, ...]:
-    """Every attention layer of a ``UNet2DConditionModel`` in the order it runs (attn1: self-, attn2: cross-)."""
+    """Every attention layer of a ``UNet2DConditionModel``'s transformer blocks, in the order it runs."""
     levels = len(list(unet.get_submodule("down_blocks").children()))
-    found: list[AttentionLayer] = []
-    for suffix, kind in (("attn1", "self"), ("attn2", "cross")):
-        names = [name for name, _ in unet.named_modules() if re.search(rf"transformer_blocks\.\d+\.{suffix}$", name)]
-        for order, name in enumerate(sorted(names, key=_run_order)):
-            found.append(AttentionLayer(name, *_position(name, levels), kind, order))  # type: ignore[arg-type]
-    return tuple(sorted(found, key=lambda layer: (*_run_order(layer.name), layer.kind == "cross")))
+    modules = {name: module for name, module in unet.named_modules() if re.search(r"\.\d+\.attn[12]$", name)}
+    count: dict[Kind, int] = {"self": 0, "cross": 0}
+    found = []
+    for name in sorted(modules, key=lambda name: (*_run_order(name), name)):
+        # the module knows: with ``only_cross_attention`` the first attention of a block reads the prompt, too
+        kind: Kind = "cross" if modules[name].is_cross_attention else "self"
+        found.append(AttentionLayer(name, *_position(name, levels), kind, order=count[kind]))
+        count[kind] += 1
+    return tuple(found)
 
 
 def residual_blocks(unet: nn.Module) -> tuple[ResidualBlock, ...]:

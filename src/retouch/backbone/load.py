@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from retouch.backbone.model import Backbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, BadParameter
 
 EMBEDDED = "diorama"
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 """Where the embedded model lies inside the package."""
+
+_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_UNET_WEIGHTS = "diffusion_pytorch_model{}.safetensors"
+_ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 
 
 def load(
@@ -27,15 +33,18 @@ def load(
 
     Args:
         name: ``"diorama"``, a diffusers folder, a hub name such as ``"owner/model"``, or a ``.safetensors`` file.
-        device: default: a GPU if there is one, else the CPU.
-        dtype: of the network; default: float16 on a GPU, float32 on the CPU whatever the files hold.
-        offline: never ask a hub.
+        device: default: cuda, else mps, else the CPU.
+        dtype: of the network; default: float16 on cuda, else float32. On the CPU float16 becomes float32.
+        offline: never ask a hub; what was fetched before may be used.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
+        BadParameter: when there is no such device.
     """
-    place = torch.device(device) if device is not None else _best_device()
-    precision = dtype or (torch.float32 if place.type == "cpu" else torch.float16)
+    place = _device(device)
+    precision = dtype or (torch.float16 if place.type == "cuda" else torch.float32)
+    if place.type == "cpu" and precision == torch.float16:
+        precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
@@ -45,61 +54,88 @@ def load(
         return _from_folder(name, path, place, precision)
     if path.suffix in (".safetensors", ".ckpt", ".pt", ".bin") or path.is_file():
         return _from_file(name, path, place, precision, offline)
-    if offline or name.count("/") != 1 or name.startswith((".", "/", "~")):
+    if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(
-            f"there is no model {name!r}: give 'diorama', the path of a diffusers folder or of a .safetensors file"
-            f"{'' if offline else ', or a hub name like owner/model'}."
+            f"there is no model {name!r}: give 'diorama', the path of a diffusers folder or of a .safetensors file, or "
+            "a hub name like owner/model."
         )
-    return _from_folder(name, _from_hub(name), place, precision)
+    return _from_folder(name, _from_hub(name, offline), place, precision)
 
 
-def _best_device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _device(wanted: str | torch.device | None) -> torch.device:
+    if wanted is None:
+        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(wanted)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.") from error
+    return device
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, offline: bool) -> Path:
     from huggingface_hub import snapshot_download
 
-    parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-    patterns = ["model_index.json", *(f"{part}/*.{end}" for part in parts for end in ("json", "txt", "safetensors"))]
+    # only what is read: many repositories hold each part in half a dozen further formats
+    weights = ["unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"]
+    patterns = ["model_index.json", *weights, "text_encoder/model.safetensors"]
+    patterns += [f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")]
     try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:
+        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
+    except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
         raise BadModel(
-            f"the model {name!r} could not be fetched ({type(error).__name__}): check the name and the connection, or "
-            "give the path of a folder or .safetensors file."
+            f"the model {name!r} is neither a local path nor could it be fetched ({type(error).__name__}): check the "
+            "name and the connection, or give the path of a diffusers folder or .safetensors file."
         ) from error
 
 
 def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Backbone:
-    missing = [
-        part for part in ("unet", "vae", "text_encoder", "tokenizer", "scheduler") if not (folder / part).is_dir()
-    ]
+    if (folder / "text_encoder_2").is_dir():
+        raise BadModel(f"{name!r} has two text encoders (SDXL or later); {_ONLY_SD}")
+    missing = [part for part in _PARTS if not (folder / part).is_dir()]
     if missing:
         raise BadModel(
             f"{name!r} is not a Stable Diffusion folder: it lacks {', '.join(missing)} (expected the layout that "
             "diffusers saves)."
-        )
-    if (folder / "text_encoder_2").is_dir():
-        raise BadModel(
-            f"{name!r} has two text encoders (SDXL); retouch edits with Stable Diffusion 1.x and 2.x models."
         )
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
+    half = not (folder / "unet" / _UNET_WEIGHTS.format("")).exists()
+    half = half and (folder / "unet" / _UNET_WEIGHTS.format(".fp16")).exists()
+    common: dict[str, Any] = {
+        "variant": "fp16" if half else None,
+        "use_safetensors": True,
+        "output_loading_info": True,
+        "local_files_only": True,
+    }
     try:
-        config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-        unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, use_safetensors=True)
-        vae = AutoencoderKL.from_pretrained(folder / "vae", use_safetensors=True)
-        text_encoder: Any = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, use_safetensors=True)
-        tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    except (OSError, ValueError, KeyError) as error:
-        raise BadModel(f"the model {name!r} could not be read: {_first_line(error)}") from error
-    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device, dtype)
+        with _quietly():
+            config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
+            unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **common))
+            vae_dtype = _vae_dtype(dtype, json.loads((folder / "vae" / "config.json").read_text()))
+            vae = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae_dtype, **common))
+            text_encoder = _whole(CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **common))
+            tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    except Exception as error:  # three libraries and a file format, each with errors of its own
+        raise BadModel(f"the model {name!r} could not be read: {_one_line(error)}") from error
+    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device)
+
+
+def _whole(loaded: Any) -> Any:
+    """The model of (model, loading info), when its files held every weight: the libraries would make up the rest."""
+    model, info = loaded
+    if info["missing_keys"]:
+        example = sorted(info["missing_keys"])[0]
+        raise ValueError(f"{len(info['missing_keys'])} weights are missing from its files, among them {example!r}.")
+    return model
+
+
+def _vae_dtype(dtype: torch.dtype, config: Any) -> torch.dtype:
+    """The autoencoder's precision: float32 for those that say they overflow in half precision."""
+    return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
 
 
 def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, offline: bool) -> Backbone:
@@ -109,56 +145,87 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
         raise BadModel(
             f"{name!r} is not a .safetensors file: pickled checkpoints can run code and are never loaded; convert it."
         )
-    from diffusers import StableDiffusionPipeline
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+    from huggingface_hub import snapshot_download
+    from safetensors.torch import load_file
 
     try:
-        pipeline: Any = StableDiffusionPipeline.from_single_file(
-            str(path), torch_dtype=dtype, safety_checker=None, local_files_only=offline
-        )
+        weights = load_file(path)
+    except Exception as error:
+        raise BadModel(f"the checkpoint {name!r} could not be read: {_one_line(error)}") from error
+    if not any(key.startswith("model.diffusion_model.") for key in weights):
+        raise BadModel(f"{name!r} holds no whole Stable Diffusion checkpoint (a LoRA or a single part?); {_ONLY_SD}")
+    if any(key.startswith("conditioner.embedders.") for key in weights):
+        raise BadModel(f"{name!r} has two text encoders (SDXL); {_ONLY_SD}")
+    model_class = fetch_diffusers_config(weights)["pretrained_model_name_or_path"]
+    del weights
+    patterns = ["**/*.json", "*.json", "**/*.txt"]
+    try:
+        # fetched here, since diffusers asks the hub even when told not to
+        configs = snapshot_download(model_class, allow_patterns=patterns, local_files_only=offline)
     except Exception as error:
         raise BadModel(
-            f"the checkpoint {name!r} could not be read ({_first_line(error)}); the first use of a single file needs "
-            "its configuration from the hub: connect once, or give a diffusers folder."
+            f"the checkpoint {name!r} holds weights only, and the configuration of its class, {model_class!r}, could "
+            f"not be fetched ({type(error).__name__}): connect once, or give a diffusers folder."
         ) from error
+    try:
+        with _quietly():
+            pipeline: Any = StableDiffusionPipeline.from_single_file(
+                str(path), config=configs, torch_dtype=dtype, safety_checker=None, local_files_only=True
+            )
+    except Exception as error:
+        raise BadModel(f"the checkpoint {name!r} could not be read: {_one_line(error)}") from error
+    vae = pipeline.vae.to(_vae_dtype(dtype, pipeline.vae.config))
     return _assembled(
-        name,
-        pipeline.unet,
-        pipeline.vae,
-        pipeline.text_encoder,
-        pipeline.tokenizer,
-        pipeline.scheduler.config,
-        device,
-        dtype,
+        name, pipeline.unet, vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler.config, device
     )
 
 
 def _assembled(
-    name: str,
-    unet: Any,
-    vae: Any,
-    text_encoder: Any,
-    tokenizer: Any,
-    config: Any,
-    device: torch.device,
-    dtype: torch.dtype,
+    name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device
 ) -> Backbone:
     if unet.config.in_channels != vae.config.latent_channels:
         raise BadModel(
             f"the network of {name!r} takes {unet.config.in_channels} channels but its autoencoder gives "
             f"{vae.config.latent_channels} (an inpainting or depth model?): give a plain text-to-image checkpoint."
         )
-    upcast = dtype == torch.float16 and vae.config.force_upcast  # such autoencoders overflow in half precision
+    if unet.config.cross_attention_dim != text_encoder.config.hidden_size:
+        raise BadModel(
+            f"the network of {name!r} reads text embeddings of width {unet.config.cross_attention_dim} but its text "
+            f"encoder gives {text_encoder.config.hidden_size}: its parts do not belong together."
+        )
     return Backbone(
         name,
-        unet=unet.to(device, dtype),
-        vae=vae.to(device, torch.float32 if upcast else dtype),
-        text_encoder=text_encoder.to(device, dtype),
+        unet=unet.to(device),
+        vae=vae.to(device),
+        text_encoder=text_encoder.to(device),
         tokenizer=tokenizer,
         schedule_config=config,
         device=device,
     )
 
 
-def _first_line(error: BaseException) -> str:
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Silences the libraries' warnings and progress bars while they load, and restores the caller's settings."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    levels = [(library, library.get_verbosity()) for library in (diffusers_logging, transformers_logging)]
+    bar = transformers_logging.is_progress_bar_enabled()
+    for library, _ in levels:
+        library.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for library, level in levels:
+            library.set_verbosity(level)
+        if bar:
+            transformers_logging.enable_progress_bar()
+
+
+def _one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

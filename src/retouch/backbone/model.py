@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.layers import AttentionLayer, Kind, Place, attention_layers
-from retouch.backbone.schedule import Schedule, alphas_for, schedule_from_config, to_epsilon
+from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
 
 _HASHED_WHOLE = 64 * 2**20  # bytes of weights up to which the fingerprint reads every one of them
 
@@ -66,7 +66,8 @@ class Backbone:
     @cached_property
     def max_tokens(self) -> int:
         """The length of a padded prompt, start and end included."""
-        return int(self.tokenizer.model_max_length)
+        # a tokenizer saved without its limit says 1e30
+        return int(min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings))
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
@@ -82,9 +83,8 @@ class Backbone:
         latents: Tensor = (mean - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
         return latents
 
-    @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        """D(z / s + shift): float32 pictures [B, 3, H, W] clipped to -1..1."""
+        """D(z / s + shift): float32 pictures [B, 3, H, W] clipped to -1..1. Gradients flow to ``latents`` if wanted."""
         unscaled = latents / self.vae.config.scaling_factor + (self.vae.config.shift_factor or 0)
         images: Tensor = self.vae.decode(unscaled.to(self.device, self.vae.dtype)).sample.float()
         return images.clamp(-1, 1)
@@ -103,7 +103,9 @@ class Backbone:
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        offsets = self.tokenizer(prompt, return_offsets_mapping=True, truncation=False)["offset_mapping"]
+        # verbose=False: the tokenizer would warn on stderr of the very length asked about here
+        encoded = self.tokenizer(prompt, return_offsets_mapping=True, truncation=False, verbose=False)
+        offsets = encoded["offset_mapping"]
         content = offsets[1:-1]
         room = self.max_tokens - 2
         return "" if len(content) <= room else prompt[content[room][0] :]
@@ -124,7 +126,7 @@ class Backbone:
         output = self.unet(
             latents.to(self.dtype), t, encoder_hidden_states=prompt_embeds.to(self.dtype), return_dict=False
         )[0].float()
-        kind = str(self.schedule_config.get("prediction_type", "epsilon"))
+        kind = prediction_type(self.schedule_config)
         if kind == "epsilon":
             epsilon: Tensor = output
             return epsilon
@@ -155,7 +157,7 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that name these weights.
+        """16 hexadecimal digits that name these weights, the same whether loaded in float32 or float16.
 
         Small models are hashed whole; of large ones every tensor's name, shape and an even sample of its values.
         """
@@ -168,5 +170,5 @@ class Backbone:
                 if not whole:
                     values = values[:: max(1, values.numel() // 64)]
                 digest.update(f"{part}.{key}{tuple(state[key].shape)}".encode())
-                digest.update(values.float().cpu().contiguous().numpy().data)
+                digest.update(values.half().cpu().contiguous().numpy().data)
         return digest.hexdigest()[:16]

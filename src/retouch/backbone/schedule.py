@@ -11,6 +11,8 @@ from torch import Tensor
 
 from retouch.errors import BadModel, BadParameter
 
+_PURE_NOISE = 1e-6  # ᾱ below this counts as zero; Stable Diffusion's smallest is 5e-3
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -62,10 +64,13 @@ class Schedule:
 def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) -> Schedule:
     """The schedule that a checkpoint's scheduler config gives for ``num_inference_steps`` (spacing, offset, final ᾱ).
 
+    A zero-terminal-SNR checkpoint (Lin et al. 2024) has ᾱ_T = 0 at its last timestep, where ε says nothing of z_0: the
+    level 1e-6 stands in there, which a network that predicts v or z_0 bears well.
+
     Raises:
         BadParameter: when the number of steps is not in 1..num_train_timesteps.
-        BadModel: when no DDIM schedule can be made of the config, or its last timestep is pure noise (ᾱ_T = 0) for a
-            network that predicts noise.
+        BadModel: when the config describes no such schedule, or samples a timestep of pure noise (ᾱ = 0) although the
+            network predicts ε.
     """
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
@@ -74,33 +79,45 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
         raise BadParameter(
             f"num_inference_steps is {num_inference_steps}, expected a whole number in 1..{train_steps}."
         )
-    scheduler: Any = DDIMScheduler.from_config(dict(config))
     try:
+        scheduler: Any = DDIMScheduler.from_config(dict(config))
         scheduler.set_timesteps(num_inference_steps)
-    except ValueError as error:
+    except (NotImplementedError, TypeError, ValueError) as error:
         raise BadModel(f"the model's scheduler config gives no sampling timesteps: {error}") from error
-    timesteps = tuple(sorted({min(int(t), train_steps - 1) for t in scheduler.timesteps}))
-    # zero-terminal-SNR checkpoints have ᾱ_T = 0, where ε says nothing of z_0: the smallest positive level stands in
-    alphas = scheduler.alphas_cumprod.double().clamp(min=1e-6)
-    return Schedule(timesteps, alphas, float(scheduler.final_alpha_cumprod))
+    timesteps = sorted(int(t) for t in scheduler.timesteps)[-num_inference_steps:]  # "trailing" may add a t below 0
+    overflow = max(0, timesteps[-1] - (train_steps - 1))  # "leading" with an offset, as many steps as in training
+    timesteps = [t - overflow for t in timesteps]
+    alphas = scheduler.alphas_cumprod.double()
+    if prediction_type(config) == "epsilon" and alphas[timesteps[-1]] < _PURE_NOISE:
+        raise BadModel(
+            f"the model's schedule samples pure noise at timestep {timesteps[-1]}, where predicting noise says nothing "
+            "of the picture: its scheduler config should say prediction_type 'v_prediction' or 'sample'."
+        )
+    return Schedule(tuple(timesteps), alphas.clamp(min=_PURE_NOISE), float(scheduler.final_alpha_cumprod))
 
 
-def to_epsilon(output: Tensor, latents: Tensor, alpha: Tensor, prediction_type: str) -> Tensor:
+def prediction_type(config: Mapping[str, Any]) -> str:
+    """What the network predicts: "epsilon", "v_prediction" or "sample"."""
+    return str(config.get("prediction_type", "epsilon"))
+
+
+def to_epsilon(output: Tensor, latents: Tensor, alpha: Tensor, kind: str) -> Tensor:
     """The network's output as predicted noise ε.
 
     ``v_prediction``: ε = √ᾱ v + √(1−ᾱ) z (Salimans & Ho 2022). ``sample``: ε = (z − √ᾱ ẑ_0) / √(1−ᾱ).
 
     Args:
         alpha: ᾱ_t, broadcastable to ``output``.
+        kind: what the network predicts.
     """
-    match prediction_type:
+    match kind:
         case "epsilon":
             return output
         case "v_prediction":
             return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
         case "sample":
             return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()
-    raise BadModel(f"the model predicts {prediction_type!r}; known are epsilon, v_prediction and sample.")
+    raise BadModel(f"the model predicts {kind!r}; known are epsilon, v_prediction and sample.")
 
 
 def alphas_for(alphas_cumprod: Tensor, timestep: int | Tensor, like: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -34,16 +35,14 @@ def in_chunks(
     step = max(1, min(1000, size // 8))
     todo = [start for start in range(0, size, step) if not (part / f"{start}.done").exists()]
     jobs = ([work] * len(todo), [part] * len(todo), todo, [min(start + step, size) for start in todo])
-    if processes == 1:
-        finished = map(_do, *jobs)
-    else:
-        workers = ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
-        finished = workers.map(_do, *jobs)
-    for count, _ in enumerate(finished, 1):
-        if count % 8 == 0:
-            report(f"{part.stem}: {count} of {len(todo)} pieces")
-    if processes != 1:
-        workers.shutdown()
+    with ExitStack() as stack:
+        each: Callable[..., Iterable[None]] = map
+        if processes != 1:
+            pool = ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
+            each = stack.enter_context(pool).map
+        for count, _ in enumerate(each(_do, *jobs), 1):
+            if count % 8 == 0:
+                report(f"{part.stem}: {count} of {len(todo)} pieces")
     for marker in part.glob("*.done"):
         marker.unlink()
 

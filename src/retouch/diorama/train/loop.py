@@ -88,7 +88,7 @@ class Loop:
         self.network, self.recipe, self.path, self.report, self.measure = network, recipe, path, report, measure
         self.optimiser = MuonAdamW(network.named_parameters(), recipe.lr_muon, recipe.lr_adamw, recipe.weight_decay)
         self.named = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        self.parameters = list(self.named.values())
+        self.parameters: list[Tensor] = list(self.named.values())
         self.average = [p.detach().clone() for p in self.parameters]
         self.step, self.shown, self.name = 0, dict[str, float](), path.name.partition(".")[0]
         if path.exists():
@@ -121,7 +121,7 @@ class Loop:
 
     def learn(self, loss: Tensor, **shown: Tensor | float) -> None:
         """One optimiser step down ``loss``; ``shown`` goes into the progress lines as running means."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.recipe.clip_gradient:
             nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip_gradient)
         self.optimiser.step(self.recipe.factor(self.step))

@@ -55,7 +55,7 @@ class MuonAdamW:
     ) -> None:
         parameters = [(name, p) for name, p in named if p.requires_grad]
         edge = [p.ndim < 2 or any(e in name for e in _EDGES) for name, p in parameters]
-        self.matrices = [p for (_, p), e in zip(parameters, edge, strict=True) if not e]
+        self.matrices: list[Tensor] = [p for (_, p), e in zip(parameters, edge, strict=True) if not e]
         self.momenta = [torch.zeros_like(p) for p in self.matrices]
         rest = [p for (_, p), e in zip(parameters, edge, strict=True) if e]
         self.adamw = torch.optim.AdamW(rest, lr_adamw, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
