@@ -11,15 +11,17 @@ def page() -> str:
     lines = [
         "# Methods",
         "",
-        "Made by `python docs/make_methods.py` from the declarations in `src/retouch/methods`. N is the number of network",
-        "evaluations (rows of a batch) of one edit with the default settings; it is counted in a test.",
+        "Made by `python docs/make_methods.py` from the declarations in `src/retouch/methods`. N is the number of",
+        "network evaluations (rows of a batch) of one edit with the default settings; it is counted in a test.",
         "",
         "| method | good for | N | source prompt | paper |",
         "|---|---|---|---|---|",
     ]
     for name, method in methods().items():
         needs = "needed" if method.needs_source else "not needed"
-        lines.append(f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {method.paper} |")
+        lines.append(
+            f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {method.paper} |"
+        )
     for name, method in methods().items():
         lines += ["", f"## {name}", "", f"{method.title}: {method.good_for}.", ""]
         lines += ["| parameter | default | range | meaning |", "|---|---|---|---|"]

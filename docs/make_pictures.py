@@ -67,13 +67,20 @@ def main() -> None:
     for name in methods():
         result = editor.edit(picture, source=source, target=target, method=name)
         row.append(labelled(result.image, name))
-    write_picture(sheet([row]), FOLDER / "methods.png", recipe={"source": source, "target": target, "seed": seed}, force=True)
+    write_picture(
+        sheet([row]), FOLDER / "methods.png", recipe={"source": source, "target": target, "seed": seed}, force=True
+    )
 
     captions = (
-        "a red cat sitting on a beach", "a blue dog jumping in a forest", "a white rabbit standing in the snow",
-        "a pencil sketch of a purple bird standing in a city at night", "an oil painting of a yellow giraffe standing in a meadow",
-        "an orange horse standing in a desert, wearing a hat", "a green car in a city at night", "a red round cake on a beach",
-    )  # fmt: skip
+        "a red cat sitting on a beach",
+        "a blue dog jumping in a forest",
+        "a white rabbit standing in the snow",
+        "a pencil sketch of a purple bird standing in a city at night",
+        "an oil painting of a yellow giraffe standing in a meadow",
+        "an orange horse standing in a desert, wearing a hat",
+        "a green car in a city at night",
+        "a red round cake on a beach",
+    )
     tiles = [labelled(paint(scene_for(text, 40 + i))[0], text) for i, text in enumerate(captions)]
     write_picture(sheet([tiles[:4], tiles[4:]]), FOLDER / "world.png", recipe={"captions": captions}, force=True)
 

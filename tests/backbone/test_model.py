@@ -69,7 +69,9 @@ def test_predictions_are_converted_by_the_textbook(tmp_path):
     ):
         models[kind].unet = lambda *args, **kwargs: (raw,)
         models[kind].unet.dtype = torch.float32
-        torch.testing.assert_close(models[kind].predict_noise(z, 600, torch.zeros(1, 1, 16)), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            models[kind].predict_noise(z, 600, torch.zeros(1, 1, 16)), expected, atol=1e-5, rtol=1e-4
+        )
 
 
 def test_gradients_flow_where_the_caller_wants_them(model):
@@ -83,7 +85,9 @@ def test_what_a_long_prompt_loses_is_known(tmp_path):
     model = tiny_backbone(tmp_path, "sd2")
     assert model.truncated("a cat") == ""
     prompt = "abcdefghijklmnopqrstuvwxyz"
-    assert prompt.endswith(model.truncated(prompt)) and len(model.truncated(prompt)) == len(prompt) - (model.max_tokens - 2)
+    assert prompt.endswith(model.truncated(prompt)) and len(model.truncated(prompt)) == len(prompt) - (
+        model.max_tokens - 2
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +100,9 @@ def test_a_folder_loads_and_its_fingerprint_names_the_weights(tmp_path, kind):
     del two.__dict__["fingerprint"]
     assert one.fingerprint != two.fingerprint
     embeds = one.embed(["a cat"])
-    assert torch.equal(one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds), one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds))
+    assert torch.equal(
+        one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds), one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds)
+    )
 
 
 def test_half_precision_files_run_in_single_precision_on_the_cpu(tmp_path):
@@ -132,7 +138,12 @@ def spoil(folder, what):
 
 @pytest.mark.parametrize(
     ("what", "says"),
-    [("no unet", "lacks unet"), ("two text encoders", "SDXL"), ("broken weights", "could not be read"), ("inpainting", "channels")],
+    [
+        ("no unet", "lacks unet"),
+        ("two text encoders", "SDXL"),
+        ("broken weights", "could not be read"),
+        ("inpainting", "channels"),
+    ],
 )
 def test_folders_of_another_kind_are_refused_in_one_sentence(tmp_path, what, says):
     save_tiny(tmp_path / "m")
@@ -143,7 +154,8 @@ def test_folders_of_another_kind_are_refused_in_one_sentence(tmp_path, what, say
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("nowhere", "no model"), ("./no/such", "no model"), ("x.safetensors", "no file"), ("a/b/c", "no model")]
+    ("name", "says"),
+    [("nowhere", "no model"), ("./no/such", "no model"), ("x.safetensors", "no file"), ("a/b/c", "no model")],
 )
 def test_names_of_nothing_are_refused(name, says):
     with pytest.raises(BadModel, match=says):

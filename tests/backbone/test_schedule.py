@@ -35,7 +35,9 @@ def test_a_step_down_is_diffusers_ddim_step(spacing, offset, to_one, steps):
 
 
 def test_other_schedulers_configs_are_understood():
-    config = PNDMScheduler(**{k: v for k, v in BASE.items() if k != "clip_sample"}, steps_offset=1, skip_prk_steps=True).config
+    config = PNDMScheduler(
+        **{k: v for k, v in BASE.items() if k != "clip_sample"}, steps_offset=1, skip_prk_steps=True
+    ).config
     assert schedule_from_config(config, 50).timesteps[:2] == (1, 21)
 
 
@@ -50,7 +52,11 @@ def test_up_and_down_undo_each_other(index, seed):
 
 @given(st.floats(0.001, 0.999), st.integers(0, 10**6))
 def test_every_prediction_type_means_the_same_noise(alpha, seed):
-    original, noise, a = random(seed, 1, 4, 2, 2), random(seed + 1, 1, 4, 2, 2), torch.tensor(alpha, dtype=torch.float64)
+    original, noise, a = (
+        random(seed, 1, 4, 2, 2),
+        random(seed + 1, 1, 4, 2, 2),
+        torch.tensor(alpha, dtype=torch.float64),
+    )
     z = a.sqrt() * original + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * original
     for output, kind in ((noise, "epsilon"), (v, "v_prediction"), (original, "sample")):
@@ -59,12 +65,64 @@ def test_every_prediction_type_means_the_same_noise(alpha, seed):
         to_epsilon(v, z, a, "flow")
 
 
-def test_zero_terminal_snr_stays_finite():
-    config = DDIMScheduler(**BASE, rescale_betas_zero_snr=True, timestep_spacing="trailing", prediction_type="v_prediction").config
-    schedule = schedule_from_config(config, 10)
-    z = random(3, 1, 4, 4, 4)
-    assert schedule.timesteps[-1] == 999
-    assert torch.isfinite(schedule.step_down(z, z, 9)).all()
+@given(
+    st.sampled_from(["leading", "trailing", "linspace"]),
+    st.integers(0, 1),
+    st.booleans(),
+    st.integers(1, 1000),
+    st.integers(0, 999),
+)
+def test_every_number_of_steps_gives_as_many_and_each_lands_on_the_next_noise_level(spacing, offset, to_one, steps, i):
+    config = {**BASE, "timestep_spacing": spacing, "steps_offset": offset, "set_alpha_to_one": to_one}
+    schedule = schedule_from_config(config, steps)
+    assert len(schedule.timesteps) == steps and list(schedule.timesteps) == sorted(set(schedule.timesteps))
+    assert schedule.timesteps[0] >= 0 and schedule.timesteps[-1] <= 999
+    i %= steps
+    original, noise = random(i, 1, 4, 2, 2), random(i + 1, 1, 4, 2, 2)
+    below = schedule.step_down(schedule.add_noise(original, noise, i), noise, i)
+    a = schedule.alpha(i - 1)
+    torch.testing.assert_close(below, a**0.5 * original + (1 - a) ** 0.5 * noise)
+
+
+def test_timesteps_that_diffusers_puts_outside_the_training_range_are_mended():
+    theirs = DDIMScheduler(**BASE, timestep_spacing="trailing")
+    theirs.set_timesteps(61)
+    assert len(theirs.timesteps) == 62 and theirs.timesteps[-1] == -1
+    ours = schedule_from_config({**BASE, "timestep_spacing": "trailing"}, 61).timesteps
+    assert list(ours) == sorted(theirs.timesteps.tolist())[1:]
+    assert schedule_from_config({**BASE, "steps_offset": 1}, 1000).timesteps == tuple(range(1000))
+
+
+def test_a_scheduler_config_of_another_family_is_refused():
+    with pytest.raises(BadModel, match="unheard_of"):
+        schedule_from_config({"beta_schedule": "unheard_of"}, 10)
+
+
+def zero_snr(prediction_type):
+    settings = {**BASE, "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    scheduler = DDIMScheduler(**settings, prediction_type=prediction_type)
+    scheduler.set_timesteps(10)
+    return scheduler
+
+
+def test_zero_terminal_snr_steps_like_diffusers_with_the_same_v():
+    scheduler = zero_snr("v_prediction")
+    schedule = schedule_from_config(scheduler.config, 10)
+    assert schedule.timesteps[-1] == 999 and scheduler.alphas_cumprod[999] == 0
+    z, v = random(3, 1, 4, 4, 4), random(4, 1, 4, 4, 4)
+    for i in (9, 8, 0):
+        t = schedule.timesteps[i]
+        noise = to_epsilon(v, z, schedule.alphas_cumprod[t], "v_prediction")
+        expected = scheduler.step(v, t, z)
+        torch.testing.assert_close(
+            schedule.predicted_original(z, noise, i), expected.pred_original_sample, atol=5e-3, rtol=0
+        )
+        torch.testing.assert_close(schedule.step_down(z, noise, i), expected.prev_sample, atol=5e-3, rtol=0)
+
+
+def test_predicting_noise_at_zero_snr_is_refused():
+    with pytest.raises(BadModel, match="timestep 999"):
+        schedule_from_config(zero_snr("epsilon").config, 10)
 
 
 @pytest.mark.parametrize("steps", [0, -3, 1001])

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class JudgeNetwork(nn.Module):
             "side": side,
         }
         self.stem = nn.Conv2d(3, channels[0], 4, stride=2, padding=1)
-        self.blocks = nn.Sequential(*(_Block(a, b) for a, b in zip(channels, channels[1:], strict=False)))
+        self.blocks = nn.Sequential(*(_Block(a, b) for a, b in pairwise(channels)))
         self.hidden = nn.Linear(channels[-1] * 16, hidden)
         self.heads = nn.Linear(hidden, sum(map(len, self.values.values())))
 
@@ -103,7 +104,8 @@ class Judge:
         images = torch.stack([_image(picture, side) for picture in pictures]).to(where)
         with torch.no_grad():
             parts = [self.network(some) for some in images.split(64)]
-        chances = [torch.cat(part).softmax(1).tolist() for part in zip(*parts, strict=True)]  # per attribute [B, values]
+        # one [B, values] per attribute
+        chances = [torch.cat(part).softmax(1).tolist() for part in zip(*parts, strict=True)]
         return [
             {
                 name: dict(zip(options, rows[i], strict=True))

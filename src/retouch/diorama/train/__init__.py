@@ -38,7 +38,7 @@ def run(
     A stage that was interrupted goes on from its last checkpoint and ends with the weights an undisturbed run gives.
 
     Args:
-        stage: one of :data:`STAGES`.
+        stage: one of :data:`STAGES`, or "all" for all but the decoder's extra training.
         recipe: a table of ``recipes.toml``: "cpu", "gpu", or "tiny" for trying the code out.
         folder: where everything goes: the painted pictures, checkpoints, and the finished parts, one folder each.
         steps: instead of the recipe's number; may be changed between runs until the learning rate decays.
@@ -48,8 +48,10 @@ def run(
     Raises:
         BadParameter: for an unknown stage or recipe, or a checkpoint made with another recipe.
     """
+    if stage == "all":
+        stage = "assemble"  # which needs all others
     if stage not in STAGES:
-        raise BadParameter(f"there is no stage {stage!r}, expected one of {', '.join(STAGES)}.")
+        raise BadParameter(f"there is no stage {stage!r}, expected one of {', '.join(STAGES)}, or all.")
     import torch
 
     from retouch.diorama.train import assemble, clip, judge, latents, pool, tokenizer, unet, vae

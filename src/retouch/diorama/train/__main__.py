@@ -13,7 +13,7 @@ from retouch.errors import RetouchError
 def main() -> int:
     """Reads the command line and runs the stage; 2 where the user can put something right."""
     parser = argparse.ArgumentParser(prog="python -m retouch.diorama.train", description=__doc__)
-    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("stage", choices=[*STAGES, "all"])
     parser.add_argument("--recipe", default="cpu", help="table of recipes.toml")
     parser.add_argument("--folder", type=Path, default=Path("runs/diorama"))
     parser.add_argument("--steps", type=int, help="instead of the recipe's")

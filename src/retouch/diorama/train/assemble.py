@@ -32,7 +32,7 @@ def make(folder: Path, report: Report) -> Path:
     done, part = folder / "weights", folder / "weights.part"
     shutil.rmtree(part, ignore_errors=True)
     clip, tokenizer = CLIPModel.from_pretrained(folder / "clip"), CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    StableDiffusionPipeline(
+    pipeline: Any = StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(folder / "vae"),
         text_encoder=text_model(clip, tokenizer),
         tokenizer=tokenizer,
@@ -41,7 +41,8 @@ def make(folder: Path, report: Report) -> Path:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-    ).to(torch.float16).save_pretrained(part, safe_serialization=True)
+    )
+    pipeline.to(torch.float16).save_pretrained(part, safe_serialization=True)
     clip.half().save_pretrained(part / "clip")
     tokenizer.save_pretrained(part / "clip")
     _write(part / "clip" / "preprocessor_config.json", _PREPROCESSOR)
@@ -55,14 +56,16 @@ def make(folder: Path, report: Report) -> Path:
 
     size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     if size > LIMIT:
-        raise BadModel(f"{part} has {size / 2**20:.1f} MiB, at most {LIMIT / 2**20:.0f} are wanted: make the U-Net smaller.")
+        raise BadModel(
+            f"the weights have {size / 2**20:.1f} MiB, more than {LIMIT / 2**20:.0f}: make the U-Net smaller."
+        )
     shutil.rmtree(done, ignore_errors=True)
     os.replace(part, done)
     report(f"weights: {size / 2**20:.1f} MiB")
     return done
 
 
-def text_model(clip: CLIPModel, tokenizer: CLIPTokenizer) -> CLIPTextModel:
+def text_model(clip: Any, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """CLIP's text half as the class diffusers wants.
 
     Raises:
@@ -76,7 +79,7 @@ def text_model(clip: CLIPModel, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     with torch.no_grad():
         same = torch.equal(text(ids).last_hidden_state, clip.eval().text_model(input_ids=ids).last_hidden_state)
     if not same:
-        raise BadModel("the text encoder does not reproduce CLIP's text half; is this version of transformers supported?")
+        raise BadModel("the text encoder differs from CLIP's text half: this version of transformers is not supported.")
     return text
 
 

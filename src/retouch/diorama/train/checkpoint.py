@@ -16,7 +16,7 @@ from retouch.errors import BadParameter
 
 
 def save(path: Path, groups: dict[str, dict[str, Tensor]], step: int, recipe: dict[str, Any]) -> None:
-    """Writes the groups' tensors as ``group.name``, with the step and the recipe; an interruption leaves the old file."""
+    """Writes the groups' tensors as ``group.name``, the step and the recipe; an interruption leaves the old file."""
     tensors = {
         f"{group}.{name}": t.detach().contiguous() for group, named in groups.items() for name, t in named.items()
     }

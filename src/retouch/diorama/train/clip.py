@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +58,7 @@ class ClipRecipe(Steps):
 class Readout(nn.Module):
     """CLIP with the training's linear readout of the attributes."""
 
-    def __init__(self, clip: CLIPModel) -> None:
+    def __init__(self, clip: Any) -> None:
         super().__init__()
         self.clip = clip
         self.heads = nn.Linear(clip.config.vision_config.hidden_size, sum(len(v) for v in VALUES.values()))
@@ -155,7 +156,7 @@ def _captions(scenes: list[Scene], settings: ClipRecipe, random: Random) -> tupl
 
 
 def agreement(model: Readout, tokenizer: CLIPTokenizer, scenes: list[Scene], pictures: Tensor) -> dict[str, float]:
-    """How often the right caption is the best of 32, and how often it beats one with a swapped attribute, by attribute."""
+    """How often the right caption is the best of 32, and how often it beats one with an attribute swapped."""
     where = pictures.device
 
     def texts(captions: list[str]) -> Tensor:

@@ -37,7 +37,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
     expected = torch.tensor([labels(scene) for scene in scenes], device=where)
     torch.manual_seed(settings.seed)  # the initial weights
     network = JudgeNetwork(VALUES, settings.channels, settings.hidden, SIDE)
-    network.to(where, memory_format=torch.channels_last).train()
+    network.to(where).to(memory_format=torch.channels_last).train()
 
     def measure() -> dict[str, float]:
         parts = [network(pool.as_images(some)) for some in pictures.split(64)]

@@ -1,4 +1,4 @@
-"""What the U-Net is trained on: the pool's latents, as distributions, and the embeddings of several captions per picture."""
+"""What the U-Net is trained on: the pool's latents, as distributions, and embeddings of the pictures' captions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,7 +86,9 @@ def make_captions(folder: Path, report: Report) -> Path:
         texts = [caption(scene)] * FULL + [caption(scene, random) for _ in range(VARIED)]
         rows[i] = [index.setdefault(text, len(index)) for text in texts]
     texts = list(index)
-    clip, tokenizer = CLIPModel.from_pretrained(folder / "clip").to(where).eval(), tokenizers.load(folder)
+    tokenizer = tokenizers.load(folder)
+    clip: Any = CLIPModel.from_pretrained(folder / "clip")
+    clip.to(where).eval()
     width = clip.config.text_config.hidden_size
     part.mkdir(exist_ok=True)
     embeddings = np.lib.format.open_memmap(

@@ -24,12 +24,13 @@ MAX_LENGTH = 32
 _BEGIN, _END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
 _EXTRA = (
-    "picture drawing image two three some big small large little very without under over behind near next front from to "
-    "is are has that this it his her one happy sad old young new pink brown grey gold silver bright dark running sleeping "
-    "lying walking flying eating playing looking holding river mountain sea water sky grass tree street road room garden "
-    "day morning evening sun moon star rain cloud man woman child boy girl people person mouse fish cow sheep bear lion "
-    "elephant flower bread apple cup table chair book glass glasses coat shirt shoes crown watercolor digital cartoon "
-    "summer winter spring autumn light shadow top bottom up down side behind made wooden metal stone paper"
+    "picture drawing image two three some big small large little very without under over behind near next front "
+    "from to is are has that this it his her one happy sad old young new pink brown grey gold silver bright dark "
+    "running sleeping lying walking flying eating playing looking holding river mountain sea water sky grass tree "
+    "street road room garden day morning evening sun moon star rain cloud man woman child boy girl people person "
+    "mouse fish cow sheep bear lion elephant flower bread apple cup table chair book glass glasses coat shirt "
+    "shoes crown watercolor digital cartoon summer winter spring autumn light shadow top bottom up down side made "
+    "wooden metal stone paper"
 ).split()
 """Common words outside the grammar, so that what the model does not know still splits into few pieces."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +41,7 @@ class UnetRecipe(Steps):
     held_out: int = 128
 
 
-def scheduler() -> DDIMScheduler:
+def scheduler() -> Any:
     """Stable Diffusion's own schedule, with the settings its checkpoints ship."""
     return DDIMScheduler(
         num_train_timesteps=1000,
@@ -58,7 +59,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
     """Trains the U-Net into ``folder/unet``."""
     settings, where = read(UnetRecipe, recipe, "unet", steps), device()
     data = latents.load(folder, where)
-    count, channels = len(data.rows), data.distributions.size(1) // 2
+    count, channels = len(data.distributions), data.distributions.size(1) // 2
     alphas_cumprod = scheduler().alphas_cumprod.to(where)
     total = len(alphas_cumprod)
     torch.manual_seed(settings.seed)  # the initial weights
@@ -82,9 +83,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
         prompt_embeds = data.embeddings[text].float()  # (B, tokens, width)
 
         # one timestep from each of B equal stretches: every batch sees the whole range
-        spread = torch.arange(settings.batch, device=where) + torch.rand(
-            settings.batch, generator=random, device=where
-        )
+        spread = torch.arange(settings.batch, device=where) + torch.rand(settings.batch, generator=random, device=where)
         timestep = (spread * (total / settings.batch)).long().clamp(max=total - 1)
         alpha = alphas_cumprod[timestep].view(-1, 1, 1, 1)
         noise = torch.randn(original.shape, generator=random, device=where)
@@ -104,7 +103,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
     return folder / "unet"
 
 
-def build(settings: UnetRecipe, channels: int, side: int, width: int) -> UNet2DConditionModel:
+def build(settings: UnetRecipe, channels: int, side: int, width: int) -> Any:
     """The untrained network in Stable Diffusion's layout, for latents [channels, side, side]."""
     levels = len(settings.channels)
     return UNet2DConditionModel(
@@ -124,14 +123,15 @@ def build(settings: UnetRecipe, channels: int, side: int, width: int) -> UNet2DC
 @torch.no_grad()
 def _held_out(settings: UnetRecipe, folder: Path, where: torch.device) -> tuple[Tensor, Tensor]:
     scenes, pictures = pool.held_out(settings.held_out, where)
-    vae = AutoencoderKL.from_pretrained(folder / "vae").to(where)
-    clip = CLIPModel.from_pretrained(folder / "clip").to(where)
+    vae: Any = AutoencoderKL.from_pretrained(folder / "vae").to(where)
+    clip: Any = CLIPModel.from_pretrained(folder / "clip")
+    clip.to(where)
     encoded = [vae.encode(pool.as_images(some)).latent_dist.mode() for some in pictures.split(16)]
     ids = tokenizers.tokens(tokenizers.load(folder), [caption(scene) for scene in scenes]).to(where)
     return torch.cat(encoded) * vae.config.scaling_factor, clip.text_model(input_ids=ids).last_hidden_state
 
 
-def held_out_error(unet: UNet2DConditionModel, alphas_cumprod: Tensor, original: Tensor, prompts: Tensor) -> float:
+def held_out_error(unet: Any, alphas_cumprod: Tensor, original: Tensor, prompts: Tensor) -> float:
     """Mean squared error of the predicted noise over evenly spread timesteps, with the full captions."""
     count, where = len(original), original.device
     noise = torch.randn(original.shape, generator=generator(where, 0), device=where)

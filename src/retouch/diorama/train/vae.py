@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +127,7 @@ def reconstruction_error(decoded: Tensor, images: Tensor, weight: Tensor) -> Ten
     return (weight * d.abs()).mean() + 3 * (weight * d.square()).mean() + 0.4 * (edges + coarse)
 
 
-def psnr(vae: AutoencoderKL, pictures: Tensor) -> float:
+def psnr(vae: Any, pictures: Tensor) -> float:
     """Mean PSNR in dB of pictures, uint8 [N, 128, 128, 3], after encoding and decoding."""
     values = []
     for some in pictures.split(16):
@@ -136,7 +137,7 @@ def psnr(vae: AutoencoderKL, pictures: Tensor) -> float:
     return float(torch.cat(values).mean())
 
 
-def _latent_std(vae: AutoencoderKL, painted: pool.Pool, count: int = 512) -> float:
+def _latent_std(vae: Any, painted: pool.Pool, count: int = 512) -> float:
     """The standard deviation over the first pictures' latents: diffusion wants it to be 1."""
     means, variances = [], []
     for some in painted.pictures[:count].split(32):

@@ -1,0 +1,140 @@
+"""Loading: silence, whole weights, refusals in one sentence, and what diffusers' own pipeline would give."""
+
+import shutil
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import load_file, save_file
+
+from retouch.backbone.load import load
+from retouch.errors import BadModel, BadParameter
+from tests.tiny import KINDS, save_tiny, tiny_parts
+
+UNET = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return save_tiny(tmp_path / "m")
+
+
+def refusal(name, **how):
+    with pytest.raises(BadModel) as caught:
+        load(str(name), device="cpu", **how)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sampling_gives_the_latents_of_diffusers_pipeline(tmp_path, kind):
+    folder = save_tiny(tmp_path / "m", kind, seed=4)
+    model = load(str(folder), device="cpu")
+    parts = tiny_parts(tmp_path / "again", kind, seed=4)
+    pipeline = StableDiffusionPipeline(
+        **parts, safety_checker=None, feature_extractor=None, image_encoder=None, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    z = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    expected = pipeline(
+        "a red cat", num_inference_steps=5, guidance_scale=1.0, latents=z, height=16, width=16, output_type="latent"
+    ).images
+    schedule, embeds = model.schedule(5), model.embed(["a red cat"])
+    for i in reversed(range(5)):
+        z = schedule.step_down(z, model.predict_noise(z, schedule.timesteps[i], embeds), i)
+    torch.testing.assert_close(z, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_loading_prints_nothing_and_leaves_the_callers_logging_alone(folder, capfd):
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    bar = transformers_logging.is_progress_bar_enabled()
+    load(str(folder), device="cpu").truncated("word " * 99)
+    assert capfd.readouterr() == ("", "")
+    assert levels == (diffusers_logging.get_verbosity(), transformers_logging.get_verbosity())
+    assert bar == transformers_logging.is_progress_bar_enabled()
+
+
+def test_a_folder_with_half_precision_files_only_is_the_same_model(folder):
+    for file in ("diffusion_pytorch_model", "model"):
+        for path in folder.glob(f"*/{file}.safetensors"):
+            save_file({k: v.half() for k, v in load_file(path).items()}, path, metadata={"format": "pt"})
+    whole = load(str(folder), device="cpu")
+    for path in list(folder.glob("*/*.safetensors")):
+        path.rename(path.with_suffix(".fp16.safetensors"))
+    half = load(str(folder), device="cpu", dtype=torch.float16)
+    assert half.dtype == torch.float32 and half.fingerprint == whole.fingerprint
+
+
+def test_the_fingerprint_does_not_depend_on_the_precision_of_loading(folder):
+    model = load(str(folder), device="cpu")
+    before = model.fingerprint
+    for part in (model.unet, model.vae, model.text_encoder):
+        part.half()
+    del model.__dict__["fingerprint"]
+    assert model.fingerprint == before
+
+
+def test_a_tokenizer_without_a_limit_takes_the_text_encoders(folder):
+    (folder / "tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
+    model = load(str(folder), device="cpu")
+    assert model.max_tokens == 77 and model.embed(["a cat"]).shape == (1, 77, 16)
+
+
+def test_missing_weights_are_not_made_up(folder):
+    weights = load_file(folder / UNET)
+    del weights["conv_in.weight"]
+    save_file(weights, folder / UNET, metadata={"format": "pt"})
+    assert "conv_in.weight" in refusal(folder)
+
+
+def test_parts_of_different_models_are_refused(folder):
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    shutil.rmtree(folder / "text_encoder")
+    config = CLIPTextConfig(
+        vocab_size=600, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    CLIPTextModel(config).save_pretrained(folder / "text_encoder")
+    assert "do not belong together" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("lora_unet_down_blocks_0.alpha", "LoRA"),
+        ("conditioner.embedders.1.model.ln_final.weight", "SDXL"),
+        ("cond_stage_model.transformer.text_model.final_layer_norm.weight", "configuration of its class"),
+    ],
+)
+def test_single_files_that_cannot_serve_are_refused(tmp_path, monkeypatch, key, says):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    weights = {key: torch.zeros(1)}
+    if not key.startswith("lora"):
+        weights["model.diffusion_model.out.2.bias"] = torch.zeros(4)
+    save_file(weights, tmp_path / "one.safetensors")
+    assert says in refusal(tmp_path / "one.safetensors", offline=True)
+
+
+def test_a_single_file_of_nonsense_is_refused(tmp_path):
+    (tmp_path / "one.safetensors").write_bytes(b"nonsense")
+    assert "could not be read" in refusal(tmp_path / "one.safetensors")
+
+
+def test_a_hub_name_that_was_never_fetched_is_refused_offline():
+    assert "neither a local path" in refusal("nobody/no-such-model", offline=True)
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(folder, device):
+    with pytest.raises(BadParameter, match=f"device '{device}'"):
+        load(str(folder), device=device)
+
+
+def test_gradients_reach_the_latents_through_the_decoder(folder):
+    model = load(str(folder), device="cpu")
+    z = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    model.decode(z).sum().backward()
+    assert z.grad.abs().sum() > 0
