@@ -163,7 +163,8 @@ def _there_and_back(
     for start in range(0, len(texts), _BATCH):
         some, embeds = latents[start : start + _BATCH], model.embed(texts[start : start + _BATCH])
         count = len(some)
-        z = ddim_inversion(model, some, embeds, schedule, lambda steps, count=count: tick(steps * count))[-1]
+        z = ddim_inversion(model, some, embeds, schedule)[-1]
+        tick(STEPS * count)
         for index in reversed(range(STEPS)):
             z = schedule.step_down(z, model.predict_noise(z, schedule.timesteps[index], embeds), index)
             tick(count)

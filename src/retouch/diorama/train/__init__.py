@@ -7,8 +7,9 @@ from pathlib import Path
 
 from retouch.errors import BadParameter
 
-STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "latents", "captions", "judge", "unet", "assemble")
-"""In the order of a whole training; "decoder" is an extra that may follow at any time after "vae"."""
+STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "vision", "latents", "captions", "judge", "unet", "assemble")
+"""In the order of a whole training. "decoder" and "vision" are extras for any time after "vae" and "clip": they improve
+what decodes and what sees, and leave the latents and the text embeddings, on which the U-Net rests, as they are."""
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "tokenizer": (),
@@ -16,6 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "vae": ("pool",),
     "decoder": ("pool", "vae"),
     "clip": ("pool", "tokenizer"),
+    "vision": ("pool", "tokenizer", "clip"),
     "latents": ("pool", "vae"),
     "captions": ("pool", "tokenizer", "clip"),
     "judge": ("pool",),
@@ -38,7 +40,7 @@ def run(
     A stage that was interrupted goes on from its last checkpoint and ends with the weights an undisturbed run gives.
 
     Args:
-        stage: one of :data:`STAGES`, or "all" for all but the decoder's extra training.
+        stage: one of :data:`STAGES`, or "all" for all but the two extras.
         recipe: a table of ``recipes.toml``: "cpu", "gpu", or "tiny" for trying the code out.
         folder: where everything goes: the painted pictures, checkpoints, and the finished parts, one folder each.
         steps: instead of the recipe's number; may be changed between runs until the learning rate decays.
@@ -77,6 +79,8 @@ def run(
             return vae.train(recipe, folder, steps, tell, decoder_only=True)
         case "clip":
             return clip.train(recipe, folder, steps, tell)
+        case "vision":
+            return clip.train(recipe, folder, steps, tell, vision_only=True)
         case "latents":
             return latents.make(recipe, folder, tell)
         case "captions":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from retouch.diorama.judge import load_judge
 from retouch.diorama.train.clip import SIDE
-from retouch.diorama.train.loop import Report
+from retouch.diorama.train.loop import Report, replaced
 from retouch.diorama.train.tokenizer import copy_files
 from retouch.diorama.train.unet import scheduler
 from retouch.errors import BadModel
@@ -59,10 +58,8 @@ def make(folder: Path, report: Report) -> Path:
         raise BadModel(
             f"the weights have {size / 2**20:.1f} MiB, more than {LIMIT / 2**20:.0f}: make the U-Net smaller."
         )
-    shutil.rmtree(done, ignore_errors=True)
-    os.replace(part, done)
     report(f"weights: {size / 2**20:.1f} MiB")
-    return done
+    return replaced(done, by=part)
 
 
 def text_model(clip: Any, tokenizer: CLIPTokenizer) -> CLIPTextModel:

@@ -30,15 +30,18 @@ def in_chunks(
     """Calls ``work(part, start, stop)`` for every piece of ``range(size)`` that no earlier run has finished.
 
     Args:
-        processes: 1 stays in this process; None takes as many as there are cores.
+        processes: 1 stays in this process; None takes as many as there are cores, or 1 where starting them would cost
+            more than the work.
     """
+    if processes is None:
+        processes = (os.cpu_count() or 1) if size > 200 else 1
     step = max(1, min(1000, size // 8))
     todo = [start for start in range(0, size, step) if not (part / f"{start}.done").exists()]
     jobs = ([work] * len(todo), [part] * len(todo), todo, [min(start + step, size) for start in todo])
     with ExitStack() as stack:
         each: Callable[..., Iterable[None]] = map
         if processes != 1:
-            pool = ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn"))
+            pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
             each = stack.enter_context(pool).map
         for count, _ in enumerate(each(_do, *jobs), 1):
             if count % 8 == 0:

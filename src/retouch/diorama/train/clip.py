@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -26,7 +25,7 @@ from retouch.diorama.train.labels import (
     wrong_caption,
     wrongable,
 )
-from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed
+from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced
 from retouch.diorama.train.recipe import read
 
 SIDE = 64
@@ -73,20 +72,26 @@ class Readout(nn.Module):
         return F.normalize(self.clip.text_projection(self.clip.text_model(input_ids=ids).pooler_output), dim=-1)
 
 
-def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
-    """Trains CLIP into ``folder/clip``."""
-    settings, where = read(ClipRecipe, recipe, "clip", steps), device()
+def train(recipe: str, folder: Path, steps: int | None, report: Report, vision_only: bool = False) -> Path:
+    """Trains CLIP into ``folder/clip``; ``vision_only`` improves what sees there, the text embeddings stay."""
+    stage, where = "vision" if vision_only else "clip", device()
+    settings = read(ClipRecipe, recipe, stage, steps)
     painted, tokenizer = pool.load(folder, where), tokenizers.load(folder)
     scenes = painted.scenes()
     truths = torch.tensor([labels(scene) for scene in scenes], device=where)  # [N, attributes]
     held_out = pool.held_out(settings.held_out, where)
     torch.manual_seed(settings.seed)
-    model = Readout(CLIPModel(config(settings, tokenizer))).to(where).train()
+    if vision_only:
+        model = Readout(CLIPModel.from_pretrained(folder / "clip"))
+        model.clip.text_model.requires_grad_(False)
+    else:
+        model = Readout(CLIPModel(config(settings, tokenizer)))
+    model.to(where).train()
 
     def measure() -> dict[str, float]:
         return agreement(model, tokenizer, *held_out)
 
-    loop = Loop(model, settings, folder / "clip.checkpoint.safetensors", report, measure)
+    loop = Loop(model, settings, folder / f"{stage}.checkpoint.safetensors", report, measure)
     for step in loop:
         random, wording = generator(where, settings.seed, step), Random(settings.seed * 2**32 + step)
         picked = torch.randint(0, len(painted), (settings.batch,), generator=random, device=where)
@@ -110,9 +115,8 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
         loop.learn(contrast + settings.name_weight * naming, contrast=contrast, naming=naming, scale=scale)
 
     with loop.averaged():
-        model.clip.save_pretrained(folder / "clip.part")
-    os.replace(folder / "clip.part", folder / "clip")
-    return folder / "clip"
+        model.clip.save_pretrained(folder / f"{stage}.part")
+    return replaced(folder / "clip", by=folder / f"{stage}.part")
 
 
 def config(settings: ClipRecipe, tokenizer: CLIPTokenizer) -> CLIPConfig:

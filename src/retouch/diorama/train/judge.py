@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from retouch.diorama.textures import SIDE
 from retouch.diorama.train import pool
 from retouch.diorama.train.augment import augmented
 from retouch.diorama.train.labels import ATTRIBUTES, VALUES, labels
-from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed
+from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced
 from retouch.diorama.train.recipe import read
 
 
@@ -37,7 +36,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
     expected = torch.tensor([labels(scene) for scene in scenes], device=where)
     torch.manual_seed(settings.seed)  # the initial weights
     network = JudgeNetwork(VALUES, settings.channels, settings.hidden, SIDE)
-    network.to(where).to(memory_format=torch.channels_last).train()
+    network.to(where).train()
 
     def measure() -> dict[str, float]:
         parts = [network(pool.as_images(some)) for some in pictures.split(64)]
@@ -58,5 +57,4 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
 
     with loop.averaged():
         network.save(folder / "judge.part")
-    os.replace(folder / "judge.part", folder / "judge")
-    return folder / "judge"
+    return replaced(folder / "judge", by=folder / "judge.part")

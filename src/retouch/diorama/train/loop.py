@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,6 +66,16 @@ def generator(where: torch.device, *numbers: int) -> torch.Generator:
     """Random numbers that depend on ``numbers`` only: a step's batch is the same whatever ran before it."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])  # 32 bits: all that the CPU's generator reads
     return torch.Generator(where).manual_seed(seed)
+
+
+def replaced(folder: Path, *, by: Path) -> Path:
+    """Puts the finished folder ``by`` in the place of ``folder``; what was there moves to ``folder.before``."""
+    if folder.exists():
+        before = folder.with_name(f"{folder.name}.before")
+        shutil.rmtree(before, ignore_errors=True)
+        os.replace(folder, before)
+    os.replace(by, folder)
+    return folder
 
 
 class Loop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from transformers import CLIPModel
 from retouch.diorama.caption import caption
 from retouch.diorama.train import latents, pool
 from retouch.diorama.train import tokenizer as tokenizers
-from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed
+from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced
 from retouch.diorama.train.recipe import read
 
 
@@ -99,8 +98,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
 
     with loop.averaged():
         unet.save_pretrained(folder / "unet.part")
-    os.replace(folder / "unet.part", folder / "unet")
-    return folder / "unet"
+    return replaced(folder / "unet", by=folder / "unet.part")
 
 
 def build(settings: UnetRecipe, channels: int, side: int, width: int) -> Any:

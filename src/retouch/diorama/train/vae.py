@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from retouch.diorama.textures import SIDE
 from retouch.diorama.train import pool
-from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed
+from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced
 from retouch.diorama.train.recipe import read
 
 
@@ -71,10 +70,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report, decoder_
         if not decoder_only:
             vae.register_to_config(scaling_factor=round(1 / _latent_std(vae, painted), 5))
         vae.save_pretrained(folder / f"{stage}.part")
-    if done.exists():  # kept, for comparison
-        os.replace(done, _free(folder / f"vae.before_{stage}"))
-    os.replace(folder / f"{stage}.part", done)
-    return done
+    return replaced(done, by=folder / f"{stage}.part")
 
 
 def autoencoder(settings: VaeRecipe) -> AutoencoderKL:
@@ -145,11 +141,3 @@ def _latent_std(vae: Any, painted: pool.Pool, count: int = 512) -> float:
         means.append(posterior.mean)
         variances.append(posterior.var)
     return float((torch.cat(means).var() + torch.cat(variances).mean()).sqrt())
-
-
-def _free(path: Path) -> Path:
-    """The path, or with the first number behind it that is not taken."""
-    number = 1
-    while path.exists():
-        path = path.with_name(f"{path.name.rstrip('0123456789')}{(number := number + 1)}")
-    return path

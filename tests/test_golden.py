@@ -1,0 +1,31 @@
+"""The embedded model walks the same trajectories as when they were written down."""
+
+import json
+
+import pytest
+
+from tests.golden import FILE, trajectories
+
+
+@pytest.fixture(scope="module")
+def walked():
+    return trajectories(), json.loads(FILE.read_text())
+
+
+def test_the_weights_are_the_ones_the_trajectories_were_written_with(walked):
+    now, golden = walked
+    assert now["fingerprint"] == golden["fingerprint"], "new weights? run: python -m tests.golden"
+
+
+def test_the_inversion_walks_the_golden_trajectory(walked):
+    now, golden = walked
+    assert len(now["inversion"]) == len(golden["inversion"]) == 7
+    for here, there in zip(now["inversion"], golden["inversion"], strict=True):
+        assert here == pytest.approx(there, abs=5e-3)
+
+
+def test_every_method_ends_where_it_did(walked):
+    now, golden = walked
+    assert now["methods"].keys() == golden["methods"].keys()
+    for name, values in now["methods"].items():
+        assert values == pytest.approx(golden["methods"][name], abs=2e-2), name
