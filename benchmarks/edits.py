@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
-from retouch.diorama.judge import load_judge
 
+from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pairs
 from retouch.editor import Editor
 from retouch.methods.parameters import settings_from_text
