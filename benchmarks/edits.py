@@ -1,11 +1,13 @@
 """How well methods edit: held-out edit pairs of the painted world, looked at by the judge, with a picture grid.
 
-For each edit kind: how often the asked attribute is there, how many of the other attributes are kept, both, and the
-PSNR against the true edited picture outside the region that may change (whole picture where nothing is outside).
+For each method and edit kind: how often the asked attribute is there, how many of the other attributes are kept, how
+often both hold at once, and the PSNR against the input outside the region that may change.
 """
 
 import argparse
 import json
+import time
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,9 @@ from PIL import Image, ImageDraw
 
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pairs
+from retouch.diorama.scene import CHOICES
 from retouch.editor import Editor
 from retouch.methods.parameters import settings_from_text
-
-ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
 
 
 def outside_psnr(pair, edited):
@@ -28,50 +29,31 @@ def outside_psnr(pair, edited):
     return float(10 * np.log10(255**2 / max(error.mean(), 1e-6)))
 
 
-def main() -> None:
-    """Edits, judges, prints a table, writes figures and a grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--method", default="prox-npi")
-    parser.add_argument("--model", default="diorama")
-    parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
-    parser.add_argument("--count", type=int, default=12)
-    parser.add_argument(
-        "--start", type=int, default=1000, help="first seed of the pairs; defaults were chosen on 0..999"
-    )
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--grid", type=Path)
-    parser.add_argument("--output", type=Path)
-    options = parser.parse_args()
-    editor, judge, rows, tiles = Editor.from_pretrained(options.model), load_judge(), {}, []
-    settings = settings_from_text(options.set)
-    for kind in options.kinds.split(","):
-        assert kind in KINDS, kind
-        asked_ok, kept_ok, both, psnrs = [], [], [], []
-        for pair in edit_pairs(kind, options.count, options.start):
-            result = editor.edit(
-                pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=options.method, **settings
-            )
-            seen = judge.look([result.image])[0]
-            asked, kept = asked_and_kept(pair)
-            asked_ok.append(all(seen[a] == (getattr(pair.target, a) or "none") for a in asked))
-            kept = [a for a in kept if a in ATTRIBUTES]
-            kept_ok.append(np.mean([seen[a] == (getattr(pair.target, a) or "none") for a in kept]))
-            both.append(asked_ok[-1] and kept_ok[-1] == 1)
-            psnrs.append(outside_psnr(pair, result.image))
-            tiles.append((pair, result.image, asked_ok[-1], kept_ok[-1]))
-        known = [p for p in psnrs if p is not None]
-        rows[kind] = {
-            "asked": float(np.mean(asked_ok)), "kept": float(np.mean(kept_ok)), "both": float(np.mean(both)),
-            "outside_psnr": float(np.mean(known)) if known else None, "count": len(both),
-        }  # fmt: skip
-        print(
-            f"{options.method:18}{kind:18}" + "  ".join(f"{k} {v:.3f}" for k, v in rows[kind].items() if v is not None),
-            flush=True,
-        )
-    if options.output:
-        options.output.write_text(json.dumps({"method": options.method, "settings": settings, "kinds": rows}, indent=1))
-    if options.grid:
-        grid(tiles, options.count).save(options.grid)
+def looked_at(pair, edited, judge):
+    """Whether the asked change is there, and the share of the other attributes that are kept, by the judge."""
+    seen, asked = judge.look([edited])[0], asked_and_kept(pair)[0]
+    wanted = {name: getattr(pair.target, name) or "none" for name in CHOICES if name in seen}
+    kept = [name for name in asked_and_kept(pair)[1] if name in wanted]
+    return all(seen[name] == wanted[name] for name in asked), float(np.mean([seen[k] == wanted[k] for k in kept]))
+
+
+def measure(editor, judge, method, settings, kind, count, start):
+    """One row of the table, and the tiles of the grid."""
+    rows, tiles, began = [], [], time.perf_counter()
+    for pair in edit_pairs(kind, count, start):
+        edited = editor.edit(
+            pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=method, **settings
+        ).image
+        asked, kept = looked_at(pair, edited, judge)
+        rows.append((asked, kept, asked and kept == 1))
+        tiles.append((pair, edited, asked, kept))
+    known = [p for pair, edited, _, _ in tiles if (p := outside_psnr(pair, edited)) is not None]
+    asked, kept, both = (float(np.mean(column)) for column in zip(*rows, strict=True))
+    return {
+        "method": method, "kind": kind, "count": count, "asked": asked, "kept": kept, "both": both,
+        "outside_psnr": float(np.mean(known)) if known else None,
+        "seconds": (time.perf_counter() - began) / count,
+    }, tiles  # fmt: skip
 
 
 def grid(tiles, columns):
@@ -87,6 +69,38 @@ def grid(tiles, columns):
         draw.rectangle((x, y + 3 * side, x + side, y + 3 * side + 4), fill="green" if asked else "red")
         draw.text((x, y + 3 * side + 6), f"{', '.join(change)}  kept {kept:.0%}", fill="black")
     return sheet
+
+
+def main() -> None:
+    """Edits, judges, prints a table, writes figures and a grid."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", default="prox-npi")
+    parser.add_argument("--model", default="diorama")
+    parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
+    parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--start", type=int, default=1000, help="first seed; the settings were chosen on 0..999")
+    parser.add_argument("--set", action="append", default=[])
+    parser.add_argument("--grid", type=Path, help="a picture of all edits")
+    parser.add_argument("--output", type=Path, help="the figures, as JSON")
+    options = parser.parse_args()
+    for kind in options.kinds.split(","):
+        if kind not in KINDS:
+            parser.error(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}")
+    editor, judge, settings = Editor.from_pretrained(options.model), load_judge(), settings_from_text(options.set)
+    rows, pictures = [], []
+    for method in options.methods.split(","):
+        for kind in options.kinds.split(","):
+            row, tiles = measure(editor, judge, method, settings, kind, options.count, options.start)
+            rows.append(row)
+            pictures += tiles
+            print(
+                "  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()), flush=True
+            )
+    if options.output:
+        figures = {"date": str(date.today()), "model": editor.model.fingerprint, "start": options.start, "rows": rows}
+        options.output.write_text(json.dumps({**figures, "settings": settings}, indent=1) + "\n")
+    if options.grid:
+        grid(pictures, options.count).save(options.grid)
 
 
 if __name__ == "__main__":

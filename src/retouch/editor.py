@@ -107,13 +107,17 @@ class Editor:
             method: a name from :func:`retouch.methods`, or a method object.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
             progress: called with (steps done, all steps).
-            settings: the method's parameters, in place of its defaults.
+            settings: the method's parameters, in place of what the model recommends (``model.settings``) and of the
+                published defaults. A method object is taken as it is.
 
         Raises:
             BadPicture, BadPrompt, BadParameter: each a sentence that says what to do.
         """
         began = time.monotonic()
-        chosen = method_named(method, settings) if isinstance(method, str) else method
+        if isinstance(method, str):
+            chosen = method_named(method, {**self.model.settings.get(method, {}), **settings})
+        else:
+            chosen = method
         if not isinstance(method, str) and settings:
             raise BadParameter("settings go with a method's name; this method is an object that has its own.")
         if not 0 <= seed < 2**63:

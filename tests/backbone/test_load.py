@@ -5,9 +5,11 @@ import shutil
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import load
+from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
 from tests.tiny import KINDS, save_tiny, tiny_parts
 
@@ -138,3 +140,28 @@ def test_gradients_reach_the_latents_through_the_decoder(folder):
     z = torch.zeros(1, 4, 8, 8, requires_grad=True)
     model.decode(z).sum().backward()
     assert z.grad.abs().sum() > 0
+
+
+def test_a_models_folder_recommends_settings_which_the_users_own_override(folder):
+    assert load(str(folder), device="cpu").settings == {}
+    (folder / "retouch.json").write_text('{"settings": {"sdedit": {"strength": 0.25, "num_inference_steps": 4}}}')
+    editor = Editor(load(str(folder), device="cpu"))
+    picture = Image.new("RGB", (16, 16), "red")
+    recommended = editor.edit(picture, target="a cat", method="sdedit").recipe["parameters"]
+    assert (recommended["strength"], recommended["num_inference_steps"]) == (0.25, 4)
+    own = editor.edit(picture, target="a cat", method="sdedit", strength="0.5").recipe["parameters"]
+    assert (own["strength"], own["num_inference_steps"]) == (0.5, 4)
+    other = editor.edit(picture, source="a dog", target="a cat", method="ddib", num_inference_steps=2)
+    assert "strength" not in other.recipe["parameters"]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"settings": 3}', '{"settings": {"ddim": 1}}'])
+def test_damaged_recommendations_are_refused(folder, content):
+    (folder / "retouch.json").write_text(content)
+    assert "retouch.json is damaged" in refusal(folder)
+
+
+def test_an_unknown_recommended_parameter_is_named(folder):
+    (folder / "retouch.json").write_text('{"settings": {"sdedit": {"strenght": 1}}}')
+    with pytest.raises(BadParameter, match="did you mean strength"):
+        Editor(load(str(folder), device="cpu")).edit(Image.new("RGB", (16, 16)), target="a cat", method="sdedit")

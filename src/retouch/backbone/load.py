@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 """Where the embedded model lies inside the package."""
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_SETTINGS = "retouch.json"
 _UNET_WEIGHTS = "diffusion_pytorch_model{}.safetensors"
 _ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 
@@ -78,7 +79,7 @@ def _from_hub(name: str, offline: bool) -> Path:
 
     # only what is read: many repositories hold each part in half a dozen further formats
     weights = ["unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"]
-    patterns = ["model_index.json", *weights, "text_encoder/model.safetensors"]
+    patterns = ["model_index.json", _SETTINGS, *weights, "text_encoder/model.safetensors"]
     patterns += [f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
@@ -121,7 +122,28 @@ def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dty
             tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     except Exception as error:  # three libraries and a file format, each with errors of its own
         raise BadModel(f"the model {name!r} could not be read: {_one_line(error)}") from error
-    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device)
+    settings = recommended_settings(folder)
+    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device, settings)
+
+
+def recommended_settings(folder: Path = EMBEDDED_FOLDER) -> dict[str, dict[str, Any]]:
+    """What a model's folder recommends in place of the methods' published defaults: parameters by method.
+
+    It lies in the optional file ``retouch.json``, for instance ``{"settings": {"prox-npi": {"quantile": 0.6}}}``.
+
+    Raises:
+        BadModel: when the file is not of this form.
+    """
+    path = folder / _SETTINGS
+    if not path.exists():
+        return {}
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        return {str(method): dict(values) for method, values in settings.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadModel(
+            f'{path} is damaged: expected {{"settings": {{METHOD: {{PARAMETER: VALUE}}}}}}; correct or remove it.'
+        ) from error
 
 
 def _whole(loaded: Any) -> Any:
@@ -183,8 +205,9 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
 
 
 def _assembled(
-    name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device
-) -> Backbone:
+    name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Backbone:  # fmt: skip
     if unet.config.in_channels != vae.config.latent_channels:
         raise BadModel(
             f"the network of {name!r} takes {unet.config.in_channels} channels but its autoencoder gives "
@@ -203,6 +226,7 @@ def _assembled(
         tokenizer=tokenizer,
         schedule_config=config,
         device=device,
+        settings=settings,
     )
 
 

@@ -21,6 +21,7 @@ class Backbone:
 
     Attributes:
         name: as the user gave it.
+        settings: what the checkpoint recommends in place of the methods' published defaults, by method.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
     """
 
@@ -34,10 +35,12 @@ class Backbone:
         tokenizer: Any,
         schedule_config: Mapping[str, Any],
         device: torch.device,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
+        self.settings = settings or {}
         self.evaluations = 0
         for module in (unet, vae, text_encoder):
             module.eval().requires_grad_(False)

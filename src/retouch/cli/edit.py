@@ -44,7 +44,8 @@ def edit(
     from retouch.methods.parameters import settings_from_text
     from retouch.methods.registry import method_named
 
-    chosen = method_named(method, settings_from_text(settings or []))  # refused before anything is loaded
+    given = settings_from_text(settings or [])
+    chosen = method_named(method, given)  # refused before anything is loaded
     if seed < 0:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
@@ -61,7 +62,9 @@ def edit(
         for sentence in advise(opened.image, source, target):
             say(sentence)
     with progress_bar(f"{chosen.name}", quiet=quiet) as progress:
-        result = editor.edit(opened, source=source or None, target=target, method=chosen, seed=seed, progress=progress)
+        result = editor.edit(
+            opened, source=source or None, target=target, method=method, seed=seed, progress=progress, **given
+        )
     for sentence in result.notes:
         say(sentence)
     result.save(output, force=force)

@@ -13,6 +13,7 @@ def methods(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the methods; `retouch methods NAME` shows one with its parameters."""
+    from retouch.backbone.load import recommended_settings
     from retouch.methods.parameters import parameters_of
     from retouch.methods.registry import method_named
     from retouch.methods.registry import methods as known
@@ -35,9 +36,13 @@ def methods(
         return
     for method in chosen.values():
         console.print(f"{method.name}: {method.title} ({method.paper})\n{method.good_for}\n", highlight=False)
+        recommended = recommended_settings().get(method.name, {})
         table = Table("parameter", "default", "range", "meaning", box=None, pad_edge=False)
         for p in parameters_of(method):
-            table.add_row(p.name, _shown(p.default), f"{p.range()} {p.unit}".strip(), p.help)
+            default = _shown(p.default)
+            if p.name in recommended:
+                default += f" (diorama: {_shown(recommended[p.name])})"
+            table.add_row(p.name, default, f"{p.range()} {p.unit}".strip(), p.help)
         console.print(table)
 
 
@@ -48,10 +53,12 @@ def _shown(default: Any) -> str:
 def _described(method: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from retouch.backbone.load import recommended_settings
     from retouch.methods.parameters import parameters_of
 
     return {
         "name": method.name, "title": method.title, "paper": method.paper, "good_for": method.good_for,
         "needs_source": method.needs_source, "evaluations": method().evaluations(),
+        "recommended": {"diorama": recommended_settings().get(method.name, {})},
         "parameters": [{**asdict(p), "range": p.range()} for p in parameters_of(method)],
     }  # fmt: skip
