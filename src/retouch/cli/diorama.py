@@ -56,7 +56,11 @@ def judge(
 @app.command()
 def train(
     stage: Annotated[
-        str, typer.Argument(help="pool, tokenizer, vae, clip, judge, latents, unet, decoder, assemble or all.")
+        str,
+        typer.Argument(
+            help="tokenizer, pool, vae, clip, judge, latents, captions, unet or assemble, each with what it needs; all; "
+            "or decoder and vision, which improve the finished parts."
+        ),
     ],
     recipe: Annotated[str, typer.Option(help="cpu (hours), gpu (minutes) or tiny (seconds, to try).")] = "cpu",
     folder: Annotated[Path, typer.Option(help="Where the work lies; an interrupted stage goes on from there.")] = Path(
