@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw
 
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pairs
-from retouch.diorama.scene import CHOICES
 from retouch.editor import Editor
 from retouch.methods.parameters import settings_from_text
+
+ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
 
 
 def outside_psnr(pair, edited):
@@ -31,10 +32,13 @@ def outside_psnr(pair, edited):
 
 def looked_at(pair, edited, judge):
     """Whether the asked change is there, and the share of the other attributes that are kept, by the judge."""
-    seen, asked = judge.look([edited])[0], asked_and_kept(pair)[0]
-    wanted = {name: getattr(pair.target, name) or "none" for name in CHOICES if name in seen}
-    kept = [name for name in asked_and_kept(pair)[1] if name in wanted]
-    return all(seen[name] == wanted[name] for name in asked), float(np.mean([seen[k] == wanted[k] for k in kept]))
+    seen, (asked, kept) = judge.look([edited])[0], asked_and_kept(pair)
+    names = (*ATTRIBUTES, pair.kind)  # a direction or variant counts where it is what was asked
+
+    def right(attribute):
+        return seen[attribute] == (getattr(pair.target, attribute) or "none")
+
+    return all(map(right, set(asked) & set(names))), float(np.mean([right(k) for k in kept if k in ATTRIBUTES]))
 
 
 def measure(editor, judge, method, settings, kind, count, start):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from retouch import Editor, methods
+from retouch import Editor, list_methods
 from retouch.diorama.caption import scene_for
 from retouch.diorama.paint import paint
 from retouch.picture import write_picture
@@ -64,7 +64,7 @@ def main() -> None:
     seed, source, target = EDITS[1]
     picture, row = paint(scene_for(source, seed))[0], []
     row.append(labelled(picture, "input"))
-    for name in methods():
+    for name in list_methods():
         result = editor.edit(picture, source=source, target=target, method=name)
         row.append(labelled(result.image, name))
     write_picture(

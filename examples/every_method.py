@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from retouch import Editor, methods
+from retouch import Editor, list_methods
 from retouch.diorama.caption import scene_for
 from retouch.diorama.paint import paint
 from retouch.picture import side_by_side, write_picture
@@ -14,7 +14,7 @@ picture, _ = paint(scene_for(source, seed=11))
 
 editor = Editor.from_pretrained("diorama")
 row = [picture]
-for name in methods():
+for name in list_methods():
     result = editor.edit(picture, source=source, target=target, method=name, seed=1)
     print(f"{name:18} {result.seconds:5.1f} s {result.evaluations:4} evaluations")
     row.append(result.image)

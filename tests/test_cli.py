@@ -1,22 +1,50 @@
 """The command line as its users meet it: real edits by the embedded model, and one clear line for bad input."""
 
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from retouch.cli import main
 from retouch.picture import read_recipe
 
 SOURCE, TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
 
 
-def retouch(*arguments, cwd=None):
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def process(*arguments):
+    """The command line as a process of its own, as a user runs it."""
     command = [sys.executable, "-c", "from retouch.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    done = subprocess.run(command, capture_output=True, text=True)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def retouch(*arguments):
+    """The same without a new interpreter, which would spend most of its time on imports."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["retouch", *map(str, arguments)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        sys.argv = before
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +65,7 @@ def test_paint_writes_the_picture_and_its_mask(painted):
 
 def test_an_edit_writes_a_picture_that_carries_its_recipe(painted, tmp_path):
     out, strip = tmp_path / "out.png", tmp_path / "strip.png"
-    done = retouch(
+    done = process(
         "edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", out, "--strip", strip,
         "--set", "num_inference_steps=8", "--set", "quantile=0.6", "--seed", 5,
     )  # fmt: skip
@@ -127,6 +155,12 @@ def test_bad_input_is_one_clear_line_and_nothing_is_written(painted, tmp_path, a
     lines = [line for line in done.stderr.splitlines() if not line.startswith("Diorama does not know")]
     assert len(lines) == 1 and says in lines[0] and "Traceback" not in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_process_ends_with_two_and_one_line_on_stderr(painted):
+    done = process("edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", painted / "cat.png")
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "exists already" in done.stderr
 
 
 def test_methods_are_listed_for_people_and_machines():

@@ -26,3 +26,10 @@ def test_links_and_pictures_in_the_pages_exist():
 def test_the_readme_names_every_method():
     text = (ROOT / "README.md").read_text()
     assert all(f"`{name}`" in text for name in methods())
+
+
+def test_the_package_gives_its_public_names_in_any_order():
+    import retouch.methods.registry
+
+    assert retouch.list_methods is methods
+    assert all(getattr(retouch, name) for name in retouch.__all__)

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retouch.editor import Editor, EditResult
-    from retouch.methods.registry import methods
+    from retouch.methods.registry import methods as list_methods
 
 __version__ = "0.1.0"
-__all__ = ["EditResult", "Editor", "__version__", "methods"]
+__all__ = ["EditResult", "Editor", "__version__", "list_methods"]
 
-_HOMES = {"Editor": "retouch.editor", "EditResult": "retouch.editor", "methods": "retouch.methods.registry"}
+_HOMES = {
+    "Editor": ("retouch.editor", "Editor"),
+    "EditResult": ("retouch.editor", "EditResult"),
+    "list_methods": ("retouch.methods.registry", "methods"),  # retouch.methods itself is the package
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -19,5 +23,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+        module, attribute = _HOMES[name]
+        return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'retouch' has no attribute {name!r}")

@@ -104,7 +104,7 @@ class Editor:
             image: a path or a picture; any size, kept in the result.
             source: what the picture shows; some methods do without.
             target: what it should show.
-            method: a name from :func:`retouch.methods`, or a method object.
+            method: a name from :func:`retouch.list_methods`, or a method object.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
             progress: called with (steps done, all steps).
             settings: the method's parameters, in place of what the model recommends (``model.settings``) and of the

@@ -58,8 +58,8 @@ def train(
     stage: Annotated[
         str,
         typer.Argument(
-            help="tokenizer, pool, vae, clip, judge, latents, captions, unet or assemble, each with what it needs; all; "
-            "or decoder and vision, which improve the finished parts."
+            help="tokenizer, pool, vae, clip, judge, latents, captions, unet or assemble, each with what it needs; "
+            "all; or decoder and vision, which improve the finished parts."
         ),
     ],
     recipe: Annotated[str, typer.Option(help="cpu (hours), gpu (minutes) or tiny (seconds, to try).")] = "cpu",

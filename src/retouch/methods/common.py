@@ -41,6 +41,14 @@ def self_replace_steps(default: float = 0.6) -> Any:
     )  # fmt: skip
 
 
+def self_replace_downsampling() -> Any:
+    """The field ``self_replace_downsampling``."""
+    return parameter(
+        4, "self-attention is kept at levels at least this much coarser than the latent: 4 is 16x16 of 64x64, 1 is all",
+        low=1, high=64, source="Prompt-to-Prompt's code",
+    )  # fmt: skip
+
+
 def aligner() -> Any:
     """The field ``aligner``."""
     return parameter(
@@ -105,6 +113,7 @@ def prompt_to_prompt(job: Job, source: str, method: Any) -> PromptToPrompt:
         cross_replace_steps=method.cross_replace_steps,
         cross_replace_words=word_numbers(method.cross_replace_words),
         self_replace_steps=method.self_replace_steps,
+        self_replace_downsampling=method.self_replace_downsampling,
         reweight=word_numbers(method.reweight),
         blend=_local_blend(source_tokens, target_tokens, method.blend_words, method.blend_threshold),
     )

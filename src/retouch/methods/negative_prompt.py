@@ -36,6 +36,7 @@ class NegativePrompt(Method):
     )
     cross_replace_steps: float = common.cross_replace_steps()
     self_replace_steps: float = common.self_replace_steps()
+    self_replace_downsampling: int = common.self_replace_downsampling()
     aligner: str = common.aligner()
     blend_words: str = common.blend_words()
     blend_threshold: float = common.blend_threshold()

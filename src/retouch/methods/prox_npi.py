@@ -54,6 +54,7 @@ class ProxNPI(Method):
     dilation: int = parameter(1, "radius by which the edit's region grows", low=0, high=16, unit="latent pixels")
     cross_replace_steps: float = common.cross_replace_steps()
     self_replace_steps: float = common.self_replace_steps()
+    self_replace_downsampling: int = common.self_replace_downsampling()
     aligner: str = common.aligner()
     blend_words: str = common.blend_words()
     blend_threshold: float = common.blend_threshold()
