@@ -118,6 +118,21 @@ def test_prompt_to_prompt_between_equal_prompts_is_its_own_source_branch(bench, 
     close(out.target, out.source, atol=1e-3)
 
 
+def test_self_attention_is_kept_down_to_the_asked_level(bench, case):
+    latents, source, target = case
+
+    def edited(level):
+        return bench.run(
+            "negative-prompt", source, target, latents, num_inference_steps=6, cross_replace_steps=0.0,
+            self_replace_steps=1.0, self_replace_downsampling=level,
+        )  # fmt: skip
+
+    levels = sorted({layer.downsampling for layer in bench.model.attention_layers(kind="self")})
+    all_levels, coarsest, beyond = (edited(level) for level in (1, levels[-1], 64))
+    assert torch.equal(coarsest.target, beyond.target)  # a network without so coarse a level keeps its coarsest
+    assert not torch.allclose(all_levels.target, coarsest.target, atol=1e-2)
+
+
 def test_neutral_weights_change_nothing_and_others_do(bench, case):
     latents, source, target = case
     word = target.split()[-1]
