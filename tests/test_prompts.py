@@ -24,7 +24,7 @@ def tokens():
     from transformers import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(EMBEDDED_FOLDER / "tokenizer")
-    return lambda prompt: tokenize(tokenizer, prompt)
+    return lambda prompt: tokenize(tokenizer, prompt, tokenizer.model_max_length)
 
 
 def test_punctuation_is_no_part_of_a_word(tokens):
@@ -98,7 +98,12 @@ def test_refinement_of_equal_prompts_is_the_identity(tokens, words):
 
 def test_changed_words_leave_articles_out(tokens):
     old, new = changed_words(tokens("a red cat on a beach"), tokens("an orange cat on a beach, wearing a hat"))
-    assert old == ("red",) and new == ("orange", "wearing", "hat")
+    assert [word.text for word in old] == ["red"] and [word.text for word in new] == ["orange", "wearing", "hat"]
+
+
+def test_changed_words_are_those_places_not_every_equal_word(tokens):
+    old, new = changed_words(tokens("a red cat on a red beach"), tokens("a blue cat on a red beach"))
+    assert [word.tokens for word in old] == [(2,)] and [word.tokens for word in new] == [(2,)]
 
 
 def test_word_numbers_are_read_and_refused(tokens):

@@ -39,8 +39,8 @@ class Tokens:
         return len(self.ids)
 
 
-def tokenize(tokenizer: Any, prompt: str) -> Tokens:
-    """Splits ``prompt`` into words and finds each word's tokens.
+def tokenize(tokenizer: Any, prompt: str, max_tokens: int) -> Tokens:
+    """Splits ``prompt`` into words and finds each word's tokens; ``max_tokens`` is the padded sequence's length.
 
     "cat," is the word "cat". Words that the model's token limit cuts off own no tokens and are left out.
     """
@@ -48,7 +48,7 @@ def tokenize(tokenizer: Any, prompt: str) -> Tokens:
         prompt,
         padding="max_length",
         truncation=True,
-        max_length=tokenizer.model_max_length,
+        max_length=max_tokens,
         return_offsets_mapping=True,
     )
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
@@ -161,19 +161,19 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
     return mapping, shared
 
 
-def changed_words(source: Tokens, target: Tokens) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def changed_words(source: Tokens, target: Tokens) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
     """The words only the source has and the words only the target has, by alignment, without articles."""
     from difflib import SequenceMatcher
 
     a, b = [w.text for w in source.words], [w.text for w in target.words]
-    old: list[str] = []
-    new: list[str] = []
+    old: list[Word] = []
+    new: list[Word] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
         if tag != "equal":
-            old += a[i1:i2]
-            new += b[j1:j2]
+            old += source.words[i1:i2]
+            new += target.words[j1:j2]
     articles = {"a", "an", "the"}
-    return tuple(w for w in old if w not in articles), tuple(w for w in new if w not in articles)
+    return tuple(w for w in old if w.text not in articles), tuple(w for w in new if w.text not in articles)
 
 
 def word_numbers(text: str) -> dict[str, float]:
@@ -195,8 +195,8 @@ def word_numbers(text: str) -> dict[str, float]:
 
 
 def per_token(tokens: Tokens, numbers: Mapping[str, float], default: float) -> Tensor:
-    """One number per token [tokens]: a word's own where it is named, ``default`` elsewhere."""
-    values = torch.full((tokens.length,), default)
+    """One number per token, float64 [tokens]: a word's own where it is named, ``default`` elsewhere."""
+    values = torch.full((tokens.length,), default, dtype=torch.float64)
     for word, number in numbers.items():
         values[list(find_words(tokens, word))] = number
     return values

@@ -8,7 +8,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from retouch.backbone.load import load
+from retouch.backbone.load import _predicts_noise, load
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
 from tests.tiny import KINDS, save_tiny, tiny_parts
@@ -83,6 +83,9 @@ def test_a_tokenizer_without_a_limit_takes_the_text_encoders(folder):
     (folder / "tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
     model = load(str(folder), device="cpu")
     assert model.max_tokens == 77 and model.embed(["a cat"]).shape == (1, 77, 16)
+    picture = Image.new("RGB", (16, 16), "red")
+    for method in ("prompt-to-prompt", "prox-npi"):
+        Editor(model).edit(picture, source="a cat", target="a dog", method=method, num_inference_steps=2)
 
 
 def test_missing_weights_are_not_made_up(folder):
@@ -123,6 +126,29 @@ def test_single_files_that_cannot_serve_are_refused(tmp_path, monkeypatch, key, 
 def test_a_single_file_of_nonsense_is_refused(tmp_path):
     (tmp_path / "one.safetensors").write_bytes(b"nonsense")
     assert "could not be read" in refusal(tmp_path / "one.safetensors")
+
+
+@pytest.mark.parametrize(("scale", "width", "base"), [(0.05, 1024, True), (0.2, 1024, False), (0.05, 768, False)])
+def test_single_files_of_sd_2_base_are_told_from_those_that_predict_v(scale, width, base):
+    block = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0"
+    bias = scale * torch.randn(320, generator=torch.Generator().manual_seed(0))
+    weights = {f"{block}.norm1.bias": bias, f"{block}.attn2.to_k.weight": torch.zeros(320, width)}
+    assert _predicts_noise(weights) == base
+
+
+def test_of_a_hub_model_with_half_precision_files_only_those_are_fetched(folder, monkeypatch):
+    asked = []
+    plain = (folder / UNET).relative_to(folder).as_posix()
+    (folder / UNET).rename(folder / UNET.replace(".safetensors", ".fp16.safetensors"))
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda name: names)
+    monkeypatch.setattr(
+        "huggingface_hub.snapshot_download",
+        lambda name, allow_patterns, local_files_only: asked.extend(allow_patterns) or str(folder),
+    )
+    assert load("somebody/model", device="cpu").name == "somebody/model"
+    assert UNET.replace(".safetensors", ".fp16.safetensors") in asked and plain not in asked
+    assert "vae/diffusion_pytorch_model.safetensors" in asked
 
 
 def test_a_hub_name_that_was_never_fetched_is_refused_offline():

@@ -19,7 +19,12 @@ EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _SETTINGS = "retouch.json"
-_UNET_WEIGHTS = "diffusion_pytorch_model{}.safetensors"
+_WEIGHTS = {
+    "unet": "unet/diffusion_pytorch_model{}.safetensors",
+    "vae": "vae/diffusion_pytorch_model{}.safetensors",
+    "text_encoder": "text_encoder/model{}.safetensors",
+}
+_HALF = ".fp16"
 _ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 
 
@@ -75,13 +80,15 @@ def _device(wanted: str | torch.device | None) -> torch.device:
 
 
 def _from_hub(name: str, offline: bool) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import list_repo_files, snapshot_download
 
     # only what is read: many repositories hold each part in half a dozen further formats
-    weights = ["unet/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.safetensors"]
-    patterns = ["model_index.json", _SETTINGS, *weights, "text_encoder/model.safetensors"]
-    patterns += [f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")]
+    patterns = ["model_index.json", _SETTINGS, *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt"))]
     try:
+        there = () if offline else list_repo_files(name)
+        for weights in _WEIGHTS.values():
+            only_half = weights.format("") not in there and weights.format(_HALF) in there
+            patterns.append(weights.format(_HALF if only_half else ""))
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
     except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
         raise BadModel(
@@ -104,21 +111,20 @@ def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dty
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
-    half = not (folder / "unet" / _UNET_WEIGHTS.format("")).exists()
-    half = half and (folder / "unet" / _UNET_WEIGHTS.format(".fp16")).exists()
-    common: dict[str, Any] = {
-        "variant": "fp16" if half else None,
-        "use_safetensors": True,
-        "output_loading_info": True,
-        "local_files_only": True,
-    }
+    def how(part: str) -> dict[str, Any]:
+        plain, half = ((folder / _WEIGHTS[part].format(kind)).exists() for kind in ("", _HALF))
+        variant = "fp16" if half and not plain else None
+        return {"variant": variant, "use_safetensors": True, "output_loading_info": True, "local_files_only": True}
+
     try:
         with _quietly():
             config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-            unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **common))
+            unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how("unet")))
             vae_dtype = _vae_dtype(dtype, json.loads((folder / "vae" / "config.json").read_text()))
-            vae = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae_dtype, **common))
-            text_encoder = _whole(CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **common))
+            vae = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae_dtype, **how("vae")))
+            text_encoder = _whole(
+                CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **how("text_encoder"))
+            )
             tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     except Exception as error:  # three libraries and a file format, each with errors of its own
         raise BadModel(f"the model {name!r} could not be read: {_one_line(error)}") from error
@@ -181,6 +187,7 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
     if any(key.startswith("conditioner.embedders.") for key in weights):
         raise BadModel(f"{name!r} has two text encoders (SDXL); {_ONLY_SD}")
     model_class = fetch_diffusers_config(weights)["pretrained_model_name_or_path"]
+    predicts_noise = _predicts_noise(weights)
     del weights
     patterns = ["**/*.json", "*.json", "**/*.txt"]
     try:
@@ -196,12 +203,29 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
             pipeline: Any = StableDiffusionPipeline.from_single_file(
                 str(path), config=configs, torch_dtype=dtype, safety_checker=None, local_files_only=True
             )
+            for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+                if any(weight.is_meta for weight in part.parameters()):
+                    raise ValueError(f"weights of its {type(part).__name__} are missing.")
     except Exception as error:
         raise BadModel(f"the checkpoint {name!r} could not be read: {_one_line(error)}") from error
-    vae = pipeline.vae.to(_vae_dtype(dtype, pipeline.vae.config))
-    return _assembled(
-        name, pipeline.unet, vae, pipeline.text_encoder, pipeline.tokenizer, pipeline.scheduler.config, device
-    )
+    vae, config = pipeline.vae.to(_vae_dtype(dtype, pipeline.vae.config)), dict(pipeline.scheduler.config)
+    if predicts_noise:
+        config["prediction_type"] = "epsilon"
+        pipeline.unet.register_to_config(sample_size=64)
+    return _assembled(name, pipeline.unet, vae, pipeline.text_encoder, pipeline.tokenizer, config, device)
+
+
+def _predicts_noise(weights: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a single file is an SD 2.x "base" model: noise prediction, 512 pixels.
+
+    The file does not say, and its class's configuration is the 768-pixel model's, which predicts v. The spread of
+    this bias tells them apart, a rule of thumb that other programs use too: above 0.09 the model predicts v.
+    """
+    bias = weights.get("model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias")
+    context = weights.get("model.diffusion_model.output_blocks.11.1.transformer_blocks.0.attn2.to_k.weight")
+    if bias is None or context is None or context.shape[1] != 1024:
+        return False
+    return float(bias.float().std(correction=0)) <= 0.09
 
 
 def _assembled(

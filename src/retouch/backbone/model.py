@@ -13,7 +13,7 @@ from torch import Tensor
 from retouch.backbone.layers import AttentionLayer, Kind, Place, attention_layers
 from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
 
-_HASHED_WHOLE = 64 * 2**20  # bytes of weights up to which the fingerprint reads every one of them
+_HASHED_WHOLE = 32 * 2**20  # weights of a part up to which the fingerprint reads every one of them
 
 
 class Backbone:
@@ -167,11 +167,12 @@ class Backbone:
         digest = hashlib.sha256()
         for part in ("unet", "vae", "text_encoder"):
             state = getattr(self, part).state_dict()
-            whole = sum(tensor.numel() * tensor.element_size() for tensor in state.values()) <= _HASHED_WHOLE
+            whole = sum(tensor.numel() for tensor in state.values()) <= _HASHED_WHOLE
             for key in sorted(state):
                 values = state[key].detach().reshape(-1)
                 if not whole:
                     values = values[:: max(1, values.numel() // 64)]
-                digest.update(f"{part}.{key}{tuple(state[key].shape)}".encode())
+                name = key.removeprefix("text_model.")  # a prefix that only some versions of transformers have
+                digest.update(f"{part}.{name}{tuple(state[key].shape)}".encode())
                 digest.update(values.half().cpu().contiguous().numpy().data)
         return digest.hexdigest()[:16]

@@ -128,7 +128,8 @@ class EditedAttention:
         out = torch.empty_like(query)
         if fast:
             out[fast] = functional.scaled_dot_product_attention(query[fast], key[fast], value[fast], scale=attn.scale)
-        scores = (query[slow] @ key[slow].transpose(-1, -2)).float() * attn.scale
+        # in float32: the networks of SD 2.x overflow half precision before the scale
+        scores = (query[slow].float() * attn.scale) @ key[slow].float().transpose(-1, -2)
         probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
         for edit in self.edits:
             probs = edit.change_probs(self.layer, self.moment, probs)

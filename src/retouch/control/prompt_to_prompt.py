@@ -99,13 +99,13 @@ class PromptToPrompt:
 
 
 class _CrossMaps:
-    """Cross-attention: A_tgt ← α (A_src · mapping) + (1 − α) A_tgt, per token, times the reweighting factors."""
+    """Cross-attention: A_tgt ← (α A_src · mapping + (1 − α) A_tgt) · factors, per token; factors act at every step."""
 
     def __init__(self, control: PromptToPrompt, device: torch.device) -> None:
         self.mapping = control.alignment.mapping.to(device)
         self.shared = control.alignment.shared.to(device)
-        self.share, self.factors = control.cross_share.to(device), control.factors.to(device)
-        self.last = float(control.cross_share.max())
+        self.share, self.factors = control.cross_share, control.factors.float().to(device)
+        self.last, self.reweights = float(control.cross_share.max()), bool((control.factors != 1).any())
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
@@ -117,18 +117,19 @@ class _CrossMaps:
 
     def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
         assert moment.step is not None
-        return [SOURCE, TARGET] if moment.step.done < self.last else []
+        if moment.step.done < self.last:
+            return [SOURCE, TARGET]
+        return [TARGET] if self.reweights else []
 
     def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        if SOURCE not in probs or TARGET not in probs:
+        if TARGET not in probs:
             return probs
         assert moment.step is not None
-        dtype = probs[TARGET].dtype
-        active = (moment.step.done < self.share).to(dtype)  # per target token
-        shared = self.shared.to(dtype)
-        carried = probs[SOURCE] @ self.mapping.to(dtype)
-        new = (carried * shared + probs[TARGET] * (1 - shared)) * self.factors.to(dtype)
-        return {**probs, TARGET: new * active + probs[TARGET] * (1 - active)}
+        own = probs[TARGET]
+        if SOURCE in probs and moment.step.done < self.last:
+            kept = self.shared.to(own) * (moment.step.done < self.share).to(own)  # per target token
+            own = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
+        return {**probs, TARGET: own * self.factors.to(own) if self.reweights else own}
 
 
 @dataclass(frozen=True)

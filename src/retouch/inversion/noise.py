@@ -23,6 +23,6 @@ def noised(latents: Tensor, noise: Tensor, schedule: Schedule, strength: float) 
     """
     steps = round(strength * len(schedule.timesteps))
     levels = [latents] + [schedule.add_noise(latents, noise, index) for index in range(steps)]
-    if steps == len(schedule.timesteps):
+    if strength == 1:
         levels[-1] = noise
     return levels

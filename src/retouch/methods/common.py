@@ -72,7 +72,7 @@ def blend_threshold() -> Any:
 
 def reweight() -> Any:
     """The field ``reweight``."""
-    return parameter("", "factors for target words' attention, as word=number, e.g. hat=2", kind="text")
+    return parameter("", "factors for target words' attention, at every step, as word=number, e.g. hat=2", kind="text")
 
 
 def cross_replace_words() -> Any:
@@ -105,7 +105,9 @@ def inverted(
 
 def prompt_to_prompt(job: Job, source: str, method: Any) -> PromptToPrompt:
     """The control that a method's Prompt-to-Prompt parameters describe."""
-    source_tokens, target_tokens = (tokenize(job.model.tokenizer, prompt) for prompt in (source, job.target))
+    source_tokens, target_tokens = (
+        tokenize(job.model.tokenizer, prompt, job.model.max_tokens) for prompt in (source, job.target)
+    )
     return PromptToPrompt(
         source_tokens,
         target_tokens,
@@ -126,11 +128,8 @@ def _local_blend(source: Tokens, target: Tokens, blend_words: str, threshold: fl
         old, new = changed_words(source, target)
         if not old and not new:
             return None
-        return LocalBlend(
-            find_words(source, " ".join(old)) if old else (),
-            find_words(target, " ".join(new)) if new else (),
-            threshold,
-        )
+        in_old, in_new = (tuple(token for word in words for token in word.tokens) for words in (old, new))
+        return LocalBlend(in_old, in_new, threshold)
     in_source: list[int] = []
     in_target: list[int] = []
     for word in blend_words.replace(",", " ").lower().split():

@@ -17,7 +17,7 @@ from retouch.methods.method import Job, Method, Outcome, source_of
 
 @dataclass(frozen=True)
 class DDIB(Method):
-    """Guidance 1 both ways: exact under the same prompt, gentle under another."""
+    """Guidance 1 both ways: the DDIM reconstruction under the same prompt, gentle under another."""
 
     name: ClassVar[str] = "ddib"
     title: ClassVar[str] = "Dual diffusion implicit bridges"

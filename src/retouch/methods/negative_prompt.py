@@ -1,7 +1,7 @@
 """Negative-prompt inversion with Prompt-to-Prompt: the closed form of null-text inversion.
 
 Miyake et al., Negative-prompt Inversion: Fast Image Inversion for Editing with Text-guided Diffusion Models, 2023:
-∅_t := c_src for every t, so that guided sampling under the source prompt follows the inverted trajectory for every
+∅_t := c_src for every t, so that guided sampling under the source prompt is the DDIM reconstruction for every
 guidance scale, without optimisation. The source branch's two halves coincide: it costs one evaluation.
 """
 

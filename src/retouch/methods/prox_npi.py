@@ -30,7 +30,7 @@ class ProxNPI(Method):
     num_inference_steps: int = common.num_inference_steps()
     guidance_scale: float = common.guidance_scale(7.5)
     quantile: float = parameter(
-        0.7, "λ as a quantile of |Δ|: 0 keeps the whole edit direction (plain NPI), 1 nothing (reconstruction)",
+        0.7, "λ as a quantile of |Δ|: 0 keeps nearly the whole edit direction, 1 nothing (reconstruction)",
         low=0, high=1, source="section 3.2",
     )  # fmt: skip
     threshold: float | None = parameter(

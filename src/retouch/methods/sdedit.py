@@ -48,7 +48,7 @@ class SDEdit(Method):
         """Noises and denoises."""
         schedule = job.model.schedule(self.num_inference_steps)
         noise = torch.randn(job.latents.shape, generator=job.generator).to(job.latents)
-        target, null = job.model.embed([job.target]), job.model.embed([""])
+        target, null = job.model.embed([job.target, ""]).split(1)
         latents = noised(job.latents, noise, schedule, self.strength)
         trajectory = Trajectory(schedule, latents, Texts({"target": target, "null": null}))
         guidance = ClassifierFreeGuidance(trajectory, self.guidance_scale)
