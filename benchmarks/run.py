@@ -22,8 +22,8 @@ def measure(name: str, model: str, repeats: int) -> dict:
     """Times one method in this process."""
     import torch
 
-    from retouch.diorama.caption import scene_for
-    from retouch.diorama.paint import paint
+    from retouch.diorama.captions import scene_for
+    from retouch.diorama.painter import paint
     from retouch.editor import Editor
 
     began = time.perf_counter()

@@ -5,8 +5,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from retouch import Editor, list_methods
-from retouch.diorama.caption import scene_for
-from retouch.diorama.paint import paint
+from retouch.diorama import paint, scene_for
 from retouch.picture import write_picture
 
 FOLDER = Path(__file__).parent / "pictures"

@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 from retouch import Editor
-from retouch.diorama.caption import scene_for
-from retouch.diorama.paint import paint
+from retouch.diorama import paint, scene_for
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 picture, _ = paint(scene_for("a red cat sitting on a beach", seed=3))

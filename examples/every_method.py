@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 from retouch import Editor, list_methods
-from retouch.diorama.caption import scene_for
-from retouch.diorama.paint import paint
+from retouch.diorama import paint, scene_for
 from retouch.picture import side_by_side, write_picture
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")

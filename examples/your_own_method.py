@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from retouch import Editor
-from retouch.diorama.caption import scene_for
-from retouch.diorama.paint import paint
+from retouch.diorama import paint, scene_for
 from retouch.guidance.proximal import ProximalGuidance
 from retouch.methods import common
 from retouch.methods.loop import denoise

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -98,6 +99,41 @@ def test_a_missing_source_is_proposed_and_unknown_words_are_named(painted, tmp_p
     assert "is taken to show: 'a photo of a red" in done.stderr and "on a beach" in done.stderr
     assert "does not know the word 'catt'" in done.stderr and "cat" in done.stderr
     assert "does not know the word 'laptop'" in done.stderr
+
+
+@pytest.mark.parametrize("foreign", ["noise", "grey"])
+def test_a_picture_of_another_world_gets_a_notice(painted, tmp_path, foreign):
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    Image.fromarray(noise if foreign == "noise" else np.full_like(noise, 128)).save(tmp_path / "in.png")
+    steps = ("--set", "num_inference_steps=1")
+    strange = retouch("edit", tmp_path / "in.png", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "o.png", *steps)
+    assert strange.returncode == 0 and "for a photograph name a real model" in strange.stderr
+    own = retouch("edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "p.png", *steps)
+    assert own.returncode == 0 and "photograph" not in own.stderr
+
+
+def test_what_a_caption_says_twice_is_left_out_aloud(tmp_path):
+    done = retouch("diorama", "paint", "a white cat wearing a red hat and a dog", "-o", tmp_path / "p.png")
+    assert done.returncode == 0 and "adds 'red', 'dog'" in done.stderr
+
+
+def test_two_outputs_may_not_be_one_file(painted, tmp_path):
+    out = tmp_path / "same.png"
+    done = retouch("edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", out, "--strip", out, "--force")
+    assert done.returncode == 2 and "two outputs" in done.stderr and not out.exists()
+    done = retouch("diorama", "paint", SOURCE, "-o", out, "--mask", tmp_path / "." / "same.png")
+    assert done.returncode == 2 and "two outputs" in done.stderr and not out.exists()
+
+
+def test_a_real_model_needs_a_source_and_says_so_before_it_is_loaded(painted, tmp_path):
+    done = retouch("edit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "o.png", "--model", "owner/model")
+    assert done.returncode == 2 and "--from" in done.stderr and not (tmp_path / "o.png").exists()
+
+
+def test_output_survives_a_terminal_without_greek():
+    command = [sys.executable, "-c", "from retouch.cli import main; main()", "methods", "prox-npi"]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0 and b"quantile" in done.stdout
 
 
 def test_any_size_comes_back_at_its_size(painted, tmp_path):

@@ -107,10 +107,13 @@ def test_changed_words_are_those_places_not_every_equal_word(tokens):
 
 
 def test_word_numbers_are_read_and_refused(tokens):
-    assert word_numbers("hat=2, cat=0.5") == {"hat": 2.0, "cat": 0.5} and word_numbers("") == {}
+    assert word_numbers("hat=2, cat=0.5", 0, 9) == {"hat": 2.0, "cat": 0.5} and word_numbers("", 0, 9) == {}
     for wrong in ("hat", "hat=", "=2", "hat=two"):
         with pytest.raises(BadPrompt, match="word=number"):
-            word_numbers(wrong)
+            word_numbers(wrong, 0, 9)
+    for wrong in ("hat=nan", "hat=inf", "hat=-1", "hat=10"):
+        with pytest.raises(BadPrompt, match=r"must lie in 0\.\.9"):
+            word_numbers(wrong, 0, 9)
     assert per_token(tokens("a red hat"), {"hat": 2.0}, 1.0)[:5].tolist() == [1, 1, 1, 2, 1]
 
 

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retouch.editor import Editor, EditResult
+    from retouch.errors import RetouchError
     from retouch.methods.registry import methods as list_methods
 
 __version__ = "0.1.0"
-__all__ = ["EditResult", "Editor", "__version__", "list_methods"]
+__all__ = ["EditResult", "Editor", "RetouchError", "__version__", "list_methods"]
 
 _HOMES = {
     "Editor": ("retouch.editor", "Editor"),
     "EditResult": ("retouch.editor", "EditResult"),
+    "RetouchError": ("retouch.errors", "RetouchError"),
     "list_methods": ("retouch.methods.registry", "methods"),  # retouch.methods itself is the package
 }
 
@@ -26,3 +28,7 @@ def __getattr__(name: str) -> Any:
         module, attribute = _HOMES[name]
         return getattr(import_module(module), attribute)
     raise AttributeError(f"module 'retouch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from operator import index
 from os import PathLike
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from retouch.backbone.load import load
 from retouch.backbone.model import Backbone
-from retouch.errors import BadParameter, BadPrompt
+from retouch.errors import BadParameter, BadPrompt, RetouchError
 from retouch.methods.method import Job, Method, Outcome
 from retouch.methods.registry import method_named
 from retouch.picture import Fitted, Picture, fit, from_array, from_image, read_picture, to_array, write_picture
@@ -78,7 +79,11 @@ class Editor:
 
     @classmethod
     def from_pretrained(
-        cls, name: str = "diorama", *, device: str | torch.device | None = None, dtype: torch.dtype | None = None
+        cls,
+        name: str | PathLike[str] = "diorama",
+        *,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
     ) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 
@@ -120,9 +125,15 @@ class Editor:
             chosen = method
         if not isinstance(method, str) and settings:
             raise BadParameter("settings go with a method's name; this method is an object that has its own.")
+        try:
+            seed = index(seed)
+        except TypeError:
+            raise BadParameter(f"seed is {seed!r}, expected a whole number in 0..2^63-1.") from None
         if not 0 <= seed < 2**63:
             raise BadParameter(f"seed is {seed}, expected a whole number in 0..2^63-1.")
-        if not target.strip():
+        for prompt in filter(None, (source, target)):
+            _check_text(prompt)
+        if not target or not target.strip():
             raise BadPrompt("the target prompt is empty: say what the picture should show.")
         if source is not None and not source.strip():
             source = None
@@ -131,9 +142,11 @@ class Editor:
         if isinstance(image, Picture):
             picture = image
         else:
-            picture = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
+            picture = read_picture(image) if isinstance(image, str | PathLike) else from_image(image)
         fitted = fit(picture.image, self.model.native_side, self.model.pixel_multiple)
         notes = [*picture.notes, *fitted.notes, *self._cut_off(source, target)]
+        if source and source.split() == target.split():
+            notes.append("the two prompts say the same: expect the picture back.")
 
         before, done = self.model.evaluations, 0
         total = chosen.steps()
@@ -144,10 +157,16 @@ class Editor:
             if progress:
                 progress(done, total)
 
-        latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
         generator = torch.Generator().manual_seed(seed)
-        outcome = chosen.edit(Job(self.model, latents, target, source, generator, advance))
-        edited = fitted.restore(self.decode(outcome.target))
+        try:
+            latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
+            outcome = chosen.edit(Job(self.model, latents, target, source, generator, advance))
+            edited = fitted.restore(self.decode(outcome.target))
+        except torch.OutOfMemoryError as error:
+            raise RetouchError(
+                f"{self.model.device} has too little free memory for {self.model.name!r}: close other programs, or "
+                "use the cpu."
+            ) from error
         mask = None if outcome.mask is None else _mask_picture(outcome.mask, fitted)
         recipe = self.recipe(chosen, source, target, seed)
         evaluations = self.model.evaluations - before
@@ -186,6 +205,16 @@ class Editor:
                     f"the prompt is longer than the model reads ({self.model.max_tokens} tokens); cut off: {rest!r}."
                 )
         return notes
+
+
+def _check_text(prompt: object) -> None:
+    """Refuses what no tokenizer takes: anything but text, and bytes that a terminal could not decode."""
+    if not isinstance(prompt, str):
+        raise BadPrompt(f"a prompt is {prompt!r}, expected text.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise BadPrompt(f"the prompt {prompt!a} holds bytes that are not text: write it in UTF-8.") from None
 
 
 def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:

@@ -314,12 +314,12 @@ def check_output(path: Path_, force: bool = False) -> None:
     """
     where = Path(path)
     shown = _shown(where)
-    if where.suffix.lower() not in WRITABLE:
-        raise BadParameter(f"the output {shown} must end in one of {', '.join(WRITABLE)}.")
     folder = where.absolute().parent
     try:
         if where.is_dir():
             raise BadParameter(f"the output {shown} is a folder: name a file in it.")
+        if where.suffix.lower() not in WRITABLE:
+            raise BadParameter(f"the output {shown} must end in one of {', '.join(WRITABLE)}.")
         if not folder.is_dir():
             raise BadParameter(f"the folder of the output {shown} does not exist: make it first.")
         taken = where.exists()
@@ -329,6 +329,23 @@ def check_output(path: Path_, force: bool = False) -> None:
         raise OutputExists(f"{shown} exists already: give another name, or --force to overwrite it.")
     if not os.access(folder, os.W_OK):
         raise BadParameter(f"the folder of the output {shown} may not be written to: name another.")
+
+
+def check_outputs(paths: Sequence[Path_ | None], force: bool = False) -> None:
+    """:func:`check_output` for all the files of one command, which must differ; None stands for none.
+
+    Raises:
+        OutputExists, BadParameter: as :func:`check_output`, or when two are the same file.
+    """
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None:
+            continue
+        check_output(path, force)
+        where = Path(path).resolve()
+        if where in seen:
+            raise BadParameter(f"{_shown(Path(path))} is named for two outputs: give each a name of its own.")
+        seen.add(where)
 
 
 def write_picture(

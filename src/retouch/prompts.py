@@ -176,11 +176,11 @@ def changed_words(source: Tokens, target: Tokens) -> tuple[tuple[Word, ...], tup
     return tuple(w for w in old if w.text not in articles), tuple(w for w in new if w.text not in articles)
 
 
-def word_numbers(text: str) -> dict[str, float]:
+def word_numbers(text: str, low: float, high: float) -> dict[str, float]:
     """Reads ``"cat=0.4,hat=2"`` into ``{"cat": 0.4, "hat": 2.0}``.
 
     Raises:
-        BadPrompt: when an entry is not ``word=number``.
+        BadPrompt: when an entry is not ``word=number``, or the number is not in ``low``..``high``.
     """
     numbers: dict[str, float] = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
@@ -191,6 +191,8 @@ def word_numbers(text: str) -> dict[str, float]:
             word = ""
         if not word.strip():
             raise BadPrompt(f"{entry!r} is not word=number: write for instance hat=2,cat=0.5.")
+        if not low <= numbers[word.strip().lower()] <= high:
+            raise BadPrompt(f"{entry!r} is out of range: the number must lie in {low:g}..{high:g}.")
     return numbers
 
 

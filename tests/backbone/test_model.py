@@ -168,6 +168,54 @@ def test_pickled_checkpoints_are_never_loaded(tmp_path):
         load(str(tmp_path / "m.ckpt"))
 
 
+COSTS = [
+    ("ddim", {"guidance_scale": 1.0}),
+    ("sdedit", {"strength": 0.4}),
+    ("sdedit", {"strength": 0.0}),
+    ("sdedit", {"guidance_scale": 1.0}),
+    ("prompt-to-prompt", {"inversion": "latent-align"}),
+    ("prompt-to-prompt", {"guidance_scale": 1.0}),
+    ("negative-prompt", {"guidance_scale": 1.0}),
+    ("negative-prompt", {"npi_interp": 0.5}),
+    ("prox-npi", {"threshold": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), COSTS, ids=lambda value: str(value))
+def test_the_declared_cost_is_right_for_other_settings_too(model, name, settings):
+    latents = model.encode(torch.zeros(1, 3, 16, 16))
+    method = method_named(name, {"num_inference_steps": 5, **settings})
+    method.edit(Job(model, latents, "a dog", "a cat", torch.Generator().manual_seed(0), lambda n: None))
+    assert model.evaluations == method.evaluations()
+
+
+def run(model, latents, source, target, name, **settings):
+    """The outcome of one edit in five steps."""
+    method = method_named(name, {"num_inference_steps": 5, **settings})
+    return method.edit(Job(model, latents, target, source, torch.Generator().manual_seed(3), lambda n: None))
+
+
+def test_the_identities_hold_for_every_kind_of_model(model):
+    """A few of those that the embedded model is tested on, whatever the network predicts."""
+    latents = model.encode(torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    source, target = "a red cat", "a blue dog"
+    reconstruction = run(model, latents, source, source, "ddib").target
+    close = {"atol": 1e-3, "rtol": 1e-3}
+    torch.testing.assert_close(run(model, latents, source, source, "negative-prompt").target, reconstruction, **close)
+    aligned = run(model, latents, source, target, "prompt-to-prompt", inversion="latent-align")
+    assert torch.equal(aligned.source, latents)
+    assert torch.equal(run(model, latents, None, target, "sdedit", strength=0.0).target, latents)
+    kept = run(model, latents, source, target, "prox-npi", quantile=1.0).target
+    torch.testing.assert_close(kept, latents, **close)
+
+
+def test_the_empty_end_of_npi_interp_is_prompt_to_prompt(model):
+    latents = model.encode(torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    ends = run(model, latents, "a cat", "a dog", "negative-prompt", npi_interp=1.0)
+    plain = run(model, latents, "a cat", "a dog", "prompt-to-prompt", inversion="ddim")
+    torch.testing.assert_close(ends.target, plain.target, atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize("name", list(methods()))
 def test_every_method_edits_with_every_kind_of_model(model, name):
     """No constants of one checkpoint: other levels, prompt lengths, prediction types and shapes of picture."""

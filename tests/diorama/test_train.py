@@ -15,9 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from retouch.diorama.caption import KNOWN_WORDS
+from retouch.diorama.captions import KNOWN_WORDS
 from retouch.diorama.judge import load_judge
-from retouch.diorama.paint import paint_array
+from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import CHOICES, TRAINING_SEEDS_FROM, random_scene
 from retouch.diorama.train import STAGES, run
 from retouch.diorama.train.chunks import in_chunks

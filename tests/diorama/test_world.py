@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retouch.diorama.caption import KNOWN_WORDS, caption, nearest_known, parse, scene_for
-from retouch.diorama.paint import paint, paint_array
+from retouch.diorama.captions import KNOWN_WORDS, caption, nearest_known, parse, scene_for
+from retouch.diorama.painter import paint, paint_array
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
 from retouch.diorama.scene import CHOICES, SUBJECTS, TRAINING_SEEDS_FROM, Scene, attributes, has, random_scene
 from retouch.errors import BadParameter, BadPrompt
@@ -64,7 +64,7 @@ def test_the_mask_covers_the_subject(seed):
 def test_pictures_are_the_same_in_another_process():
     script = (
         "import hashlib; from retouch.diorama.scene import random_scene\n"
-        "from retouch.diorama.paint import paint_array\n"
+        "from retouch.diorama.painter import paint_array\n"
         "print(hashlib.sha256(b''.join(paint_array(random_scene(s))[0].tobytes() for s in range(12))).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
@@ -144,3 +144,15 @@ def test_impossible_scenes_are_refused(wrong):
     Scene(**good)
     with pytest.raises(BadParameter, match=next(iter(wrong))):
         Scene(**{**good, **wrong})
+
+
+def test_the_world_is_imported_from_one_place():
+    from retouch import diorama
+
+    scene = diorama.Scene(subject="cat", colour="red", pose="sitting", place="beach")
+    assert (scene.direction, scene.variant) == ("right", None)
+    assert diorama.Scene(subject="cake", colour="red", pose=None, place="beach").variant == "round"
+    picture, mask = diorama.paint(scene)
+    assert picture.size == mask.size and diorama.parse(diorama.caption(scene)).parts["subject"] == "cat"
+    assert diorama.edit_pair("colour", 1).source.colour != diorama.edit_pair("colour", 1).target.colour
+    assert all(hasattr(diorama, name) for name in diorama.__all__)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from retouch.backbone.load import load
-from retouch.diorama.caption import scene_for
-from retouch.diorama.paint import paint_array
+from retouch.diorama.captions import scene_for
+from retouch.diorama.painter import paint_array
 from retouch.methods.method import Job
 from retouch.methods.registry import method_named
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ _ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 
 
 def load(
-    name: str = EMBEDDED,
+    name: str | PathLike[str] = EMBEDDED,
     *,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
@@ -47,6 +48,7 @@ def load(
         BadModel: when there is no such model or it is of another kind, in one sentence.
         BadParameter: when there is no such device.
     """
+    name = fspath(name)
     place = _device(device)
     precision = dtype or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
@@ -73,6 +75,8 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(wanted)
+        if device.type not in ("cpu", "cuda", "mps", "xpu"):
+            raise NotImplementedError  # places such as "meta", where nothing is computed
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -13,6 +14,9 @@ def main() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal or pipe that has no λ must not end the command
     from retouch.cli.app import app
     from retouch.errors import RetouchError
 
@@ -21,9 +25,6 @@ def main() -> None:
     except RetouchError as error:
         sys.stderr.write(f"retouch: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("retouch: stopped; nothing was written.\n")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone
         sys.stderr.close()
         sys.exit(1)

@@ -23,12 +23,11 @@ def paint(
 ) -> None:
     """Paint CAPTION. What it leaves open (a place, a direction …) is drawn from the seed; what it names is kept."""
     from retouch.diorama.advice import unknown_word_notes
-    from retouch.diorama.caption import scene_for
-    from retouch.diorama.paint import paint as paint_scene
-    from retouch.picture import check_output, write_picture
+    from retouch.diorama.captions import scene_for
+    from retouch.diorama.painter import paint as paint_scene
+    from retouch.picture import check_outputs, write_picture
 
-    for path in filter(None, (output, mask)):
-        check_output(path, force)
+    check_outputs((output, mask), force)
     scene = scene_for(caption, seed)
     for sentence in unknown_word_notes(caption):
         note(sentence)
@@ -84,7 +83,10 @@ def evaluate(
 ) -> None:
     """Measure the embedded model on held-out scenes."""
     from retouch.diorama.evaluate import evaluate as measure
+    from retouch.errors import BadModel
 
+    if weights and not weights.is_dir():
+        raise BadModel(f"there is no folder {str(weights)!r}: give what `retouch diorama train` assembled.")
     with progress_bar("evaluate") as progress:
         chosen = tuple(filter(None, parts.split(","))) or None
         figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)

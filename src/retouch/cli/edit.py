@@ -32,11 +32,9 @@ def edit(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")] = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
-    from retouch.picture import check_output, read_picture
+    from retouch.picture import check_outputs, read_picture
 
-    check_output(output, force)
-    if strip:
-        check_output(strip, force)
+    check_outputs((output, strip), force)
     opened = read_picture(picture)
     if not target.strip():
         raise BadPrompt("--to is empty: say what the picture should show.")
@@ -48,6 +46,11 @@ def edit(
     chosen = method_named(method, given)  # refused before anything is loaded
     if seed < 0:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
+
+    if model != "diorama" and chosen.needs_source and not source.strip():
+        raise BadPrompt(
+            f"{chosen.name} needs to know what the picture shows: give it with --from (sdedit does without)."
+        )
 
     from retouch.editor import Editor
 

@@ -19,17 +19,28 @@ def models(
     described = {
         "name": model.name,
         "fingerprint": model.fingerprint,
-        "native side": f"{model.native_side} pixels",
-        "prediction": model.schedule_config.get("prediction_type", "epsilon"),
-        "network": f"{sum(p.numel() for p in model.unet.parameters()) / 1e6:.1f} M parameters",
-        "autoencoder": f"{model.vae_factor}x smaller, {model.vae.config.latent_channels} channels",
-        "prompt": f"up to {model.max_tokens - 2} tokens",
+        "native_side": model.native_side,
+        "prediction_type": model.schedule_config.get("prediction_type", "epsilon"),
+        "parameters": sum(p.numel() for p in model.unet.parameters()),
+        "vae_factor": model.vae_factor,
+        "latent_channels": model.vae.config.latent_channels,
+        "max_tokens": model.max_tokens - 2,
         "device": str(model.device),
     }
     if as_json:
         typer.echo(json.dumps(described, ensure_ascii=False))
         return
-    for key, value in described.items():
+    lines = {
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "native side": f"{described['native_side']} pixels",
+        "prediction": described["prediction_type"],
+        "network": f"{described['parameters'] / 1e6:.1f} M parameters",
+        "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
+        "prompt": f"up to {described['max_tokens']} tokens",
+        "device": described["device"],
+    }
+    for key, value in lines.items():
         typer.echo(f"{key:12} {value}")
     typer.echo(
         "\nName a model with --model:\n"

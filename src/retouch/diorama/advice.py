@@ -11,11 +11,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.diorama.caption import caption, nearest_known, parse
+from retouch.diorama.captions import caption, nearest_known, parse
 from retouch.diorama.scene import ACCESSORIES, CHOICES, SUBJECTS, Scene, has, random_scene
 
 WEIGHTS = Path(__file__).parent / "weights"
-_FAMILIAR = 0.35  # cosine of a picture and its best caption; see docs/diorama.md for how it was measured
+_FAMILIAR = 0.98  # the judge's confidence; see docs/diorama.md for how it was measured
 
 
 @cache
@@ -45,18 +45,17 @@ def _text_embeds(texts: list[str]) -> Tensor:
 
 
 @cache
-def _best_caption(pixels: bytes, size: tuple[int, int]) -> tuple[str, float]:
+def _best_caption(pixels: bytes, size: tuple[int, int]) -> str:
     """The full caption nearest to the picture in CLIP's space, by coordinate ascent from every subject."""
     image = _image_embed(Image.frombytes("RGB", size, pixels))
     scenes = [random_scene(0, subject=subject, accessory=None, style="photo") for subject in SUBJECTS]
-    score = 0.0
     for _ in range(3):
         for attribute in ("place", "colour", "style", "pose", "accessory", "variant"):
             scenes = [_better(scene, attribute, image) for scene in scenes]
         ranked = (_text_embeds([caption(scene) for scene in scenes]) @ image.T).squeeze(1)
         kept = ranked.argsort(descending=True)[: max(3, len(scenes) // 2)]
-        scenes, score = [scenes[int(i)] for i in kept], float(ranked.max())
-    return caption(scenes[0]), score
+        scenes = [scenes[int(i)] for i in kept]
+    return caption(scenes[0])
 
 
 def _better(scene: Scene, attribute: str, image: Tensor) -> Scene:
@@ -70,22 +69,40 @@ def _better(scene: Scene, attribute: str, image: Tensor) -> Scene:
 def describe(image: Image.Image) -> str:
     """A caption of the picture in the words of the grammar, chosen by the embedded CLIP."""
     rgb = image.convert("RGB")
-    return _best_caption(rgb.tobytes(), rgb.size)[0]
+    return _best_caption(rgb.tobytes(), rgb.size)
 
 
 def unknown_word_notes(*prompts: str) -> list[str]:
-    """A sentence for every word outside the vocabulary, with the nearest known words."""
-    words = dict.fromkeys(word for prompt in prompts for word in parse(prompt).unknown)
-    return [
+    """A sentence for every word outside the vocabulary, with the nearest known words, and for contradictions."""
+    read = [parse(prompt) for prompt in prompts]
+    words = dict.fromkeys(word for parsed in read for word in parsed.unknown)
+    sentences = [
         f"Diorama does not know the word {word!r}; near it are: {', '.join(nearest_known(word))}." for word in words
     ]
+    for prompt, parsed in zip(prompts, read, strict=True):
+        if parsed.left_out:
+            some = ", ".join(map(repr, parsed.left_out))
+            sentences.append(f"Diorama knows one subject and one colour to a picture; {prompt!r} adds {some}.")
+    return sentences
+
+
+def familiarity(image: Image.Image) -> float:
+    """How sure the judge is of what it sees, 0..1: the geometric mean over the attributes.
+
+    It learnt on paintings only, and wavers before anything else.
+    """
+    from math import exp, log
+
+    from retouch.diorama.judge import load_judge
+
+    seen = load_judge().probabilities([image])[0]
+    return exp(sum(log(max(*chances.values(), 1e-6)) for chances in seen.values()) / len(seen))
 
 
 def advise(image: Image.Image, source: str, target: str) -> list[str]:
     """What a user should hear before an edit: unknown words, and whether this looks like a photograph."""
     sentences = unknown_word_notes(source, target)
-    rgb = image.convert("RGB")
-    if _best_caption(rgb.tobytes(), rgb.size)[1] < _FAMILIAR:
+    if familiarity(image) < _FAMILIAR:
         sentences.append(
             "this picture does not look like Diorama's painted world, the only thing the embedded model knows; for a "
             "photograph name a real model, for instance --model path/to/stable-diffusion or --model owner/model."

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from retouch.backbone.load import EMBEDDED_FOLDER, load
 from retouch.backbone.model import Backbone
-from retouch.diorama.caption import caption
+from retouch.diorama.captions import caption
 from retouch.diorama.judge import Judge, load_judge
-from retouch.diorama.paint import paint_array
+from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import CHOICES, STYLES, Scene, attributes, has, random_scene
 from retouch.errors import BadParameter
 from retouch.inversion.ddim import ddim_inversion

@@ -10,8 +10,8 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from retouch.diorama.caption import caption
-from retouch.diorama.paint import paint
+from retouch.diorama.captions import caption
+from retouch.diorama.painter import paint
 from retouch.diorama.scene import ACCESSORIES, ANIMALS, CHOICES, OBJECTS, Scene, has, random_scene
 from retouch.errors import BadParameter
 

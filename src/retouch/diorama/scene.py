@@ -53,7 +53,8 @@ class Scene:
 
     ``position`` is the subject's centre as a fraction of the width (0.43..0.57), ``size`` its scale (0.9..1.1).
     ``seed`` fixes the rest of the picture: horizon, decorations, textures. None of this depends on the other
-    attributes, so two scenes that share a seed, position and size differ in exactly what was changed.
+    attributes, so two scenes that share a seed, position and size differ in exactly what was changed. Objects have no
+    pose (None); a direction or variant that the subject needs and that is not given is "right", or "round".
     """
 
     subject: str
@@ -69,6 +70,9 @@ class Scene:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for attribute, usual in (("direction", "right"), ("variant", "round")):
+            if getattr(self, attribute) is None and has(attribute, self.subject):
+                object.__setattr__(self, attribute, usual)
         for attribute, choices in CHOICES.items():
             value = getattr(self, attribute)
             if value is None and (attribute == "accessory" or not has(attribute, self.subject)):

@@ -77,7 +77,9 @@ def reweight() -> Any:
 
 def cross_replace_words() -> Any:
     """The field ``cross_replace_words``."""
-    return parameter("", "cross_replace_steps for single target words, as word=number, e.g. hat=0.4", kind="text")
+    return parameter(
+        "", "cross_replace_steps (0..1) for single target words, as word=number, e.g. hat=0.4", kind="text"
+    )
 
 
 def inverted(
@@ -113,10 +115,10 @@ def prompt_to_prompt(job: Job, source: str, method: Any) -> PromptToPrompt:
         target_tokens,
         aligner=method.aligner,
         cross_replace_steps=method.cross_replace_steps,
-        cross_replace_words=word_numbers(method.cross_replace_words),
+        cross_replace_words=word_numbers(method.cross_replace_words, 0, 1),
         self_replace_steps=method.self_replace_steps,
         self_replace_downsampling=method.self_replace_downsampling,
-        reweight=word_numbers(method.reweight),
+        reweight=word_numbers(method.reweight, -20, 20),
         blend=_local_blend(source_tokens, target_tokens, method.blend_words, method.blend_threshold),
     )
 

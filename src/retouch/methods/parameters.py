@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any
 
 from retouch.errors import BadParameter
@@ -131,6 +132,10 @@ def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> 
             close = get_close_matches(key, known, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise BadParameter(f"{name} has no parameter {key!r}{hint}; its parameters are: {', '.join(known)}.")
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            value = int(value)  # numpy's numbers as Python's, for the recipe
+        elif isinstance(value, Real) and not isinstance(value, bool):
+            value = float(value)
         text = isinstance(value, str) and known[key].kind not in ("text", "choice")
         values[key] = known[key].read(value) if text or (value in ("none", "auto") and known[key].optional) else value
     return method(**values)

@@ -25,7 +25,7 @@ class ProxNPI(Method):
     name: ClassVar[str] = "prox-npi"
     title: ClassVar[str] = "Proximal negative-prompt inversion"
     paper: ClassVar[str] = "Han et al. 2024, arXiv:2306.05414"
-    good_for: ClassVar[str] = "the default: clear edits that keep the rest, at the cost of one extra evaluation a step"
+    good_for: ClassVar[str] = "the default: clear edits that keep the rest"
 
     num_inference_steps: int = common.num_inference_steps()
     guidance_scale: float = common.guidance_scale(7.5)

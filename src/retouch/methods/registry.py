@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -31,7 +32,10 @@ def methods() -> Mapping[str, type[Method]]:
         module, _, attribute = place.partition(":")
         found[name] = getattr(import_module(f"retouch.methods.{module}"), attribute)
     for point in entry_points(group="retouch.methods"):
-        found[point.name] = point.load()
+        try:
+            found[point.name] = point.load()
+        except Exception as error:  # another package's fault must not take our own methods away
+            warnings.warn(f"the method {point.name!r} of {point.value} could not be loaded: {error!r}", stacklevel=2)
     return found
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from retouch.diorama.caption import caption
+from retouch.diorama.captions import caption
 from retouch.diorama.scene import Scene
 from retouch.diorama.train import pool
 from retouch.diorama.train import tokenizer as tokenizers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from retouch.diorama.caption import caption, parse
+from retouch.diorama.captions import caption, parse
 from retouch.diorama.scene import ANIMALS, CHOICES, OBJECTS, Scene, attributes
 
 ATTRIBUTES = tuple(CHOICES)

@@ -15,7 +15,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from transformers import CLIPModel
 
-from retouch.diorama.caption import caption
+from retouch.diorama.captions import caption
 from retouch.diorama.scene import TRAINING_SEEDS_FROM, random_scene
 from retouch.diorama.train import pool
 from retouch.diorama.train import tokenizer as tokenizers

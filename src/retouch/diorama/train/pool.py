@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retouch.diorama.paint import paint_array
+from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import TRAINING_SEEDS_FROM, Scene, random_scene
 from retouch.diorama.textures import SIDE
 from retouch.diorama.train.chunks import arrays, in_chunks

@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import LongTensor, Tensor
 from transformers import CLIPTokenizer
 
-from retouch.diorama.caption import KNOWN_WORDS, caption
+from retouch.diorama.captions import KNOWN_WORDS, caption
 from retouch.diorama.scene import TRAINING_SEEDS_FROM, random_scene
 from retouch.diorama.train.loop import Report
 from retouch.diorama.train.recipe import read

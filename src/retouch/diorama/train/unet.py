@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPModel
 
-from retouch.diorama.caption import caption
+from retouch.diorama.captions import caption
 from retouch.diorama.train import latents, pool
 from retouch.diorama.train import tokenizer as tokenizers
 from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced

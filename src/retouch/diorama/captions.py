@@ -110,23 +110,29 @@ def _join(*parts: str) -> str:
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a caption says: ``parts`` maps attributes to values, ``unknown`` lists words outside the grammar."""
+    """What a caption says: ``parts`` maps attributes to values, ``unknown`` lists words outside the grammar.
+
+    ``left_out`` lists known words that contradict an earlier one: a second subject or colour.
+    """
 
     parts: dict[str, str]
     unknown: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Parsed:
-    """Reads a caption. The first mention of an attribute wins; words that mean nothing here are returned, in order."""
+    """Reads a caption. The first mention of an attribute wins; other words are returned, in order."""
     parts: dict[str, str] = {}
     unknown: list[str] = []
+    left_out: list[str] = []
     for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", text.lower()):
         if word in _SINGLE_WORDS:
             attribute, value = _SINGLE_WORDS[word]
-            parts.setdefault(attribute, value)
+            if parts.setdefault(attribute, value) != value:
+                left_out.append(word)
         elif word not in _FILLERS and word not in unknown:
             unknown.append(word)
-    return Parsed(parts, tuple(unknown))
+    return Parsed(parts, tuple(unknown), tuple(left_out))
 
 
 def nearest_known(word: str, count: int = 3) -> tuple[str, ...]:

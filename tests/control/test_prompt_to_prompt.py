@@ -1,0 +1,187 @@
+"""Prompt-to-Prompt's rules inside the network, on small random models whose attention maps can be read."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from retouch.branches import SOURCE, TARGET, TARGET_NULL, Step
+from retouch.control.attach import Moment, attached
+from retouch.control.local_blend import LocalBlend
+from retouch.control.prompt_to_prompt import PromptToPrompt
+from retouch.prompts import refinement_mapping, tokenize
+from tests.tiny import tiny_backbone
+
+ROWS = [SOURCE, TARGET_NULL, TARGET]
+T = 10
+
+
+class Recorder:
+    """An attention edit that changes nothing and keeps the probabilities, or the queries and keys, by layer."""
+
+    def __init__(self):
+        self.probs, self.qk = {}, {}
+
+    def wants(self, layer):
+        return True
+
+    def change_qkv(self, layer, moment, query, key, value):
+        self.qk[layer.name] = dict(zip(moment.rows, zip(query, key, strict=True), strict=True))
+        return query, key, value
+
+    def rows_with_probs(self, layer, moment):
+        return ROWS if layer.kind == "cross" else []
+
+    def change_probs(self, layer, moment, probs):
+        self.probs[layer.name] = probs
+        return probs
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_backbone(tmp_path_factory.mktemp("m"))
+
+
+def evaluated(model, source, target, number, controlled=True, **settings):
+    """One network evaluation of the three rows at step ``number``: output [3, …] and what the recorder saw."""
+    tokens = [tokenize(model.tokenizer, prompt, model.max_tokens) for prompt in (source, target)]
+    control = PromptToPrompt(*tokens, **settings)
+    recorder, moment = Recorder(), control.moment if controlled else Moment()
+    schedule = model.schedule(T)
+    step = Step(T - 1 - number, number, T, schedule)
+    moment.step, moment.rows = step, ROWS
+    z = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    embeds = model.embed([source, "", target])
+    from retouch.control.prompt_to_prompt import _CrossMaps, _SelfMaps
+
+    edits = [_CrossMaps(control, model.device), _SelfMaps(control.self_share, control.downsampling)]
+    with attached(model, [*(edits if controlled else []), recorder], moment), torch.no_grad():
+        out = model.predict_noise(z, step.timestep, embeds)
+    return out, recorder, tokens
+
+
+def first_cross(model):
+    """The first cross-attention layer: nothing before it was changed by the control of cross-attention."""
+    return next(layer.name for layer in model.attention_layers(kind="cross"))
+
+
+def same(one, other):
+    """Equal up to the rounding of one matrix product."""
+    return torch.allclose(one, other, rtol=1e-5, atol=0)
+
+
+NO_SELF = {"self_replace_steps": 0.0}
+
+
+def test_replace_gives_the_target_the_sources_maps_and_leaves_the_null_row_alone(model):
+    pair = ("a red pig", "a red dog")  # letters are tokens: equal lengths
+    _, free, _ = evaluated(model, *pair, 0, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.5, **NO_SELF)
+    name = first_cross(model)
+    assert same(seen.probs[name][TARGET], free.probs[name][SOURCE])
+    assert same(seen.probs[name][TARGET_NULL], free.probs[name][TARGET_NULL])
+    assert not same(free.probs[name][TARGET], free.probs[name][SOURCE])
+
+
+def test_a_word_of_more_tokens_shares_the_maps_it_takes_over(model):
+    _, free, (source, target) = evaluated(model, "a big cat", "a little cat", 0, controlled=False)
+    _, seen, _ = evaluated(model, "a big cat", "a little cat", 0, cross_replace_steps=0.5, **NO_SELF)
+    name = first_cross(model)
+    old, new = (list(tokens.words[1].tokens) for tokens in (source, target))
+    taken = free.probs[name][SOURCE][..., old].sum(-1, keepdim=True) / len(new)
+    torch.testing.assert_close(seen.probs[name][TARGET][..., new], taken.expand(-1, -1, len(new)))
+
+
+def test_refine_keeps_the_maps_of_new_words_and_takes_the_rest_from_the_source(model):
+    _, free, (source, target) = evaluated(model, "a cat", "a cat, wearing a hat", 0, controlled=False)
+    _, seen, _ = evaluated(model, "a cat", "a cat, wearing a hat", 0, cross_replace_steps=0.5, **NO_SELF)
+    name = first_cross(model)
+    mapping, shared = refinement_mapping(source, target)
+    kept, own = shared.bool(), free.probs[name][TARGET]
+    new = [token for word in target.words[2:] for token in word.tokens]
+    assert not kept[new].any() and kept[list(target.words[1].tokens)].all()
+    assert same(seen.probs[name][TARGET][..., ~kept], own[..., ~kept])
+    torch.testing.assert_close(seen.probs[name][TARGET][..., kept], (free.probs[name][SOURCE] @ mapping)[..., kept])
+
+
+@pytest.mark.parametrize(("share", "number", "replaced"), [(0.8, 7, True), (0.8, 8, False), (0.0, 0, False)])
+def test_replacement_ends_after_its_share_of_the_steps(model, share, number, replaced):
+    pair = ("a red pig", "a red dog")
+    _, free, _ = evaluated(model, *pair, number, controlled=False)
+    _, seen, _ = evaluated(model, *pair, number, cross_replace_steps=share, **NO_SELF)
+    name = first_cross(model)
+    assert same(seen.probs[name][TARGET], free.probs[name][SOURCE]) == replaced
+    assert same(seen.probs[name][TARGET], free.probs[name][TARGET]) != replaced
+
+
+def test_a_word_may_have_a_share_of_its_own(model):
+    pair = ("a red pig", "a red dog")
+    _, free, (_, target) = evaluated(model, *pair, 5, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 5, cross_replace_steps=0.8, cross_replace_words={"dog": 0.2}, **NO_SELF)
+    name, word = first_cross(model), torch.zeros(model.max_tokens, dtype=torch.bool)
+    word[list(target.words[2].tokens)] = True
+    assert same(seen.probs[name][TARGET][..., word], free.probs[name][TARGET][..., word])
+    assert same(seen.probs[name][TARGET][..., ~word], free.probs[name][SOURCE][..., ~word])
+
+
+@pytest.mark.parametrize("number", [0, 9])
+def test_reweighting_acts_at_every_step_with_and_without_replacement(model, number):
+    pair = ("a red cat", "a red cat")
+    _, free, (_, target) = evaluated(model, *pair, number, controlled=False)
+    _, seen, _ = evaluated(model, *pair, number, cross_replace_steps=0.5, reweight={"red": 3.0}, **NO_SELF)
+    name = first_cross(model)
+    factors = torch.ones(model.max_tokens)
+    factors[list(target.words[1].tokens)] = 3.0
+    base = free.probs[name][SOURCE if number < 5 else TARGET]
+    assert same(seen.probs[name][TARGET], base * factors)
+
+
+def test_self_attention_takes_the_sources_queries_and_keys_at_its_levels_only(model):
+    pair = ("a red pig", "a red dog")
+    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.0, self_replace_steps=0.5)
+    for layer in model.attention_layers(kind="self"):
+        (source_q, source_k), (target_q, target_k) = (seen.qk[layer.name][row] for row in (SOURCE, TARGET))
+        same = torch.equal(source_q, target_q) and torch.equal(source_k, target_k)
+        assert same == (layer.downsampling >= 4)
+
+
+def test_equal_queries_and_keys_are_the_sources_map():
+    q, k, v = torch.randn(3, 1, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    map_ = (q @ k.transpose(-1, -2) * 4**-0.5).softmax(-1)
+    torch.testing.assert_close(functional.scaled_dot_product_attention(q, k, v), map_ @ v)
+
+
+def test_large_scores_do_not_overflow_in_half_precision(model):
+    """Queries and keys whose product exceeds float16 before the scale, as networks of SD 2.x have them."""
+    from retouch.control.attach import EditedAttention
+
+    layer = model.attention_layers(kind="cross")[0]
+    moment = Moment(Step(0, 0, 1, model.schedule(1)), [SOURCE])
+
+    class Asks(Recorder):
+        def rows_with_probs(self, layer, moment):
+            return [SOURCE]
+
+    edit = Asks()
+    query = key = torch.full((1, 2, 4, 64), 60.0, dtype=torch.float16)  # 64 · 60² = 230 400 > 65 504
+
+    class Attention:
+        scale = 0.125
+
+    out = EditedAttention(layer, [edit], moment)._attend(Attention, query, key, torch.ones_like(query))
+    assert torch.isfinite(edit.probs[layer.name][SOURCE]).all() and torch.equal(out, torch.ones_like(query))
+
+
+def test_local_blend_keeps_the_source_where_no_word_looks(model):
+    schedule = model.schedule(T)
+    blend = LocalBlend((1,), (1,), threshold=0.5)
+    heat = torch.zeros(4, 4)
+    heat[0, 0] = 1.0
+    blend.add(SOURCE, heat.flatten())
+    blend.add(TARGET, torch.zeros(16))
+    state = {"source": torch.zeros(1, 4, 8, 8), "target": torch.ones(1, 4, 8, 8)}
+    assert blend.apply(state, Step(T - 2, 1, T, schedule)) is state  # the first fifth of the steps is free
+    blended = blend.apply(state, Step(T - 3, 2, T, schedule))
+    expected = torch.zeros(8, 8)
+    expected[:4, :4] = 1  # the cell, grown by one by the pooling, at twice its size
+    assert torch.equal(blend.mask[0, 0], expected)
+    assert torch.equal(blended["target"], expected.expand(1, 4, 8, 8)) and blended["source"] is state["source"]

@@ -1,0 +1,129 @@
+"""The editor from Python: what may be handed to it, what it refuses, and what the result carries."""
+
+import importlib.metadata
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import retouch
+from retouch import Editor, RetouchError
+from retouch.errors import BadParameter, BadPicture, BadPrompt
+from retouch.methods import registry
+from retouch.picture import read_recipe
+from tests.tiny import save_tiny
+
+PICTURE = Image.new("RGB", (20, 14), "red")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("models") / "m")
+
+
+@pytest.fixture(scope="module")
+def editor(folder):
+    return Editor.from_pretrained(folder, device="cpu")
+
+
+def edit(editor, image=PICTURE, source="a red cat", target="a blue cat", method="prox-npi", **settings):
+    return editor.edit(image, source=source, target=target, method=method, **{"num_inference_steps": 2, **settings})
+
+
+def test_a_result_has_the_pictures_size_and_carries_its_recipe(editor, folder, tmp_path):
+    result = edit(editor, seed=np.int64(3), quantile=np.float32(0.5), dilation=np.int32(2))
+    assert result.image.size == PICTURE.size and result.evaluations == 8
+    result.save(tmp_path / "out.png")
+    recipe = read_recipe(tmp_path / "out.png")
+    assert recipe == json.loads(json.dumps(result.recipe))
+    assert recipe["model"] == str(folder) and recipe["seed"] == 3 and recipe["fingerprint"] == editor.model.fingerprint
+    assert recipe["parameters"]["quantile"] == 0.5 and recipe["parameters"]["dilation"] == 2
+    assert {"torch", "diffusers", "transformers"} == recipe["versions"].keys()
+
+
+def test_the_recipe_makes_the_same_picture_again(editor):
+    first = edit(editor, seed=7, method="sdedit")
+    r = first.recipe
+    again = editor.edit(
+        PICTURE, source=r["source"], target=r["target"], method=r["method"], seed=r["seed"], **r["parameters"]
+    )
+    assert again.image.tobytes() == first.image.tobytes()
+    assert edit(editor, seed=8, method="sdedit").image.tobytes() != first.image.tobytes()
+
+
+def test_progress_ends_at_its_total(editor):
+    seen = []
+    edit(editor, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"image": np.zeros((8, 8, 3), np.uint8)}, BadPicture, "expected a PIL image"),
+        ({"image": "no-such.png"}, BadPicture, "there is no file no-such.png"),
+        ({"target": " "}, BadPrompt, "target prompt is empty"),
+        ({"target": None}, BadPrompt, "target prompt is empty"),
+        ({"target": 5}, BadPrompt, "expected text"),
+        ({"target": "a blue \udcff cat"}, BadPrompt, "not text"),
+        ({"source": "a red \udcff cat"}, BadPrompt, "not text"),
+        ({"source": ""}, BadPrompt, "needs a source prompt"),
+        ({"seed": 1.5}, BadParameter, "seed is 1.5"),
+        ({"seed": -1}, BadParameter, "seed is -1"),
+        ({"seed": 2**63}, BadParameter, "whole number"),
+        ({"method": "prox"}, BadParameter, "there is no method 'prox'"),
+        ({"quantile": 2}, BadParameter, "quantile is 2"),
+        ({"quantil": 0.5}, BadParameter, "did you mean quantile"),
+        ({"reweight": "blue=nan"}, BadPrompt, "out of range"),
+        ({"cross_replace_words": "blue=7"}, BadPrompt, "out of range"),
+        ({"reweight": "green=2"}, BadPrompt, "'green' is not in the prompt"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(editor, arguments, error, says):
+    with pytest.raises(error, match=says) as caught:
+        edit(editor, **arguments)
+    assert isinstance(caught.value, RetouchError) and "\n" not in str(caught.value)
+
+
+def test_equal_prompts_are_remarked_on(editor):
+    assert any("say the same" in note for note in edit(editor, target="a red  cat").notes)
+    assert not edit(editor).notes
+
+
+def test_too_little_memory_is_one_sentence(editor, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(editor.model, "predict_noise", full)
+    with pytest.raises(RetouchError, match="too little free memory"):
+        edit(editor)
+
+
+def test_reweighting_reaches_the_picture_whatever_the_model_recommends(editor, monkeypatch):
+    monkeypatch.setattr(editor.model, "settings", {"prox-npi": {"cross_replace_steps": 0.0}})
+    assert edit(editor, reweight="blue=4").image.tobytes() != edit(editor).image.tobytes()
+
+
+@pytest.mark.parametrize("device", ["meta", "hpu", "nonsense"])
+def test_places_where_nothing_is_computed_are_no_devices(folder, device):
+    with pytest.raises(BadParameter, match="is not available"):
+        Editor.from_pretrained(folder, device=device)
+
+
+def test_the_package_shows_its_public_names():
+    assert set(retouch.__all__) <= set(dir(retouch))
+    with pytest.raises(AttributeError):
+        _ = retouch.nothing
+
+
+def test_a_broken_method_of_another_package_takes_nothing_away(monkeypatch):
+    broken = importlib.metadata.EntryPoint("broken", "no_such_package:Method", "retouch.methods")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    registry.methods.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="'broken'"):
+            assert "prox-npi" in registry.methods()
+    finally:
+        registry.methods.cache_clear()
