@@ -225,6 +225,17 @@ def test_the_judge_prints_one_object_a_line(painted):
     }  # fmt: skip
 
 
+def test_the_embedded_model_is_measured_and_described(tmp_path):
+    card = tmp_path / "README.md"
+    done = retouch("diorama", "evaluate", "--parts", "clip", "--scenes", "64", "--json", "--card", card)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["clip.of_32"] > 0.9 and figures["clip.swapped.colour"] > 0.9
+    assert f"{100 * figures['clip.of_32']:.1f} %" in card.read_text()
+    missing = retouch("diorama", "evaluate", "--weights", tmp_path / "no")
+    assert missing.returncode == 2 and "there is no folder" in missing.stderr
+
+
 def test_help_does_not_wait_for_torch():
     code = "import sys; import retouch, retouch.cli.app, retouch.methods.parameters; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

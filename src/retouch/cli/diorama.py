@@ -80,16 +80,24 @@ def evaluate(
     scenes: Annotated[int, typer.Option(help="Held-out scenes.")] = 256,
     parts: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    card: Annotated[Path | None, typer.Option(help="Also write the figures into this model card (README.md).")] = None,
 ) -> None:
     """Measure the embedded model on held-out scenes."""
     from retouch.diorama.evaluate import evaluate as measure
-    from retouch.errors import BadModel
+    from retouch.diorama.evaluate import model_card
+    from retouch.errors import BadModel, BadParameter
 
     if weights and not weights.is_dir():
         raise BadModel(f"there is no folder {str(weights)!r}: give what `retouch diorama train` assembled.")
+    if card and not card.absolute().parent.is_dir():
+        raise BadParameter(f"the folder of the card {str(card)!r} does not exist: make it first.")
     with progress_bar("evaluate") as progress:
         chosen = tuple(filter(None, parts.split(","))) or None
         figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)
+    if card:
+        unfinished = card.with_name(f"{card.name}.tmp")
+        unfinished.write_text(model_card(figures), encoding="utf-8")
+        unfinished.replace(card)
     if as_json:
         typer.echo(json.dumps(figures))
         return
