@@ -10,6 +10,7 @@ from PIL import Image
 
 import retouch
 from retouch import Editor, RetouchError
+from retouch.backbone.recommended import Recommended
 from retouch.errors import BadParameter, BadPicture, BadPrompt
 from retouch.methods import registry
 from retouch.picture import read_recipe
@@ -102,7 +103,7 @@ def test_too_little_memory_is_one_sentence(editor, monkeypatch):
 
 
 def test_reweighting_reaches_the_picture_whatever_the_model_recommends(editor, monkeypatch):
-    monkeypatch.setattr(editor.model, "settings", {"prox-npi": {"cross_replace_steps": 0.0}})
+    monkeypatch.setattr(editor.model, "recommended", Recommended({"prox-npi": {"cross_replace_steps": 0.0}}))
     assert edit(editor, reweight="blue=4").image.tobytes() != edit(editor).image.tobytes()
 
 

@@ -112,19 +112,13 @@ class Editor:
             method: a name from :func:`retouch.list_methods`, or a method object.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
             progress: called with (steps done, all steps).
-            settings: the method's parameters, in place of what the model recommends (``model.settings``) and of the
-                published defaults. A method object is taken as it is.
+            settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
+                the published defaults. A method object is taken as it is.
 
         Raises:
             BadPicture, BadPrompt, BadParameter: each a sentence that says what to do.
         """
         began = time.monotonic()
-        if isinstance(method, str):
-            chosen = method_named(method, {**self.model.settings.get(method, {}), **settings})
-        else:
-            chosen = method
-        if not isinstance(method, str) and settings:
-            raise BadParameter("settings go with a method's name; this method is an object that has its own.")
         try:
             seed = index(seed)
         except TypeError:
@@ -137,6 +131,12 @@ class Editor:
             raise BadPrompt("the target prompt is empty: say what the picture should show.")
         if source is not None and not source.strip():
             source = None
+        if isinstance(method, str):
+            chosen = method_named(method, {**self.model.recommended.for_edit(method, source, target), **settings})
+        elif settings:
+            raise BadParameter("settings go with a method's name; this method is an object that has its own.")
+        else:
+            chosen = method
         if source is None and chosen.needs_source:
             raise BadPrompt(f"{chosen.name} needs a source prompt: say what the picture shows (sdedit does without).")
         if isinstance(image, Picture):

@@ -63,6 +63,11 @@ def tokenize(tokenizer: Any, prompt: str, max_tokens: int) -> Tokens:
     return Tokens(prompt, tuple(ids), tuple(words), end)
 
 
+def words_of(prompt: str) -> list[str]:
+    """The words of a prompt, in small letters, without punctuation."""
+    return [match.group().lower() for match in _WORD.finditer(prompt)]
+
+
 def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
     """The token positions of every word of ``phrase`` in the prompt.
 

@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import _predicts_noise, load
+from retouch.backbone.recommended import Recommended
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
 from tests.tiny import KINDS, save_tiny, tiny_parts
@@ -169,7 +170,7 @@ def test_gradients_reach_the_latents_through_the_decoder(folder):
 
 
 def test_a_models_folder_recommends_settings_which_the_users_own_override(folder):
-    assert load(str(folder), device="cpu").settings == {}
+    assert load(str(folder), device="cpu").recommended == Recommended()
     (folder / "retouch.json").write_text('{"settings": {"sdedit": {"strength": 0.25, "num_inference_steps": 4}}}')
     editor = Editor(load(str(folder), device="cpu"))
     picture = Image.new("RGB", (16, 16), "red")
@@ -181,7 +182,27 @@ def test_a_models_folder_recommends_settings_which_the_users_own_override(folder
     assert "strength" not in other.recipe["parameters"]
 
 
-@pytest.mark.parametrize("content", ["{", "{}", '{"settings": 3}', '{"settings": {"ddim": 1}}'])
+def test_edits_that_change_certain_words_may_have_settings_of_their_own(folder):
+    rule = '{"words": ["sketch", "Photo"], "settings": {"ddim": {"guidance_scale": 2.0}}}'
+    base = '{"ddim": {"guidance_scale": 5.0, "num_inference_steps": 2}}'
+    (folder / "retouch.json").write_text(f'{{"settings": {base}, "when_changed": [{rule}]}}')
+    editor = Editor(load(str(folder), device="cpu"))
+
+    def used(source, target, **own):
+        picture = Image.new("RGB", (16, 16), "red")
+        recipe = editor.edit(picture, source=source, target=target, method="ddim", **own).recipe
+        return recipe["parameters"]["guidance_scale"], recipe["parameters"]["num_inference_steps"]
+
+    assert used("a photo of a cat", "a photo of a dog") == (5.0, 2)
+    assert used("a photo of a cat", "a painting of a cat") == (2.0, 2)
+    assert used("a cat", "a sketch of a cat") == (2.0, 2)
+    assert used("a cat", "a sketch of a cat", guidance_scale=3.0) == (3.0, 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "{}", '{"settings": 3}', '{"settings": {"ddim": 1}}', '{"settings": {}, "when_changed": [{"words": ["a"]}]}'],
+)
 def test_damaged_recommendations_are_refused(folder, content):
     (folder / "retouch.json").write_text(content)
     assert "retouch.json is damaged" in refusal(folder)

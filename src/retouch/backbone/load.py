@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from retouch.backbone.model import Backbone
+from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
+from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.errors import BadModel, BadParameter
 
 EMBEDDED = "diorama"
@@ -19,7 +21,6 @@ EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 """Where the embedded model lies inside the package."""
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-_SETTINGS = "retouch.json"
 _WEIGHTS = {
     "unet": "unet/diffusion_pytorch_model{}.safetensors",
     "vae": "vae/diffusion_pytorch_model{}.safetensors",
@@ -87,7 +88,11 @@ def _from_hub(name: str, offline: bool) -> Path:
     from huggingface_hub import list_repo_files, snapshot_download
 
     # only what is read: many repositories hold each part in half a dozen further formats
-    patterns = ["model_index.json", _SETTINGS, *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt"))]
+    patterns = [
+        "model_index.json",
+        RECOMMENDED_FILE,
+        *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")),
+    ]
     try:
         there = () if offline else list_repo_files(name)
         for weights in _WEIGHTS.values():
@@ -132,28 +137,8 @@ def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dty
             tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     except Exception as error:  # three libraries and a file format, each with errors of its own
         raise BadModel(f"the model {name!r} could not be read: {_one_line(error)}") from error
-    settings = recommended_settings(folder)
-    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device, settings)
-
-
-def recommended_settings(folder: Path = EMBEDDED_FOLDER) -> dict[str, dict[str, Any]]:
-    """What a model's folder recommends in place of the methods' published defaults: parameters by method.
-
-    It lies in the optional file ``retouch.json``, for instance ``{"settings": {"prox-npi": {"quantile": 0.6}}}``.
-
-    Raises:
-        BadModel: when the file is not of this form.
-    """
-    path = folder / _SETTINGS
-    if not path.exists():
-        return {}
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return {str(method): dict(values) for method, values in settings.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadModel(
-            f'{path} is damaged: expected {{"settings": {{METHOD: {{PARAMETER: VALUE}}}}}}; correct or remove it.'
-        ) from error
+    recommended = read_recommended(folder)
+    return _assembled(name, unet, vae, text_encoder, tokenizer, config, device, recommended)
 
 
 def _whole(loaded: Any) -> Any:
@@ -234,7 +219,7 @@ def _predicts_noise(weights: Mapping[str, torch.Tensor]) -> bool:
 
 def _assembled(
     name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device,
-    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    recommended: Recommended | None = None,
 ) -> Backbone:  # fmt: skip
     if unet.config.in_channels != vae.config.latent_channels:
         raise BadModel(
@@ -254,7 +239,7 @@ def _assembled(
         tokenizer=tokenizer,
         schedule_config=config,
         device=device,
-        settings=settings,
+        recommended=recommended,
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.layers import AttentionLayer, Kind, Place, attention_layers
+from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
 
 _HASHED_WHOLE = 32 * 2**20  # weights of a part up to which the fingerprint reads every one of them
@@ -21,7 +22,7 @@ class Backbone:
 
     Attributes:
         name: as the user gave it.
-        settings: what the checkpoint recommends in place of the methods' published defaults, by method.
+        recommended: what the checkpoint recommends in place of the methods' published defaults.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
     """
 
@@ -35,12 +36,12 @@ class Backbone:
         tokenizer: Any,
         schedule_config: Mapping[str, Any],
         device: torch.device,
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        recommended: Recommended | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
-        self.settings = settings or {}
+        self.recommended = recommended or Recommended()
         self.evaluations = 0
         for module in (unet, vae, text_encoder):
             module.eval().requires_grad_(False)

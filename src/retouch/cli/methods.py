@@ -13,7 +13,8 @@ def methods(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the methods; `retouch methods NAME` shows one with its parameters."""
-    from retouch.backbone.load import recommended_settings
+    from retouch.backbone.load import EMBEDDED_FOLDER
+    from retouch.backbone.recommended import read_recommended
     from retouch.methods.parameters import parameters_of
     from retouch.methods.registry import method_named
     from retouch.methods.registry import methods as known
@@ -36,7 +37,8 @@ def methods(
         return
     for method in chosen.values():
         console.print(f"{method.name}: {method.title} ({method.paper})\n{method.good_for}\n", highlight=False)
-        recommended = recommended_settings().get(method.name, {})
+        diorama = read_recommended(EMBEDDED_FOLDER)
+        recommended = diorama.settings.get(method.name, {})
         table = Table("parameter", "default", "range", "meaning", box=None, pad_edge=False)
         for p in parameters_of(method):
             default = _shown(p.default)
@@ -44,6 +46,10 @@ def methods(
                 default += f" (diorama: {_shown(recommended[p.name])})"
             table.add_row(p.name, default, f"{p.range()} {p.unit}".strip(), p.help)
         console.print(table)
+        for rule in diorama.when_changed:
+            if method.name in rule.settings:
+                values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())
+                console.print(f"diorama, where {' or '.join(sorted(rule.words))} comes or goes: {values}")
 
 
 def _shown(default: Any) -> str:
@@ -53,12 +59,21 @@ def _shown(default: Any) -> str:
 def _described(method: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from retouch.backbone.load import recommended_settings
+    from retouch.backbone.load import EMBEDDED_FOLDER
+    from retouch.backbone.recommended import read_recommended
     from retouch.methods.parameters import parameters_of
 
+    diorama = read_recommended(EMBEDDED_FOLDER)
     return {
         "name": method.name, "title": method.title, "paper": method.paper, "good_for": method.good_for,
         "needs_source": method.needs_source, "evaluations": method().evaluations(),
-        "recommended": {"diorama": recommended_settings().get(method.name, {})},
+        "recommended": {"diorama": diorama.settings.get(method.name, {})},
+        "recommended_when_changed": {
+            "diorama": [
+                {"words": sorted(rule.words), "settings": rule.settings[method.name]}
+                for rule in diorama.when_changed
+                if method.name in rule.settings
+            ]
+        },
         "parameters": [{**asdict(p), "range": p.range()} for p in parameters_of(method)],
     }  # fmt: skip
