@@ -151,16 +151,15 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
     mapping, shared = torch.zeros(source.length, target.length), torch.zeros(target.length)
     i, j = len(a), len(b)
     while i and j:
-        match = a[i - 1] == b[j - 1]
-        if score[i][j] == score[i - 1][j - 1] + (1 if match else -1) and match:
-            mapping[i - 1, j - 1] = shared[j - 1] = 1
-            i, j = i - 1, j - 1
-        elif score[i][j] == score[i][j - 1]:
+        # gaps before matches, as the authors: of equally good alignments the one whose matches come first
+        if score[i][j] == score[i][j - 1]:
             j -= 1
         elif score[i][j] == score[i - 1][j]:
             i -= 1
-        else:  # a mismatch on the best path: the target's token is new
+        else:
             i, j = i - 1, j - 1
+            if a[i] == b[j]:  # a mismatch on the best path: the target's token is new
+                mapping[i, j] = shared[j] = 1
     for j in range(len(b), target.length):  # padding corresponds to padding
         mapping[min(len(a) + j - len(b), source.length - 1), j] = shared[j] = 1
     return mapping, shared

@@ -79,6 +79,12 @@ def test_every_stage_runs_and_the_result_loads_as_a_model(trained: Path) -> None
     assert {"tokenizer", "pool", "vae", "clip", "latents", "captions", "judge", "unet"} <= set(STAGES)
 
 
+def test_training_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    run("tokenizer", "tiny", tmp_path, threads=2, report=quiet)
+    assert torch.get_num_threads() == 1
+    assert float(torch.tensor(1e-310, dtype=torch.float64) / 2) > 0  # small numbers are not flushed to zero
+
+
 def test_the_assembled_text_encoder_is_the_trained_clip(trained: Path) -> None:
     whole, text = load_file(trained / "clip" / "model.safetensors"), trained / "weights" / "text_encoder"
     shipped = load_file(text / "model.safetensors")

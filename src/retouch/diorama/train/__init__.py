@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from retouch.errors import BadParameter
@@ -54,20 +55,19 @@ def run(
         stage = "assemble"  # which needs all others
     if stage not in STAGES:
         raise BadParameter(f"there is no stage {stage!r}, expected one of {', '.join(STAGES)}, or all.")
-    import torch
-
-    from retouch.diorama.train import assemble, clip, judge, latents, pool, tokenizer, unet, vae
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)  # the vanishing gradients of a young network would otherwise cost seconds
-    tell = report or _print
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    with _arithmetic(threads):
+        return _made(stage, recipe, folder, steps, report or _print)
+
+
+def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callable[[str], None]) -> Path:
+    from retouch.diorama.train import assemble, clip, judge, latents, pool, tokenizer, unet, vae
+
     for needed in NEEDS[stage]:
         if not (folder / needed).exists():
             tell(f"{stage} needs {needed}")
-            run(needed, recipe, folder, None, threads, tell)
+            _made(needed, recipe, folder, None, tell)
     match stage:
         case "tokenizer":
             return tokenizer.make(recipe, folder, tell)
@@ -91,6 +91,22 @@ def run(
             return unet.train(recipe, folder, steps, tell)
         case _:
             return assemble.make(folder, tell)
+
+
+@contextmanager
+def _arithmetic(threads: int | None) -> Iterator[None]:
+    """Small numbers flushed to zero, and PyTorch's threads, for as long as a stage runs: both belong to the process."""
+    import torch
+
+    threads_before, flushed_before = torch.get_num_threads(), float(torch.tensor(1e-310, dtype=torch.float64) / 2) == 0
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # the vanishing gradients of a young network would otherwise cost seconds
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(flushed_before)
+        torch.set_num_threads(threads_before)
 
 
 def _print(line: str) -> None:
