@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 SOURCE, TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
+SETTINGS = {"num_inference_steps": 50}  # for all, whatever the model recommends
 
 
 def measure(name: str, model: str, repeats: int) -> dict:
@@ -37,7 +38,7 @@ def measure(name: str, model: str, repeats: int) -> dict:
         return predict(latents, timestep, prompt_embeds)
 
     backbone.predict_noise = recorded
-    editor.edit(picture, source=SOURCE, target=TARGET, method=name)  # warms up, and records the shapes
+    editor.edit(picture, source=SOURCE, target=TARGET, method=name, **SETTINGS)  # warms up, and records the shapes
     backbone.predict_noise = predict
     inputs = [(torch.randn(z), t, torch.randn(c)) for z, c, t in shapes]
 
@@ -50,7 +51,7 @@ def measure(name: str, model: str, repeats: int) -> dict:
 
     def edit() -> float:
         start = time.perf_counter()
-        editor.edit(picture, source=SOURCE, target=TARGET, method=name)
+        editor.edit(picture, source=SOURCE, target=TARGET, method=name, **SETTINGS)
         return time.perf_counter() - start
 
     pairs = [(edit(), bare()) for _ in range(repeats)]
