@@ -45,6 +45,11 @@ def page(cost: dict, edits: dict) -> str:
         shares = " | ".join(f"{100 * row[name]:.0f} %" for name in COLUMNS)
         outside = "" if row["outside_psnr"] is None else f"{row['outside_psnr']:.1f} dB"
         lines.append(f"| `{row['method']}` | {row['kind']} | {row['count']} | {shares} | {outside} |")
+    lines += [
+        "",
+        "A pose is not what ProxNPI is made for: it inverts the old outline and keeps close to it. What most often",
+        "goes wrong with a place is a great change of brightness, which the inverted noise remembers.",
+    ]
     return "\n".join(lines) + "\n"
 
 
