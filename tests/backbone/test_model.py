@@ -67,8 +67,7 @@ def test_predictions_are_converted_by_the_textbook(tmp_path):
         ("sd2", a.sqrt() * raw + (1 - a).sqrt() * z),
         ("sample", (z - a.sqrt() * raw) / (1 - a).sqrt()),
     ):
-        models[kind].unet = lambda *args, **kwargs: (raw,)
-        models[kind].unet.dtype = torch.float32
+        models[kind].unet.forward = lambda *args, **kwargs: (raw,)
         torch.testing.assert_close(
             models[kind].predict_noise(z, 600, torch.zeros(1, 1, 16)), expected, atol=1e-5, rtol=1e-4
         )
