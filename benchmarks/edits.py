@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pairs
 from retouch.editor import Editor
-from retouch.methods.parameters import settings_from_text
+from retouch.parameters import settings_from_text
 
 ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from retouch.methods.parameters import parameters_of
 from retouch.methods.registry import methods
+from retouch.parameters import parameters_of
 
 
 def page() -> str:

@@ -237,7 +237,7 @@ def test_the_embedded_model_is_measured_and_described(tmp_path):
 
 
 def test_help_does_not_wait_for_torch():
-    code = "import sys; import retouch, retouch.cli.app, retouch.methods.parameters; assert 'torch' not in sys.modules"
+    code = "import sys; import retouch, retouch.cli.app, retouch.parameters; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
 
 

@@ -17,6 +17,7 @@ from retouch.picture import (
     fit_mask,
     from_array,
     from_image,
+    read_mask,
     read_picture,
     read_recipe,
     side_by_side,
@@ -280,7 +281,7 @@ def test_any_size_fits_the_grid_and_comes_back(width, height, grid):
     restored = fitted.restore(fitted.image)
     assert restored.size == (width, height)
     assert restored.getpixel((width // 2, height // 2)) == (10, 200, 30)
-    mask = fit_mask(Image.new("L", (width, height), 255), fitted)
+    mask, _ = fit_mask(Image.new("L", (width, height), 255), fitted)
     left, top, right, bottom = fitted.box
     assert mask.size == fitted.image.size and mask.getextrema() == (255, 255)
     assert 0 <= left < right <= fitted.image.width and 0 <= top < bottom <= fitted.image.height
@@ -307,7 +308,7 @@ def test_any_mode_and_size_comes_back_at_its_size(width, height, mode, seed):
 def test_the_margin_mirrors_the_edge_in_picture_and_mask(width, height):
     image = noise(width, height)
     fitted = fit(image, 64, 64)
-    mask = fit_mask(image.convert("L").point(lambda v: 255 * (v > 127)), fitted)
+    mask, _ = fit_mask(image.convert("L").point(lambda v: 255 * (v > 127)), fitted)
     left, top, right, bottom = fitted.box
     for plane in (np.asarray(fitted.image), np.asarray(mask)):
         inner = plane[top:bottom, left:right]
@@ -320,10 +321,37 @@ def test_the_margin_mirrors_the_edge_in_picture_and_mask(width, height):
             assert margin.size == 0 or np.array_equal(margin, edge)
 
 
-def test_a_mask_or_an_edit_of_another_size_is_refused():
+def test_a_mask_of_another_size_is_stretched_with_a_note():
     fitted = fit(noise(100, 50), 64, 16)
-    with pytest.raises(BadPicture, match="mask is 50 x 100, the picture 100 x 50"):
-        fit_mask(Image.new("L", (50, 100)), fitted)
+    mask, notes = fit_mask(Image.new("L", (50, 100), 255), fitted)
+    assert mask.size == fitted.image.size
+    assert notes == ("the mask is 50 x 100, the picture 100 x 50: the mask is stretched to the picture.",)
+    assert fit_mask(Image.new("L", (100, 50), 255), fitted)[1] == ()
+
+
+def test_a_mask_is_read_from_any_mode_and_transparent_is_black(tmp_path):
+    half = Image.new("L", (8, 8))
+    half.paste(255, (0, 0, 4, 8))
+    expected = np.asarray(half)
+    layer = Image.new("RGBA", (8, 8), (255, 255, 255, 0))
+    layer.paste((255, 255, 255, 255), (0, 0, 4, 8))
+    for image in (half, half.convert("1"), half.convert("RGB"), layer, half.point(lambda v: v // 255)):
+        path = tmp_path / f"{image.mode}.png"
+        image.save(path)
+        assert np.array_equal(np.asarray(read_mask(path)), expected)
+        assert np.array_equal(np.asarray(read_mask(image)), expected)
+
+
+def test_an_empty_mask_is_refused(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "mask.png")
+    with pytest.raises(BadPicture, match=r"mask\.png.* marks nothing: paint white where"):
+        read_mask(tmp_path / "mask.png")
+    with pytest.raises(BadPicture, match="there is no file"):
+        read_mask(tmp_path / "absent.png")
+
+
+def test_an_edit_of_another_size_is_refused():
+    fitted = fit(noise(100, 50), 64, 16)
     with pytest.raises(BadPicture, match="expected the fitted size"):
         fitted.restore(noise(100, 50))
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from torch import Tensor
 
-    from retouch.backbone.model import Backbone
     from retouch.backbone.schedule import Schedule
 
 
 class Row(NamedTuple):
-    """One row of a batch: which branch's latent is evaluated under which text. Rows are named, never counted."""
+    """One row of a batch: which branch's latent is evaluated under which text. Rows are named, never counted.
+
+    Branches: ``source`` (should reproduce the picture), ``target`` (carries the edit) and ``inverted`` (z*_t as the
+    inversion left it, never denoised). Texts: ``source``, ``target``, ``null`` (the target's ∅) and ``source_null``
+    (the source branch's ∅, which some inversions choose otherwise).
+    """
 
     branch: str
     text: str
@@ -26,9 +27,11 @@ class Row(NamedTuple):
 
 
 SOURCE = Row("source", "source")
+SOURCE_NULL = Row("source", "source_null")
 TARGET = Row("target", "target")
 TARGET_NULL = Row("target", "null")
-SOURCE_NULL = Row("source", "null")
+TARGET_AS_SOURCE = Row("target", "source")
+INVERTED = Row("inverted", "source")
 
 State = dict[str, "Tensor"]
 """The latents [1, C, h, w] of the branches denoised side by side, by branch name."""
@@ -52,31 +55,3 @@ class Step:
     def done(self) -> float:
         """The share of the steps already taken, 0 at the first step."""
         return self.number / self.total
-
-
-class Guidance(Protocol):
-    """How the predictions of one step are combined, and the state moved one step down."""
-
-    def rows(self, step: Step) -> Sequence[Row]:
-        """The rows whose noise this step needs."""
-        ...
-
-    def advance(self, state: State, noise: Mapping[Row, Tensor], step: Step) -> State:
-        """The state one step further down."""
-        ...
-
-
-class Control(Protocol):
-    """What the branches share inside the network, and what is mended between steps."""
-
-    def attached(self, model: Backbone) -> AbstractContextManager[object]:
-        """A context in which the network obeys this control, and outside which it is as it was."""
-        ...
-
-    def begin(self, step: Step, rows: Sequence[Row]) -> None:
-        """Called before the network is evaluated on ``rows``."""
-        ...
-
-    def after_step(self, state: State, step: Step) -> State:
-        """The state to go on with."""
-        ...

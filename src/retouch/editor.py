@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from operator import index
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -17,9 +19,23 @@ from torch import Tensor
 from retouch.backbone.load import load
 from retouch.backbone.model import Backbone
 from retouch.errors import BadParameter, BadPrompt, RetouchError
+from retouch.inversion.ddim import Inversions
+from retouch.methods.composition import Composed
 from retouch.methods.method import Job, Method, Outcome
-from retouch.methods.registry import method_named
-from retouch.picture import Fitted, Picture, fit, from_array, from_image, read_picture, to_array, write_picture
+from retouch.methods.registry import method_type
+from retouch.parameters import parameters_of, with_settings
+from retouch.picture import (
+    Fitted,
+    Picture,
+    fit,
+    fit_mask,
+    from_array,
+    from_image,
+    read_mask,
+    read_picture,
+    to_array,
+    write_picture,
+)
 
 DEFAULT_METHOD = "prox-npi"
 
@@ -99,8 +115,13 @@ class Editor:
         source: str | None = None,
         target: str,
         method: str | Method = DEFAULT_METHOD,
+        inversion: str | None = None,
+        control: str | None = None,
+        guidance: str | None = None,
+        mask: str | PathLike[str] | Image.Image | None = None,
         seed: int = 0,
         progress: Progress | None = None,
+        inversions: Inversions | None = None,
         **settings: Any,
     ) -> EditResult:
         """Edits a picture.
@@ -110,8 +131,11 @@ class Editor:
             source: what the picture shows; some methods do without.
             target: what it should show.
             method: a name from :func:`retouch.list_methods`, or a method object.
+            inversion, control, guidance: parts in place of the method's own, by name (`retouch methods --parts`).
+            mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
             progress: called with (steps done, all steps).
+            inversions: kept from one call to the next, they let several edits of one picture share its inversion.
             settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
                 the published defaults. A method object is taken as it is.
 
@@ -132,9 +156,10 @@ class Editor:
         if source is not None and not source.strip():
             source = None
         if isinstance(method, str):
-            chosen = method_named(method, {**self.model.recommended.for_edit(method, source, target), **settings})
-        elif settings:
-            raise BadParameter("settings go with a method's name; this method is an object that has its own.")
+            parts = {"inversion": inversion, "control": control, "guidance": guidance}
+            chosen = self.method_for(method, source, target, settings, **parts)
+        elif settings or inversion or control or guidance:
+            raise BadParameter("settings and parts go with a method's name; this method is an object that has its own.")
         else:
             chosen = method
         if source is None and chosen.needs_source:
@@ -144,7 +169,8 @@ class Editor:
         else:
             picture = read_picture(image) if isinstance(image, str | PathLike) else from_image(image)
         fitted = fit(picture.image, self.model.native_side, self.model.pixel_multiple)
-        notes = [*picture.notes, *fitted.notes, *self._cut_off(source, target)]
+        plane, mask_notes = (None, ()) if mask is None else fit_mask(read_mask(mask), fitted)
+        notes = [*picture.notes, *fitted.notes, *mask_notes, *self._cut_off(source, target)]
         if source and source.split() == target.split():
             notes.append("the two prompts say the same: expect the picture back.")
 
@@ -160,7 +186,9 @@ class Editor:
         generator = torch.Generator().manual_seed(seed)
         try:
             latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
-            outcome = chosen.edit(Job(self.model, latents, target, source, generator, advance))
+            where = None if plane is None else _latent_mask(plane, latents)
+            shared = inversions or Inversions()
+            outcome = chosen.edit(Job(self.model, latents, target, source, generator, advance, where, shared))
             edited = fitted.restore(self.decode(outcome.target))
         except torch.OutOfMemoryError as error:
             raise RetouchError(
@@ -169,10 +197,32 @@ class Editor:
             ) from error
         mask = None if outcome.mask is None else _mask_picture(outcome.mask, fitted)
         recipe = self.recipe(chosen, source, target, seed)
+        if plane is not None:
+            recipe["mask"] = hashlib.sha256(plane.tobytes()).hexdigest()[:16]
         evaluations = self.model.evaluations - before
         return EditResult(
             edited, recipe, time.monotonic() - began, evaluations, tuple(notes), mask, self, outcome, fitted
         )
+
+    def method_for(
+        self,
+        name: str,
+        source: str | None,
+        target: str,
+        settings: Mapping[str, Any],
+        *,
+        inversion: str | None = None,
+        control: str | None = None,
+        guidance: str | None = None,
+    ) -> Method:
+        """The method ``name`` as :meth:`edit` would run it: with what the model recommends, and ``settings`` on top."""
+        kind = method_type(name, inversion=inversion, control=control, guidance=guidance)
+        recommended = self.model.recommended.for_edit(name, source, target)
+        if inversion or control or guidance:  # what is recommended for parts that were exchanged goes with them
+            known = {p.name for p in parameters_of(kind)}
+            recommended = {key: value for key, value in recommended.items() if key in known}
+        method: Method = with_settings(kind, {**recommended, **settings}, name)
+        return method
 
     def decode(self, latents: Tensor) -> Image.Image:
         """The picture of latents [1, C, h, w]."""
@@ -184,11 +234,13 @@ class Editor:
 
         import retouch
 
+        parts = {"parts": method.parts} if isinstance(method, Composed) else {}
         return {
             "retouch": retouch.__version__,
             "model": self.model.name,
             "fingerprint": self.model.fingerprint,
             "method": method.name,
+            **parts,
             "parameters": asdict(method),
             "source": source,
             "target": target,
@@ -215,6 +267,12 @@ def _check_text(prompt: object) -> None:
         prompt.encode()
     except UnicodeEncodeError:
         raise BadPrompt(f"the prompt {prompt!a} holds bytes that are not text: write it in UTF-8.") from None
+
+
+def _latent_mask(plane: Image.Image, latents: Tensor) -> Tensor:
+    """A mask (L) on the model's grid as [1, 1, h, w] in 0..1 at the latents' size, averaged over each cell."""
+    small = plane.resize((latents.shape[-1], latents.shape[-2]), Image.Resampling.BOX)
+    return torch.from_numpy(np.asarray(small, np.float32) / 255)[None, None].to(latents.device)
 
 
 def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:

@@ -254,18 +254,42 @@ def fit(image: Image.Image, native_side: int, multiple: int) -> Fitted:
     return Fitted(padded, box, image.size, notes)
 
 
-def fit_mask(mask: Image.Image, fitted: Fitted) -> Image.Image:
-    """A mask (L) carried through the same geometry as the picture, mirrored into the margin like it.
+def read_mask(mask: Path_ | Image.Image) -> Image.Image:
+    """A mask (L, 0..255) from a file or a picture: white is where the picture may change; transparent counts as black.
 
     Raises:
-        BadPicture: when the mask and the picture have different sizes.
+        BadPicture: when it cannot be read, or marks nothing.
     """
+    if isinstance(mask, Image.Image):
+        from_image(mask)  # refuses what cannot be decoded
+        decoded, shown = _Decoded(mask, _exif(mask)), "the mask"
+    else:
+        decoded, shown = _decode(Path(mask)), f"the mask {_shown(Path(mask))}"
+    if "A" in decoded.image.getbands() or "transparency" in decoded.image.info:
+        layer = decoded.image.convert("RGBA")
+        decoded = decoded._replace(image=Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer))
+    plane = _upright(decoded, shown, None).image.convert("L")
+    if np.asarray(plane).max() == 1:
+        plane = plane.point(lambda value: 255 * value)  # masks of zeros and ones
+    if np.asarray(plane).max() < 128:
+        raise BadPicture(f"{shown} marks nothing: paint white where the picture may change.")
+    return plane
+
+
+def fit_mask(mask: Image.Image, fitted: Fitted) -> tuple[Image.Image, tuple[str, ...]]:
+    """A mask (L) carried through the same geometry as the picture, mirrored into the margin like it.
+
+    Returns:
+        the mask on the model's grid, and a note where it had another size than the picture and was stretched to it.
+    """
+    notes: tuple[str, ...] = ()
     if mask.size != fitted.size:
         given, expected = (f"{width} x {height}" for width, height in (mask.size, fitted.size))
-        raise BadPicture(f"the mask is {given}, the picture {expected}: give a mask of the picture's size.")
+        notes = (f"the mask is {given}, the picture {expected}: the mask is stretched to the picture.",)
     left, top, right, bottom = fitted.box
-    plane = from_image(mask).image.convert("L").resize((right - left, bottom - top), Image.Resampling.BILINEAR)
-    return Image.fromarray(_mirror(np.asarray(plane), fitted.box, fitted.image.size))
+    # BOX averages the area where it makes smaller: a thin stroke stays, softly
+    plane = mask.convert("L").resize((right - left, bottom - top), Image.Resampling.BOX)
+    return Image.fromarray(_mirror(np.asarray(plane), fitted.box, fitted.image.size)), notes
 
 
 def _mirror(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], canvas: tuple[int, int]) -> NDArray[np.uint8]:

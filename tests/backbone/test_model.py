@@ -167,30 +167,45 @@ def test_pickled_checkpoints_are_never_loaded(tmp_path):
         load(str(tmp_path / "m.ckpt"))
 
 
+ALIGNED = {"inversion": "latent-align"}
+EXACT_FIT = {"early_stop": 0.0, "inner_steps": 2}  # fits that never end early cost what is declared
 COSTS = [
-    ("ddim", {"guidance_scale": 1.0}),
-    ("sdedit", {"strength": 0.4}),
-    ("sdedit", {"strength": 0.0}),
-    ("sdedit", {"guidance_scale": 1.0}),
-    ("prompt-to-prompt", {"inversion": "latent-align"}),
-    ("prompt-to-prompt", {"guidance_scale": 1.0}),
-    ("negative-prompt", {"guidance_scale": 1.0}),
-    ("negative-prompt", {"npi_interp": 0.5}),
-    ("prox-npi", {"threshold": 0.1}),
+    ("ddim", {"guidance_scale": 1.0}, {}),
+    ("sdedit", {"strength": 0.4}, {}),
+    ("sdedit", {"strength": 0.0}, {}),
+    ("sdedit", {"guidance_scale": 1.0}, {}),
+    ("prompt-to-prompt", {}, ALIGNED),
+    ("prompt-to-prompt", {"guidance_scale": 1.0}, {}),
+    ("negative-prompt", {"guidance_scale": 1.0}, {}),
+    ("negative-prompt", {"npi_interp": 0.5}, {}),
+    ("prox-npi", {"threshold": 0.1}, {}),
+    ("prox-npi", {}, {"guidance": "proximal+guiders"}),
+    ("prox-npi", {"preset": "style"}, {"guidance": "proximal+guiders"}),
+    ("null-text", EXACT_FIT, {}),
+    ("null-text", {**EXACT_FIT, "start_step": 1}, {"control": "masactrl"}),
+    ("prompt-tuning", EXACT_FIT, {}),
+    ("prompt-tuning", EXACT_FIT, {"control": "prompt-to-prompt"}),
+    ("masactrl", {"start_step": 0}, ALIGNED),
+    ("masactrl", {"start_step": 0, "guidance_scale": 1.0}, {}),
+    ("plug-and-play", {}, {"inversion": "ddim"}),
+    ("guide-and-rescale", {"preset": "style"}, {}),
+    ("guide-and-rescale", {"preset": "style", "guidance_scale": 1.0}, {}),
+    ("guide-and-rescale", {"guided_share": 1.0, "feature_strength": 0.0}, {}),
+    ("guide-and-rescale", {"attention_strength": 0.0, "feature_strength": 0.0}, {}),
 ]
 
 
-@pytest.mark.parametrize(("name", "settings"), COSTS, ids=lambda value: str(value))
-def test_the_declared_cost_is_right_for_other_settings_too(model, name, settings):
+@pytest.mark.parametrize(("name", "settings", "parts"), COSTS, ids=lambda value: str(value))
+def test_the_declared_cost_is_right_for_other_settings_too(model, name, settings, parts):
     latents = model.encode(torch.zeros(1, 3, 16, 16))
-    method = method_named(name, {"num_inference_steps": 5, **settings})
+    method = method_named(name, {"num_inference_steps": 5, **settings}, **parts)
     method.edit(Job(model, latents, "a dog", "a cat", torch.Generator().manual_seed(0), lambda n: None))
     assert model.evaluations == method.evaluations()
 
 
-def run(model, latents, source, target, name, **settings):
+def run(model, latents, source, target, name, parts=None, **settings):
     """The outcome of one edit in five steps."""
-    method = method_named(name, {"num_inference_steps": 5, **settings})
+    method = method_named(name, {"num_inference_steps": 5, **settings}, **(parts or {}))
     return method.edit(Job(model, latents, target, source, torch.Generator().manual_seed(3), lambda n: None))
 
 
@@ -201,7 +216,7 @@ def test_the_identities_hold_for_every_kind_of_model(model):
     reconstruction = run(model, latents, source, source, "ddib").target
     close = {"atol": 1e-3, "rtol": 1e-3}
     torch.testing.assert_close(run(model, latents, source, source, "negative-prompt").target, reconstruction, **close)
-    aligned = run(model, latents, source, target, "prompt-to-prompt", inversion="latent-align")
+    aligned = run(model, latents, source, target, "prompt-to-prompt", ALIGNED)
     assert torch.equal(aligned.source, latents)
     assert torch.equal(run(model, latents, None, target, "sdedit", strength=0.0).target, latents)
     kept = run(model, latents, source, target, "prox-npi", quantile=1.0).target
@@ -211,7 +226,7 @@ def test_the_identities_hold_for_every_kind_of_model(model):
 def test_the_empty_end_of_npi_interp_is_prompt_to_prompt(model):
     latents = model.encode(torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1)
     ends = run(model, latents, "a cat", "a dog", "negative-prompt", npi_interp=1.0)
-    plain = run(model, latents, "a cat", "a dog", "prompt-to-prompt", inversion="ddim")
+    plain = run(model, latents, "a cat", "a dog", "prompt-to-prompt")
     torch.testing.assert_close(ends.target, plain.target, atol=1e-4, rtol=1e-3)
 
 
@@ -219,10 +234,10 @@ def test_the_empty_end_of_npi_interp_is_prompt_to_prompt(model):
 def test_every_method_edits_with_every_kind_of_model(model, name):
     """No constants of one checkpoint: other levels, prompt lengths, prediction types and shapes of picture."""
     latents = model.encode(torch.zeros(1, 3, 32, 16))
-    method = method_named(name, {"num_inference_steps": 3})
+    method = method_named(name, {"num_inference_steps": 6})
     processors = dict(model.unet.attn_processors)
     job = Job(model, latents, "a blue cat", "a red cat", torch.Generator().manual_seed(0), lambda n: None)
     out = method.edit(job)
     assert out.target.shape == latents.shape and torch.isfinite(out.target).all()
-    assert model.evaluations == method.evaluations()
+    assert model.evaluations <= method.evaluations()  # equal but for fits that end early, see COSTS
     assert model.unet.attn_processors == processors

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from retouch.attach import AttentionEdit, Moment, attached
 from retouch.branches import SOURCE, TARGET, TARGET_NULL, Step
-from retouch.control.attach import Moment, attached
 from retouch.control.local_blend import LocalBlend
 from retouch.control.prompt_to_prompt import PromptToPrompt
 from retouch.prompts import refinement_mapping, tokenize
@@ -15,7 +15,7 @@ ROWS = [SOURCE, TARGET_NULL, TARGET]
 T = 10
 
 
-class Recorder:
+class Recorder(AttentionEdit):
     """An attention edit that changes nothing and keeps the probabilities, or the queries and keys, by layer."""
 
     def __init__(self):
@@ -45,7 +45,7 @@ def evaluated(model, source, target, number, controlled=True, **settings):
     """One network evaluation of the three rows at step ``number``: output [3, …] and what the recorder saw."""
     tokens = [tokenize(model.tokenizer, prompt, model.max_tokens) for prompt in (source, target)]
     control = PromptToPrompt(*tokens, **settings)
-    recorder, moment = Recorder(), control.moment if controlled else Moment()
+    recorder, moment = Recorder(), Moment()
     schedule = model.schedule(T)
     step = Step(T - 1 - number, number, T, schedule)
     moment.step, moment.rows = step, ROWS
@@ -152,7 +152,7 @@ def test_equal_queries_and_keys_are_the_sources_map():
 
 def test_large_scores_do_not_overflow_in_half_precision(model):
     """Queries and keys whose product exceeds float16 before the scale, as networks of SD 2.x have them."""
-    from retouch.control.attach import EditedAttention
+    from retouch.attach import EditedAttention
 
     layer = model.attention_layers(kind="cross")[0]
     moment = Moment(Step(0, 0, 1, model.schedule(1)), [SOURCE])
@@ -176,8 +176,8 @@ def test_local_blend_keeps_the_source_where_no_word_looks(model):
     blend = LocalBlend((1,), (1,), threshold=0.5)
     heat = torch.zeros(4, 4)
     heat[0, 0] = 1.0
-    blend.add(SOURCE, heat.flatten())
-    blend.add(TARGET, torch.zeros(16))
+    blend.maps.add(SOURCE, heat.flatten())
+    blend.maps.add(TARGET, torch.zeros(16))
     state = {"source": torch.zeros(1, 4, 8, 8), "target": torch.ones(1, 4, 8, 8)}
     assert blend.apply(state, Step(T - 2, 1, T, schedule)) is state  # the first fifth of the steps is free
     blended = blend.apply(state, Step(T - 3, 2, T, schedule))

@@ -21,10 +21,10 @@ class Bench:
         x = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
         return self.model.encode(x)
 
-    def run(self, name, source, target, latents, seed=0, steps=None, **settings):
-        method = method_named(name, settings)
+    def run(self, name, source, target, latents, seed=0, steps=None, mask=None, parts=None, **settings):
+        method = method_named(name, settings, **(parts or {}))
         generator = torch.Generator().manual_seed(seed)
-        return method.edit(Job(self.model, latents, target, source, generator, steps or (lambda n: None)))
+        return method.edit(Job(self.model, latents, target, source, generator, steps or (lambda n: None), mask))
 
 
 @pytest.fixture(scope="session")

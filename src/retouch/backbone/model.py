@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from retouch.backbone.layers import AttentionLayer, Kind, Place, attention_layers
+from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
 
@@ -138,6 +139,15 @@ class Backbone:
         alpha = alphas_for(self.schedule(1).alphas_cumprod, timestep, latents)
         return to_epsilon(output, latents, alpha, kind)
 
+    @contextmanager
+    def gradient_checkpointing(self) -> Iterator[None]:
+        """The network recomputes its activations in the backward pass: more time, much less memory."""
+        self.unet.enable_gradient_checkpointing()
+        try:
+            yield
+        finally:
+            self.unet.disable_gradient_checkpointing()
+
     def schedule(self, num_inference_steps: int) -> Schedule:
         """The checkpoint's own schedule with this many steps (see :func:`schedule_from_config`)."""
         if num_inference_steps not in self._schedules:
@@ -159,6 +169,16 @@ class Backbone:
     @cached_property
     def _layers(self) -> tuple[AttentionLayer, ...]:
         return attention_layers(self.unet)
+
+    def first_attending_decoder_block(self, index: int) -> ResidualBlock:
+        """Residual block ``index`` of the coarsest decoder level that attends; its last, where it has fewer."""
+        level = max(layer.level for layer in self.attention_layers(place="up"))
+        blocks = [block for block in residual_blocks(self.unet) if block.place == "up" and block.level == level]
+        return blocks[min(index, len(blocks) - 1)]
+
+    def last_decoder_block(self) -> str:
+        """The module path of the decoder's last block, whose output goes to the network's own output layers."""
+        return f"up_blocks.{len(self.unet.up_blocks) - 1}"
 
     @cached_property
     def fingerprint(self) -> str:

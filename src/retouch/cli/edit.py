@@ -26,24 +26,32 @@ def edit(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value.")
     ] = None,
+    inversion: Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")] = "",
+    control: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
+    guidance: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
+    mask: Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")] = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")] = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
-    from retouch.picture import check_outputs, read_picture
+    from retouch.picture import check_outputs, read_mask, read_picture
 
     check_outputs((output, strip), force)
     opened = read_picture(picture)
+    where = None if mask is None else read_mask(mask)
     if not target.strip():
         raise BadPrompt("--to is empty: say what the picture should show.")
 
-    from retouch.methods.parameters import settings_from_text
     from retouch.methods.registry import method_named
+    from retouch.parameters import settings_from_text
 
     given = settings_from_text(settings or [])
-    chosen = method_named(method, given)  # refused before anything is loaded
+    # refused before anything is loaded
+    chosen = method_named(
+        method, given, inversion=inversion or None, control=control or None, guidance=guidance or None
+    )
     if seed < 0:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
@@ -66,7 +74,17 @@ def edit(
             say(sentence)
     with progress_bar(f"{chosen.name}", quiet=quiet) as progress:
         result = editor.edit(
-            opened, source=source or None, target=target, method=method, seed=seed, progress=progress, **given
+            opened,
+            source=source or None,
+            target=target,
+            method=method,
+            inversion=inversion or None,
+            control=control or None,
+            guidance=guidance or None,
+            mask=where,
+            seed=seed,
+            progress=progress,
+            **given,  # type: ignore[arg-type]
         )
     for sentence in result.notes:
         say(sentence)

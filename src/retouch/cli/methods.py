@@ -15,9 +15,9 @@ def methods(
     """List the methods; `retouch methods NAME` shows one with its parameters."""
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
-    from retouch.methods.parameters import parameters_of
     from retouch.methods.registry import method_named
     from retouch.methods.registry import methods as known
+    from retouch.parameters import parameters_of
 
     chosen = {name: type(method_named(name))} if name else dict(known())
     if as_json:
@@ -61,7 +61,7 @@ def _described(method: Any) -> dict[str, Any]:
 
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
-    from retouch.methods.parameters import parameters_of
+    from retouch.parameters import parameters_of
 
     diorama = read_recommended(EMBEDDED_FOLDER)
     return {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.backbone.layers import AttentionLayer
+from retouch.attach import AttentionEdit
 from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, TARGET, Row, State, Step
-from retouch.control.attach import Moment
-
-_SMALLEST_SIDE = 8  # a mask of fewer cells than 8×8 says nothing
+from retouch.branches import SOURCE, TARGET, State, Step
+from retouch.control.word_maps import WordMaps
 
 
 @dataclass
@@ -34,71 +31,46 @@ class LocalBlend:
     target_words: tuple[int, ...]
     threshold: float = 0.3
     start: float = 0.2
-    _maps: dict[Row, Tensor] = field(default_factory=dict, init=False)
+    maps: WordMaps = field(init=False)
     mask: Tensor | None = field(default=None, init=False)
 
-    def recorder(self, model: Backbone) -> _Recorder:
+    def __post_init__(self) -> None:
+        self.maps = WordMaps({SOURCE: self.source_words, TARGET: self.target_words})
+
+    def recorder(self, model: Backbone) -> AttentionEdit:
         """The attention edit that reads the maps; it changes nothing."""
-        self._maps.clear()
         self.mask = None
-        return _Recorder(self, _blend_downsampling(model))
+        return self.maps.recorder(model)
 
     def apply(self, state: State, step: Step) -> State:
         """Blends the target with the source, from ``start`` on; keeps the last mask in ``mask`` [1, 1, h, w]."""
-        if step.done < self.start or not self._maps:
-            return state
         source, target = state["source"], state["target"]
         h, w = target.shape[-2:]
+        heats = [self.maps.picture(row, h, w) for row in (SOURCE, TARGET)]
+        if step.done < self.start or not any(heat is not None for heat in heats):
+            return state
         region = torch.zeros(1, 1, h, w, dtype=target.dtype, device=target.device)
-        for row in (SOURCE, TARGET):
-            if row not in self._maps:
+        for heat in heats:
+            if heat is None:
                 continue
-            heat = _as_picture(self._maps[row], h, w)
             heat = functional.max_pool2d(heat, 3, stride=1, padding=1)
             inside = (heat / heat.max().clamp(min=1e-12) > self.threshold).to(target.dtype)
             region = torch.maximum(region, functional.interpolate(inside, (h, w), mode="nearest"))
         self.mask = region
         return {**state, "target": source + region * (target - source)}
 
-    def add(self, row: Row, heat: Tensor) -> None:
-        """Adds one layer's map [queries] of one branch."""
-        self._maps[row] = self._maps[row] + heat if row in self._maps else heat
-
-
-def _as_picture(heat: Tensor, h: int, w: int) -> Tensor:
-    """[queries] → [1, 1, rows, columns] of the level whose cells are the queries."""
-    factor = round((h * w / heat.numel()) ** 0.5)
-    return heat.reshape(1, 1, -(-h // factor), -(-w // factor)).float()
-
-
-def _blend_downsampling(model: Backbone) -> int:
-    """A quarter of the latent's side, but no smaller than 8×8 where the network has such a level."""
-    levels = sorted({layer.downsampling for layer in model.attention_layers(kind="cross")})
-    side = model.native_side // model.vae_factor
-    fitting = [d for d in levels if d <= 4 and side // d >= _SMALLEST_SIDE]
-    return max(fitting) if fitting else levels[0]
-
 
 @dataclass(frozen=True)
-class _Recorder:
-    """Reads the maps of the blend words; an attention edit that changes nothing."""
+class MaskBlend:
+    """z_tgt ← z_ref + M (z_tgt − z_ref) with a mask given by the user, after every step.
 
-    blend: LocalBlend
-    downsampling: int
+    Attributes:
+        mask: [1, 1, h, w] at the latents' size, 1 where the picture may change, 0 where it is kept, soft between.
+    """
 
-    def wants(self, layer: AttentionLayer) -> bool:
-        return layer.kind == "cross" and layer.downsampling == self.downsampling
+    mask: Tensor
 
-    def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        return query, key, value
-
-    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
-        return [SOURCE, TARGET]
-
-    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        for row, words in ((SOURCE, self.blend.source_words), (TARGET, self.blend.target_words)):
-            if row in probs and words:
-                self.blend.add(row, probs[row].detach()[:, :, list(words)].float().sum(-1).mean(0))
-        return probs
+    def apply(self, target: Tensor, reference: Tensor) -> Tensor:
+        """The target inside the mask, ``reference`` [1, C, h, w] (the source at the same noise level) outside."""
+        mask = self.mask.to(target)
+        return reference + mask * (target - reference)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.model import Backbone
 from retouch.branches import SOURCE, TARGET, Row, State, Step
-from retouch.control.attach import AttentionEdit, Moment, attached
 from retouch.control.local_blend import LocalBlend
 from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping
 
@@ -55,6 +54,8 @@ class PromptToPrompt:
         BadPrompt: when a named word is not in its prompt, or ``replace`` meets prompts of different length.
     """
 
+    reads_source_null = False
+
     def __init__(
         self,
         source: Tokens,
@@ -74,31 +75,26 @@ class PromptToPrompt:
         self.downsampling = self_replace_downsampling
         self.factors = per_token(target, reweight or {}, 1.0)
         self.blend = blend
-        self.moment = Moment()
 
-    @contextmanager
-    def attached(self, model: Backbone) -> Iterator[None]:
-        """The network with the source's maps handed to the target; undone on leaving, whatever happens."""
+    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
+        """Hands the source's maps to the target, and reads the blend words' maps."""
         coarsest = max(layer.downsampling for layer in model.attention_layers(kind="self"))
         edits: list[AttentionEdit] = [
             _CrossMaps(self, model.device),
             _SelfMaps(self.self_share, min(self.downsampling, coarsest)),
         ]
-        if self.blend:
-            edits.append(self.blend.recorder(model))
-        with attached(model, edits, self.moment):
-            yield
+        return [*edits, self.blend.recorder(model)] if self.blend else edits
 
-    def begin(self, step: Step, rows: Sequence[Row]) -> None:
-        """Tells the edits what the network is about to see."""
-        self.moment.step, self.moment.rows = step, rows
+    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
+        """None."""
+        return ()
 
     def after_step(self, state: State, step: Step) -> State:
         """The state, blended with the source where a local blend is set."""
         return self.blend.apply(state, step) if self.blend else state
 
 
-class _CrossMaps:
+class _CrossMaps(AttentionEdit):
     """Cross-attention: A_tgt ← (α A_src · mapping + (1 − α) A_tgt) · factors, per token; factors act at every step."""
 
     def __init__(self, control: PromptToPrompt, device: torch.device) -> None:
@@ -110,30 +106,23 @@ class _CrossMaps:
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
 
-    def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        return query, key, value
-
     def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
-        assert moment.step is not None
-        if moment.step.done < self.last:
+        if moment.done < self.last:
             return [SOURCE, TARGET]
         return [TARGET] if self.reweights else []
 
     def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         if TARGET not in probs:
             return probs
-        assert moment.step is not None
         own = probs[TARGET]
-        if SOURCE in probs and moment.step.done < self.last:
-            kept = self.shared.to(own) * (moment.step.done < self.share).to(own)  # per target token
+        if SOURCE in probs and moment.done < self.last:
+            kept = self.shared.to(own) * (moment.done < self.share).to(own)  # per target token
             own = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
         return {**probs, TARGET: own * self.factors.to(own) if self.reweights else own}
 
 
 @dataclass(frozen=True)
-class _SelfMaps:
+class _SelfMaps(AttentionEdit):
     """Self-attention: equal maps are equal queries and keys, so the target takes both and stays fused."""
 
     share: float
@@ -145,15 +134,9 @@ class _SelfMaps:
     def change_qkv(
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        step, rows = moment.step, list(moment.rows)
-        if step is None or step.done >= self.share or SOURCE not in rows or TARGET not in rows:
+        rows = list(moment.rows)
+        if moment.done >= self.share or SOURCE not in rows or TARGET not in rows:
             return query, key, value
         source, target = rows.index(SOURCE), rows.index(TARGET)
         order = [source if i == target else i for i in range(len(rows))]
         return query[order], key[order], value
-
-    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
-        return ()
-
-    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        return probs

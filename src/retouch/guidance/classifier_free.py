@@ -1,4 +1,4 @@
-"""Classifier-free guidance (Ho & Salimans 2022) on the target branch, and on a source branch beside it."""
+"""Classifier-free guidance (Ho & Salimans 2022)."""
 
 from __future__ import annotations
 
@@ -7,49 +7,39 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from retouch.branches import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, State, Step
-from retouch.inversion.trajectory import Trajectory
+from retouch.attach import AttentionEdit, BlockEdit, Moment
+from retouch.backbone.model import Backbone
+from retouch.branches import TARGET, TARGET_NULL, Row, Step
+
+
+def guided(null: Tensor | None, text: Tensor, guidance_scale: float) -> Tensor:
+    """ε̃ = ε(∅) + w (ε(c) − ε(∅)), all of one shape; ε(c) itself where there is no null half."""
+    return text if null is None else null + guidance_scale * (text - null)
 
 
 @dataclass(frozen=True)
 class ClassifierFreeGuidance:
-    """ε̃ = ε(∅) + w (ε(c) − ε(∅)), w = ``guidance_scale``.
+    """ε̃ = ε(∅) + w (ε(c_tgt) − ε(∅)), w = ``guidance_scale``; at w = 1 the null half is not evaluated."""
 
-    With ``source_branch`` the source is denoised beside the target, under the same guidance. Where its two halves
-    coincide (guidance 1, a null text that *is* the source's, or a source latent that is replaced at every step
-    anyway) it costs one evaluation instead of two.
-    """
-
-    trajectory: Trajectory
     guidance_scale: float
-    source_branch: bool = False
+
+    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
+        """None."""
+        return ()
+
+    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
+        """None."""
+        return ()
 
     def rows(self, step: Step) -> Sequence[Row]:
-        """2 rows for the target (1 at guidance 1) and 2, 1 or 0 for the source."""
-        rows = [TARGET] if self.guidance_scale == 1 else [TARGET_NULL, TARGET]
-        if not self.source_branch:
-            return rows
-        return [SOURCE, SOURCE_NULL, *rows] if self._source_is_guided else [SOURCE, *rows]
+        """2 rows, 1 at guidance 1."""
+        return [TARGET] if self.guidance_scale == 1 else [TARGET_NULL, TARGET]
 
-    @property
-    def _source_is_guided(self) -> bool:
-        coincide = self.guidance_scale == 1 or self.trajectory.texts.same("null", "source")
-        return not coincide and not self.trajectory.aligned
+    def pull(self, noise: Mapping[Row, Tensor]) -> Tensor:
+        """w (ε(c_tgt) − ε(∅)): what guidance adds to the null prediction."""
+        return self.guidance_scale * (noise[TARGET] - noise[TARGET_NULL])
 
-    def combined(self, noise: Mapping[Row, Tensor]) -> dict[str, Tensor]:
-        """The guided noise of each branch."""
-        combined = {"target": _guided(noise, TARGET_NULL, TARGET, self.guidance_scale)}
-        if self.source_branch:
-            combined["source"] = _guided(noise, SOURCE_NULL, SOURCE, self.guidance_scale)
-        return combined
-
-    def advance(self, state: State, noise: Mapping[Row, Tensor], step: Step) -> State:
-        """One DDIM step down for each branch."""
-        combined = self.combined(noise)
-        return {branch: step.schedule.step_down(state[branch], combined[branch], step.index) for branch in state}
-
-
-def _guided(noise: Mapping[Row, Tensor], null: Row, text: Row, scale: float) -> Tensor:
-    if null not in noise:
-        return noise[text]
-    return noise[null] + scale * (noise[text] - noise[null])
+    def advance(self, target: Tensor, noise: Mapping[Row, Tensor], step: Step, moment: Moment) -> Tensor:
+        """One DDIM step down."""
+        combined = guided(noise.get(TARGET_NULL), noise[TARGET], self.guidance_scale)
+        return step.schedule.step_down(target, combined, step.index)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.branches import SOURCE, TARGET, TARGET_NULL, Row, State, Step
+from retouch.attach import AttentionEdit, BlockEdit, Moment
+from retouch.backbone.model import Backbone
+from retouch.branches import TARGET, TARGET_NULL, Row, Step
 from retouch.inversion.trajectory import Trajectory
 
 Prox = Literal["soft", "hard"]
@@ -44,7 +46,7 @@ class ProximalGuidance:
     ∅ is whatever the trajectory says: the source prompt for ProxNPI, the empty prompt for ProxMasaCtrl. Outside the
     edit mask M, inside every step, the predicted original is drawn to the picture's, ẑ₀ ← ẑ₀ − ρ(ẑ₀ − z₀)(1 − M);
     below ``inversion_guidance_below`` (a training timestep) the latent is drawn to the inverted one after the step,
-    z ← z − ρ(z − z*)(1 − M). The source branch runs at guidance 1: one evaluation.
+    z ← z − ρ(z − z*)(1 − M).
 
     Attributes:
         quantile: λ as a quantile of |Δ|, 0..1; ignored when ``threshold`` is given.
@@ -62,31 +64,41 @@ class ProximalGuidance:
     inversion_guidance_below: int = 400
     reconstruction_guidance: float = 0.1
     dilation: int = 1
-    source_branch: bool = True
+
+    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
+        """None."""
+        return ()
+
+    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
+        """None."""
+        return ()
 
     def rows(self, step: Step) -> Sequence[Row]:
-        """The source's prediction and the target's two."""
-        return [SOURCE, TARGET_NULL, TARGET] if self.source_branch else [TARGET_NULL, TARGET]
+        """Both halves, also at guidance 1: Δ is thresholded there, too."""
+        return [TARGET_NULL, TARGET]
 
-    def advance(self, state: State, noise: Mapping[Row, Tensor], step: Step) -> State:
-        """One DDIM step down; the target's with proximal guidance."""
-        schedule, index = step.schedule, step.index
+    def pull(self, noise: Mapping[Row, Tensor]) -> Tensor:
+        """w · prox_λ(Δ): what guidance adds to the null prediction."""
+        return self.guidance_scale * self._change(noise)[0]
+
+    def _change(self, noise: Mapping[Row, Tensor]) -> tuple[Tensor, Tensor | float]:
         delta = noise[TARGET] - noise[TARGET_NULL]
         limit = threshold_of(delta, self.quantile) if self.threshold is None else self.threshold
-        change = proximal(delta, limit, self.prox)
-        guided = noise[TARGET_NULL] + self.guidance_scale * change
+        return proximal(delta, limit, self.prox), limit
+
+    def advance(self, target: Tensor, noise: Mapping[Row, Tensor], step: Step, moment: Moment) -> Tensor:
+        """One DDIM step down with proximal guidance."""
+        schedule, index = step.schedule, step.index
+        change, limit = self._change(noise)
+        combined = noise[TARGET_NULL] + self.guidance_scale * change
         kept = 1 - edit_mask(change, limit, self.dilation)
 
-        latent = state["target"]
         if self.reconstruction_guidance:
-            original = schedule.predicted_original(latent, guided, index)
+            original = schedule.predicted_original(target, combined, index)
             original = original - self.reconstruction_guidance * (original - self.trajectory.latents[0]) * kept
-            latent = schedule.from_original(original, guided, index)
+            target = schedule.from_original(original, combined, index)
         else:
-            latent = schedule.step_down(latent, guided, index)
+            target = schedule.step_down(target, combined, index)
         if self.inversion_guidance and step.timestep < self.inversion_guidance_below:
-            latent = latent - self.inversion_guidance * (latent - self.trajectory.latents[index]) * kept
-        new = {"target": latent}
-        if self.source_branch:
-            new["source"] = schedule.step_down(state["source"], noise[SOURCE], index)
-        return new
+            target = target - self.inversion_guidance * (target - self.trajectory.latents[index]) * kept
+        return target

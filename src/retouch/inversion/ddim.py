@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import torch
 from torch import Tensor
 
@@ -33,3 +36,32 @@ def ddim_inversion(
         if progress:
             progress(1)
     return trajectory
+
+
+@dataclass
+class Inversions:
+    """DDIM inversions of one picture by one model, each made once: what several methods share. Another forgets them.
+
+    Attributes:
+        shared: how many evaluations were saved so far because an inversion was there already.
+    """
+
+    shared: int = 0
+    _kept: dict[tuple[str, int], Sequence[Tensor]] = field(default_factory=dict)
+    _latents: Tensor | None = None
+    _model: Backbone | None = None
+
+    def get(
+        self, model: Backbone, latents: Tensor, prompt: str, prompt_embeds: Tensor, steps: int, progress: Progress
+    ) -> Sequence[Tensor]:
+        """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
+        if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
+            self._model, self._latents = model, latents
+            self._kept.clear()
+        key = (prompt, steps)
+        if key in self._kept:
+            self.shared += steps * len(latents)
+            progress(steps)
+        else:
+            self._kept[key] = ddim_inversion(model, latents, prompt_embeds, model.schedule(steps), progress)
+        return self._kept[key]

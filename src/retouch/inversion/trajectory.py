@@ -17,7 +17,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Texts:
-    """Prompt embeddings [1, tokens, dim] by name ("source", "target", "null"), or one such per schedule index."""
+    """Prompt embeddings [1, tokens, dim] by name, or one such per schedule index.
+
+    Names: "source", "target", "null" (the target's ∅), "source_null" (the source branch's ∅).
+    """
 
     embeds: Mapping[str, Tensor | Sequence[Tensor]]
 
@@ -39,15 +42,19 @@ class Texts:
 class Trajectory:
     """An inverted picture.
 
-    ``latents`` are z*_0 … z*_T, each [1, C, h, w]; ``latents[i + 1]`` belongs to schedule index ``i``. Denoising
-    starts from the last. When ``aligned``, the source branch is set to z*_t after every step, which makes its
-    reconstruction exact.
+    Attributes:
+        schedule: its steps.
+        latents: z*_0 … z*_T, each [1, C, h, w]; ``latents[i + 1]`` belongs to schedule index ``i``. Denoising starts
+            from the last.
+        texts: what the texts mean at each step down.
+        path: where the source branch is known to pass, like ``latents``; None where it has to be denoised. With z*
+            itself (latent-align) its reconstruction is exact.
     """
 
     schedule: Schedule
     latents: Sequence[Tensor]
     texts: Texts
-    aligned: bool = False
+    path: Sequence[Tensor] | None = None
 
     @property
     def start(self) -> Tensor:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 
+from retouch.attach import Moment, attached
 from retouch.backbone.model import Backbone
-from retouch.branches import Control, Guidance, State, Step
+from retouch.branches import SOURCE, SOURCE_NULL, Row, State, Step
+from retouch.control.local_blend import MaskBlend
+from retouch.guidance.classifier_free import guided
 from retouch.inversion.trajectory import Trajectory
+from retouch.parts import Control, Guidance
 
 
 @torch.no_grad()
@@ -18,47 +23,61 @@ def denoise(
     guidance: Guidance,
     control: Control | None = None,
     *,
-    source_branch: bool = False,
+    mask: Tensor | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> State:
     """Runs the branches side by side from the noisiest latent down to the picture.
 
-    Every step evaluates the network once, on one batch of the rows that the guidance asks for.
+    Every step evaluates the network once, on one batch of the rows that guidance and control ask for.
+
+    Args:
+        mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step.
 
     Returns:
-        the final latents by branch: "target", and "source" with ``source_branch``.
+        the final latents by branch: "target", and "source" where there is a control.
     """
     state: State = {"target": trajectory.start}
-    if source_branch:
+    if control:
         state["source"] = trajectory.start
-    if control is None:
-        return _descend(model, trajectory, guidance, None, state, progress)
-    with control.attached(model):
-        return _descend(model, trajectory, guidance, control, state, progress)
-
-
-def _descend(
-    model: Backbone,
-    trajectory: Trajectory,
-    guidance: Guidance,
-    control: Control | None,
-    state: State,
-    progress: Callable[[int], None] | None,
-) -> State:
-    for number in range(trajectory.steps):
-        index = trajectory.steps - 1 - number
-        step = Step(index, number, trajectory.steps, trajectory.schedule)
-        rows = guidance.rows(step)
-        if control:
-            control.begin(step, rows)
-        latents = torch.cat([state[row.branch] for row in rows])
-        predicted = model.predict_noise(latents, step.timestep, trajectory.texts.batch(rows, index))
-        noise = {row: predicted[i : i + 1] for i, row in enumerate(rows)}
-        state = guidance.advance(state, noise, step)
-        if trajectory.aligned and "source" in state:
-            state["source"] = trajectory.latents[index]  # latent-align: the source branch cannot drift
-        if control:
-            state = control.after_step(state, step)
-        if progress:
-            progress(1)
+    moment, blend = Moment(), None if mask is None else MaskBlend(mask)
+    parts = [part for part in (control, guidance) if part]
+    edits = [edit for part in parts for edit in part.edits(model)]
+    blocks = [edit for part in parts for edit in part.block_edits(model)]
+    with attached(model, edits, moment, blocks):
+        for number in range(trajectory.steps):
+            index = trajectory.steps - 1 - number
+            step = Step(index, number, trajectory.steps, trajectory.schedule)
+            rows = [*source_rows(trajectory, guidance, control), *guidance.rows(step)]
+            moment.step, moment.rows = step, rows
+            here = {**state, "inverted": trajectory.latents[index + 1]}
+            latents = torch.cat([here[row.branch] for row in rows])
+            predicted = model.predict_noise(latents, step.timestep, trajectory.texts.batch(rows, index))
+            noise = {row: predicted[i : i + 1] for i, row in enumerate(rows)}
+            below = {"target": guidance.advance(state["target"], noise, step, moment)}
+            if control:
+                if trajectory.path:
+                    below["source"] = trajectory.path[index]
+                else:
+                    source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
+                    below["source"] = step.schedule.step_down(state["source"], source, index)
+                below = control.after_step(below, step)
+            if blend:
+                below["target"] = blend.apply(below["target"], trajectory.latents[index])
+            state = below
+            if progress:
+                progress(1)
     return state
+
+
+def source_rows(trajectory: Trajectory, guidance: Guidance, control: Control | None) -> Sequence[Row]:
+    """The source branch's rows: none without a control, and its null half only where somebody needs it.
+
+    The halves coincide at guidance 1 and where the source's null text is its own prompt. Where its path is known,
+    the null half serves only a control that looks at it.
+    """
+    if control is None:
+        return []
+    halves = guidance.guidance_scale != 1 and not trajectory.texts.same("source_null", "source")
+    if halves and (trajectory.path is None or control.reads_source_null):
+        return [SOURCE, SOURCE_NULL]
+    return [SOURCE]

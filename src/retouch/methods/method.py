@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from retouch.errors import BadPrompt
-from retouch.methods.parameters import check_all
+from retouch.inversion.ddim import Inversions
+from retouch.parameters import check_all
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -20,7 +21,8 @@ class Job:
     """One edit to be done.
 
     ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
-    ``progress`` is called with the number of steps just finished.
+    ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
+    says where the picture may change; ``inversions`` are shared by the edits of one picture.
     """
 
     model: Backbone
@@ -29,6 +31,8 @@ class Job:
     source: str | None
     generator: Generator
     progress: Callable[[int], None]
+    mask: Tensor | None = None
+    inversions: Inversions = field(default_factory=Inversions)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,20 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from retouch.errors import BadParameter
+from retouch.methods.composition import Composed, composed
 from retouch.methods.method import Method
-from retouch.methods.parameters import with_settings
+from retouch.parameters import with_settings
 
 _OWN = {
     "prox-npi": "prox_npi:ProxNPI",
     "negative-prompt": "negative_prompt:NegativePrompt",
-    "prompt-to-prompt": "prompt_to_prompt:PromptToPromptEdit",
+    "null-text": "null_text:NullText",
+    "prompt-tuning": "prompt_tuning:PromptTuning",
+    "prompt-to-prompt": "prompt_to_prompt:PromptToPrompt",
+    "masactrl": "masactrl:MasaCtrl",
+    "prox-masactrl": "prox_masactrl:ProxMasaCtrl",
+    "plug-and-play": "plug_and_play:PlugAndPlay",
+    "guide-and-rescale": "guide_and_rescale:GuideAndRescaleEdit",
     "ddim": "ddim:DDIM",
     "ddib": "ddib:DDIB",
     "sdedit": "sdedit:SDEdit",
@@ -39,16 +46,42 @@ def methods() -> Mapping[str, type[Method]]:
     return found
 
 
-def method_named(name: str, settings: Mapping[str, Any] | None = None) -> Method:
-    """The method ``name`` with ``settings`` in place of its defaults.
+def method_named(
+    name: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    inversion: str | None = None,
+    control: str | None = None,
+    guidance: str | None = None,
+) -> Method:
+    """The method ``name`` with ``settings`` in place of its defaults, and other parts where some are named.
 
     Raises:
-        BadParameter: when there is no such method, no such parameter, or a value is outside its range.
+        BadParameter: when there is no such method, part or parameter, parts make no sense together, or a value is
+            outside its range.
+    """
+    method: Method = with_settings(
+        method_type(name, inversion=inversion, control=control, guidance=guidance), settings or {}, name
+    )
+    return method
+
+
+def method_type(
+    name: str, *, inversion: str | None = None, control: str | None = None, guidance: str | None = None
+) -> type[Method]:
+    """The method ``name``, composed anew where ``inversion``, ``control`` or ``guidance`` differ from its own.
+
+    Raises:
+        BadParameter: when there is no such method or part, or parts make no sense together.
     """
     known = methods()
     if name not in known:
         close = get_close_matches(name, known, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise BadParameter(f"there is no method {name!r}{hint}; the methods are: {', '.join(known)}.")
-    method: Method = with_settings(known[name], settings or {}, name)
-    return method
+    base = known[name]
+    if not (inversion or control or guidance):
+        return base
+    if not issubclass(base, Composed):
+        raise BadParameter(f"{name} is not made of an inversion, a control and a guidance: these cannot be exchanged.")
+    return composed(base, inversion=inversion, control=control, guidance=guidance)

@@ -1,9 +1,9 @@
-"""The one place that swaps attention processors, and the one attention forward of the project."""
+"""The one place that swaps attention processors and hooks blocks, and the one attention forward of the project."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,32 +24,63 @@ class Moment:
     step: Step | None = None
     rows: Sequence[Row] = ()
 
+    @property
+    def number(self) -> int:
+        """The number of the step, from 0."""
+        assert self.step is not None
+        return self.step.number
 
-class AttentionEdit(Protocol):
-    """A change to attention. Tensors are per row: [rows, heads, tokens, dim] and [rows, heads, queries, keys]."""
+    @property
+    def done(self) -> float:
+        """The share of the steps already taken."""
+        assert self.step is not None
+        return self.step.done
+
+
+class AttentionEdit:
+    """A change to attention; this one changes nothing. Tensors are [rows, heads, tokens, dim] and [heads, Q, K]."""
 
     def wants(self, layer: AttentionLayer) -> bool:
         """Whether this edit touches the layer at all."""
-        ...
+        raise TypeError(f"{type(self).__name__} does not say which layers it wants")
 
     def change_qkv(
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The queries, keys and values to attend with."""
-        ...
+        return query, key, value
+
+    def allowed(self, layer: AttentionLayer, moment: Moment, queries: int, keys: int) -> dict[Row, Tensor]:
+        """For single rows, which key [Q, K] each query may look at (bool); all rows see everything otherwise."""
+        return {}
 
     def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
         """The rows whose attention probabilities this edit needs now; none lets every row use fused attention."""
-        ...
+        return ()
 
     def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        """The probabilities [heads, queries, keys] to use for the rows asked for."""
+        """The probabilities to use for the rows asked for; those that other edits asked for may be among them."""
+        return probs
+
+
+class BlockEdit(Protocol):
+    """A look at, or a change to, the output of one block of the network."""
+
+    @property
+    def name(self) -> str:
+        """The block's module path in the U-Net."""
+        ...
+
+    def change(self, output: Tensor, moment: Moment) -> Tensor:
+        """The output [rows, channels, h, w] to go on with."""
         ...
 
 
 @contextmanager
-def attached(model: Backbone, edits: Sequence[AttentionEdit], moment: Moment) -> Iterator[None]:
-    """Installs one editing processor per selected layer and puts the network's own objects back afterwards, always.
+def attached(
+    model: Backbone, edits: Sequence[AttentionEdit], moment: Moment, blocks: Sequence[BlockEdit] = ()
+) -> Iterator[None]:
+    """Installs one editing processor per selected layer and one hook per block, and takes all away again, always.
 
     Raises:
         RetouchError: when an edit selects no layer of this network, or edits are attached already.
@@ -68,11 +99,26 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], moment: Moment) ->
         mine = [edit for edit in edits if edit.wants(layer)]
         if mine:
             installed[key] = EditedAttention(layer, mine, moment)
+    with ExitStack() as hooks:
+        for block in blocks:
+            hooks.enter_context(_hooked(unet.get_submodule(block.name), block, moment))
+        if installed == own:
+            yield
+            return
+        try:
+            unet.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
+            yield
+        finally:
+            unet.set_attn_processor(dict(own))
+
+
+@contextmanager
+def _hooked(module: torch.nn.Module, block: BlockEdit, moment: Moment) -> Iterator[None]:
+    handle = module.register_forward_hook(lambda _module, _inputs, output: block.change(output, moment))
     try:
-        unet.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
         yield
     finally:
-        unet.set_attn_processor(dict(own))
+        handle.remove()
 
 
 class EditedAttention:
@@ -119,17 +165,29 @@ class EditedAttention:
     def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         rows = list(self.moment.rows)
         asked: list[Row] = []
+        allowed: dict[Row, Tensor] = {}
         for edit in self.edits:
             asked += [row for row in edit.rows_with_probs(self.layer, self.moment) if row in rows and row not in asked]
-        if not asked:
+            allowed |= edit.allowed(self.layer, self.moment, query.shape[-2], key.shape[-2])
+        if not asked and not allowed:
             return functional.scaled_dot_product_attention(query, key, value, scale=attn.scale)
         slow = [rows.index(row) for row in asked]
-        fast = [i for i in range(len(rows)) if i not in slow]
+        masked = {rows.index(row): mask for row, mask in allowed.items() if row in rows and row not in asked}
+        fast = [i for i in range(len(rows)) if i not in slow and i not in masked]
         out = torch.empty_like(query)
         if fast:
             out[fast] = functional.scaled_dot_product_attention(query[fast], key[fast], value[fast], scale=attn.scale)
+        for i, mask in masked.items():
+            out[i] = functional.scaled_dot_product_attention(
+                query[i], key[i], value[i], attn_mask=mask, scale=attn.scale
+            )
+        if not asked:
+            return out
         # in float32: the networks of SD 2.x overflow half precision before the scale
         scores = (query[slow].float() * attn.scale) @ key[slow].float().transpose(-1, -2)
+        for i, row in enumerate(asked):
+            if row in allowed:
+                scores[i] = scores[i].masked_fill(~allowed[row], torch.finfo(scores.dtype).min)
         probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
         for edit in self.edits:
             probs = edit.change_probs(self.layer, self.moment, probs)

@@ -1,0 +1,80 @@
+"""Feature injection (Plug-and-Play, Tumanyan et al. 2023): the target takes over the source's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from retouch.attach import AttentionEdit, BlockEdit, Moment
+from retouch.backbone.layers import AttentionLayer
+from retouch.backbone.model import Backbone
+from retouch.branches import SOURCE, State, Step
+
+
+class FeatureInjection:
+    """The source's self-attention maps and one residual block's output, in both of the target's guidance halves.
+
+    Self-attention: from the second attention of the coarsest decoder level that attends, up to the finest, the
+    target takes the source's queries and keys, hence its maps. Residual features: the output of the second residual
+    block of that level (the authors' code replaces the block's inner branch and leaves its shortcut).
+
+    Args:
+        attention_share: share of the steps (0..1), from the first, in which queries and keys are injected.
+        feature_share: the same for the residual features.
+    """
+
+    reads_source_null = False
+
+    def __init__(self, *, attention_share: float = 0.5, feature_share: float = 0.8) -> None:
+        self.attention_share, self.feature_share = attention_share, feature_share
+
+    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
+        """The injection of queries and keys."""
+        decoder = model.attention_layers(place="up", kind="self")
+        return [_QueriesAndKeys(self.attention_share, frozenset(layer.name for layer in decoder[1:]))]
+
+    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
+        """The injection of the residual block's output."""
+        return [_Features(self.feature_share, model.first_attending_decoder_block(1).name)]
+
+    def after_step(self, state: State, step: Step) -> State:
+        """The state as it is."""
+        return state
+
+
+def _taken_from_source(moment: Moment) -> list[int] | None:
+    """For every row the row whose features it gets: the source's for the target's, its own for others."""
+    rows = list(moment.rows)
+    if SOURCE not in rows:
+        return None
+    source = rows.index(SOURCE)
+    return [source if row.branch == "target" else i for i, row in enumerate(rows)]
+
+
+@dataclass(frozen=True)
+class _QueriesAndKeys(AttentionEdit):
+    share: float
+    names: frozenset[str]
+
+    def wants(self, layer: AttentionLayer) -> bool:
+        return layer.name in self.names
+
+    def change_qkv(
+        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        order = _taken_from_source(moment)
+        if order is None or moment.done >= self.share:
+            return query, key, value
+        return query[order], key[order], value
+
+
+@dataclass(frozen=True)
+class _Features:
+    share: float
+    name: str
+
+    def change(self, output: Tensor, moment: Moment) -> Tensor:
+        order = _taken_from_source(moment)
+        return output if order is None or moment.done >= self.share else output[order]

@@ -1,0 +1,221 @@
+"""Inversion × attention control × guidance: every tuning-free system is a choice of the three, and so is a mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeVar
+
+from retouch.errors import BadParameter
+from retouch.methods.controls import CONTROLS, ControlChoice
+from retouch.methods.guidances import GUIDANCES, GuidanceChoice, Guiders
+from retouch.methods.inversions import INVERSIONS, Inversion
+from retouch.methods.loop import denoise
+from retouch.methods.method import Job, Method, Outcome, source_of
+from retouch.parameters import parameter
+from retouch.parts import Guidance
+
+_Part = TypeVar("_Part")
+
+_ALIASES = {
+    "p2p": "prompt-to-prompt", "masactrl": "mutual-self-attention", "plug-and-play": "feature-injection",
+    "pnp": "feature-injection", "nti": "null-text", "npi": "negative-prompt", "pti": "prompt-tuning",
+    "direct": "latent-align", "cfg": "classifier-free", "prox": "proximal", "guide-and-rescale": "guiders",
+}  # fmt: skip
+
+
+class Composed(Method):
+    """A method made of an inversion, a control and a guidance.
+
+    A subclass names them and becomes a frozen dataclass whose fields are their parameters, with ``defaults`` in place
+    of theirs::
+
+        class ProxNPI(Composed, inversion="negative-prompt", control="prompt-to-prompt", guidance="proximal"): ...
+
+    ``guidance`` may end in "+guiders": Guide-and-Rescale's energies on top of the guidance named first.
+    """
+
+    parts: ClassVar[dict[str, str]]
+    empty_source: ClassVar[bool] = False  # whether a missing source prompt stands for the empty one
+    _inversion: ClassVar[type[Inversion]]
+    _control: ClassVar[type[ControlChoice]]
+    _guidance: ClassVar[type[GuidanceChoice]]
+    _guiders: ClassVar[type[Guiders] | None]
+
+    num_inference_steps: int
+
+    def __init_subclass__(
+        cls,
+        *,
+        inversion: str,
+        control: str = "none",
+        guidance: str = "classifier-free",
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        cls._inversion = _named("inversion", inversion, INVERSIONS)
+        cls._control = _named("control", control, CONTROLS)
+        base, plus, extra = guidance.partition("+")
+        if not plus and _plain(base) == Guiders.name:
+            base, extra = "classifier-free", base
+        cls._guidance = _named("guidance", base, GUIDANCES)
+        cls._guiders = _named("guidance after the +", extra, {Guiders.name: Guiders}) if extra else None
+        cls.parts = {
+            "inversion": cls._inversion.name,
+            "control": cls._control.name,
+            "guidance": cls._guidance.name + (f"+{Guiders.name}" if cls._guiders else ""),
+        }
+        cls._refuse_nonsense()
+        cls.needs_source = cls._inversion.keeps_source and (cls._control.needs_source or not cls.empty_source)
+        own = dict(defaults or {})
+        steps = parameter(50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps")
+        declared: dict[str, tuple[Any, Any, Any]] = {"num_inference_steps": ("int", steps.default, steps.metadata)}
+        chosen: tuple[Any, ...] = (cls._inversion, cls._guidance, cls._guiders, cls._control)
+        for part in filter(None, chosen):
+            declared |= {f.name: (f.type, f.default, f.metadata) for f in fields(part)}
+        unknown = set(own) - set(declared)
+        if unknown:
+            raise TypeError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
+        cls.__annotations__ = {name: kind for name, (kind, _, _) in declared.items()}
+        for name, (_, default, metadata) in declared.items():
+            setattr(cls, name, field(default=own.get(name, default), metadata=metadata))
+        dataclass(frozen=True)(cls)
+
+    @classmethod
+    def _refuse_nonsense(cls) -> None:
+        inversion, control = cls._inversion, cls._control
+        if not inversion.keeps_source:
+            if control.shares:
+                reason = f"the control {control.name!r} shares what a source branch sees"
+            elif cls._guidance.needs_trajectory:
+                reason = f"the guidance {cls._guidance.name!r} holds the edit to an inverted picture"
+            elif cls._guiders:
+                reason = "the guiders compare with an inverted picture"
+            else:
+                return
+            keeping = ", ".join(name for name, part in INVERSIONS.items() if part.keeps_source)
+            raise BadParameter(f"{reason}, and the inversion {inversion.name!r} keeps none: choose one of {keeping}.")
+        if inversion.name == "null-text" and cls._guidance is GuidanceChoice:
+            raise BadParameter(
+                "the inversion 'null-text' fits the null text of guided sampling, and the guidance 'none' uses none: "
+                "choose classifier-free or proximal."
+            )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._part(self._control).check(self._inversion_part.down(self.num_inference_steps))
+        if self._inversion.name == "null-text" and self._guidance_part.scale == 1:
+            raise BadParameter(
+                "guidance_scale is 1, where the null text has no effect, so that 'null-text' has nothing to fit: "
+                "raise guidance_scale, or choose the inversion ddim."
+            )
+        if self._guiders:
+            numbers = self._part(self._guiders).chosen()
+            if numbers["low"] > numbers["high"]:
+                raise BadParameter(
+                    f"rescale_low is {numbers['low']:g} and rescale_high {numbers['high']:g}: the first must not "
+                    "exceed the second."
+                )
+
+    def _part(self, part: type[_Part]) -> _Part:
+        return part(**{f.name: getattr(self, f.name) for f in fields(part)})  # type: ignore[arg-type]
+
+    @property
+    def _inversion_part(self) -> Inversion:
+        return self._part(self._inversion)
+
+    @property
+    def _guidance_part(self) -> GuidanceChoice:
+        return self._part(self._guidance)
+
+    def steps(self) -> int:
+        """The inversion's, and those down."""
+        inversion = self._inversion_part
+        return inversion.steps(self.num_inference_steps) + inversion.down(self.num_inference_steps)
+
+    def evaluations(self) -> int:
+        """The inversion's, the target's, the source branch's and the guiders'; where a fit may stop early, at most."""
+        inversion, guidance = self._inversion_part, self._guidance_part
+        down, source = inversion.down(self.num_inference_steps), 0
+        if self._control.shares:
+            halves = guidance.scale != 1 and inversion.source_is_guided()
+            source = 2 if halves and (not inversion.knows_path or self._control.reads_source_null) else 1
+        extra = self._part(self._guiders).rows(down, self._control.shares) if self._guiders else 0
+        return inversion.evaluations(self.num_inference_steps) + down * (guidance.rows() + source) + extra
+
+    def edit(self, job: Job) -> Outcome:
+        """Inverts, then denoises the branches under control and guidance."""
+        if self.needs_source:
+            source_of(job, self.name)
+        control = self._part(self._control).build(job)
+        guidance = self._guidance_part
+        trajectory = self._inversion_part.run(job, self.num_inference_steps, guidance.scale)
+        base = guidance.build(trajectory)
+        combined: Guidance = base
+        if self._guiders:
+            combined = self._part(self._guiders).build(base, job.model, trajectory, self._control.shares)
+        state = denoise(
+            job.model, trajectory, combined, control, mask=None if self._control.uses_mask else job.mask,
+            progress=job.progress,
+        )  # fmt: skip
+        blend = getattr(control, "blend", None)
+        return Outcome(state["target"], state.get("source"), blend.mask if blend else job.mask)
+
+
+def composed(
+    base: type[Composed],
+    *,
+    inversion: str | None = None,
+    control: str | None = None,
+    guidance: str | None = None,
+) -> type[Composed]:
+    """The method ``base`` with other parts; defaults of its own stay where the parts they belong to stay.
+
+    Raises:
+        BadParameter: for a part that does not exist, and for parts that make no sense together, with the reason.
+    """
+    parts = {
+        key: value or base.parts[key]
+        for key, value in (("inversion", inversion), ("control", control), ("guidance", guidance))
+    }
+    plain: type[Composed] = type("Plain", (Composed,), {"name": "plain"}, **parts)
+    if plain.parts == base.parts:
+        return base
+    there = {f.name for f in fields(plain)}
+    own = {f.name: f.default for f in fields(base) if f.name in there and _belongs(f.name, base, plain)}
+    given = " × ".join(plain.parts.values())
+    described = {
+        "name": f"{base.name} as {given}",
+        "title": given,
+        "paper": f"after {base.paper}",
+        "good_for": "a mix of your own",
+        "empty_source": base.empty_source,
+        "__module__": __name__,
+    }
+    mixed: type[Composed] = type("Mixed", (Composed,), described, defaults=own, **parts)
+    return mixed
+
+
+def _belongs(name: str, base: type[Composed], mixed: type[Composed]) -> bool:
+    """Whether the parameter comes from a part that both methods have."""
+    if name == "num_inference_steps":
+        return True
+    pairs = (
+        (base._inversion, mixed._inversion), (base._control, mixed._control), (base._guidance, mixed._guidance),
+        (base._guiders, mixed._guiders),
+    )  # fmt: skip
+    return any(one is other and one is not None and name in {f.name for f in fields(one)} for one, other in pairs)
+
+
+def _plain(name: str) -> str:
+    lowered = name.strip().lower().replace("_", "-")
+    return _ALIASES.get(lowered, lowered)
+
+
+def _named(axis: str, name: str, known: Mapping[str, type[_Part]]) -> type[_Part]:
+    chosen = _plain(name)
+    if chosen not in known:
+        close = get_close_matches(chosen, known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise BadParameter(f"there is no {axis} {name!r}{hint}; there are: {', '.join(known)}.")
+    return known[chosen]
