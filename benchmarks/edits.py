@@ -2,20 +2,25 @@
 
 For each method and edit kind: how often the asked attribute is there, how many of the other attributes are kept, how
 often both hold at once, and the PSNR against the input outside the region that may change.
+
+Every edit is a line of the log, written when it is done: run again after an interruption, the command goes on where it
+was. Several processes may share a log, each with its --shard. All methods that can share a picture's inversion do.
 """
 
 import argparse
 import json
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from retouch.diorama.judge import load_judge
-from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pairs
+from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
 from retouch.editor import Editor
+from retouch.inversion.ddim import Inversions
+from retouch.methods.registry import methods
 from retouch.parameters import settings_from_text
 
 ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
@@ -41,70 +46,103 @@ def looked_at(pair, edited, judge):
     return all(map(right, set(asked) & set(names))), float(np.mean([right(k) for k in kept if k in ATTRIBUTES]))
 
 
-def measure(editor, judge, method, settings, kind, count, start):
-    """One row of the table, and the tiles of the grid."""
-    rows, tiles, began = [], [], time.perf_counter()
-    for pair in edit_pairs(kind, count, start):
-        edited = editor.edit(
-            pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=method, **settings
-        ).image
-        asked, kept = looked_at(pair, edited, judge)
-        rows.append((asked, kept, asked and kept == 1))
-        tiles.append((pair, edited, asked, kept))
-    known = [p for pair, edited, _, _ in tiles if (p := outside_psnr(pair, edited)) is not None]
-    asked, kept, both = (float(np.mean(column)) for column in zip(*rows, strict=True))
-    return {
-        "method": method, "kind": kind, "count": count, "asked": asked, "kept": kept, "both": both,
-        "outside_psnr": float(np.mean(known)) if known else None,
-        "seconds": (time.perf_counter() - began) / count,
-    }, tiles  # fmt: skip
+def variant(text):
+    """A method's name with settings: "masactrl:start_step=2,guidance_scale=3"."""
+    name, _, rest = text.partition(":")
+    return name, settings_from_text([pair for pair in rest.split(",") if pair])
 
 
-def grid(tiles, columns):
-    """Input, edit and truth above each other, a green bar under edits that show what was asked, red under others."""
-    side, rows = 128, -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * (side + 4), rows * (3 * side + 26)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for i, (pair, edited, asked, kept) in enumerate(tiles):
-        x, y = i % columns * (side + 4), i // columns * (3 * side + 26)
-        for k, image in enumerate((pair.picture, edited, pair.truth)):
-            sheet.paste(image, (x, y + k * side))
-        change = [getattr(pair.target, a) or "none" for a in asked_and_kept(pair)[0]]
-        draw.rectangle((x, y + 3 * side, x + side, y + 3 * side + 4), fill="green" if asked else "red")
-        draw.text((x, y + 3 * side + 6), f"{', '.join(change)}  kept {kept:.0%}", fill="black")
-    return sheet
+def edits(editor, judge, variants, kind, numbers, log, pictures):
+    """Makes and judges the edits of one kind that the log does not hold yet."""
+    known = {(row["method"], row["kind"], row["seed"]) for row in read(log) if row["model"] == editor.model.fingerprint}
+    for number in numbers:
+        missing = [text for text in variants if (text, kind, number) not in known]
+        if not missing:
+            continue
+        pair, shared = edit_pair(kind, number), Inversions()
+        for text in missing:
+            name, settings = variant(text)
+            began = time.perf_counter()
+            edited = editor.edit(
+                pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=name, inversions=shared,
+                **settings,
+            ).image  # fmt: skip
+            asked, kept = looked_at(pair, edited, judge)
+            row = {
+                "method": text, "kind": kind, "seed": number, "model": editor.model.fingerprint, "asked": asked,
+                "kept": kept, "outside_psnr": outside_psnr(pair, edited), "seconds": time.perf_counter() - began,
+            }  # fmt: skip
+            if pictures:
+                folder = pictures / text.replace(":", " ")
+                folder.mkdir(parents=True, exist_ok=True)
+                edited.save(folder / f"{kind} {number}.png")
+            with log.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{text:24} {kind:16} {number} asked {asked:d} kept {kept:.2f}", flush=True)
+
+
+def read(log):
+    """The log's lines; a last line that a kill cut off is left out."""
+    rows = []
+    for line in log.read_text().splitlines() if log.exists() else []:
+        with suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
+
+
+def summary(rows):
+    """One row of the table per method and kind."""
+    groups = {}
+    for row in rows:
+        groups.setdefault((row["method"], row["kind"]), []).append(row)
+    return [
+        {
+            "method": method, "kind": kind, "count": len(group),
+            "asked": float(np.mean([row["asked"] for row in group])),
+            "kept": float(np.mean([row["kept"] for row in group])),
+            "both": float(np.mean([row["asked"] and row["kept"] == 1 for row in group])),
+            "outside_psnr": float(np.mean(known)) if (known := [
+                row["outside_psnr"] for row in group if row["outside_psnr"] is not None
+            ]) else None,
+        }
+        for (method, kind), group in groups.items()
+    ]  # fmt: skip
 
 
 def main() -> None:
     """Edits, judges, prints a table, writes figures and a grid."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", default="prox-npi")
+    parser.add_argument("--methods", default="prox-npi", help="separated by ';', as name or name:parameter=value,…")
     parser.add_argument("--model", default="diorama")
     parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--start", type=int, default=1000, help="first seed; the settings were chosen on 0..999")
-    parser.add_argument("--set", action="append", default=[])
-    parser.add_argument("--grid", type=Path, help="a picture of all edits")
-    parser.add_argument("--output", type=Path, help="the figures, as JSON")
+    parser.add_argument("--shard", default="0/1", help="this process's share of the pictures, as 0/2 and 1/2")
+    parser.add_argument("--log", type=Path, default=Path("runs/edits.jsonl"))
+    parser.add_argument("--pictures", type=Path, help="a folder for all edits")
+    parser.add_argument("--output", type=Path, help="the figures, as JSON, of all that the log holds")
     options = parser.parse_args()
     for kind in options.kinds.split(","):
         if kind not in KINDS:
             parser.error(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}")
-    editor, judge, settings = Editor.from_pretrained(options.model), load_judge(), settings_from_text(options.set)
-    rows, pictures = [], []
-    for method in options.methods.split(","):
-        for kind in options.kinds.split(","):
-            row, tiles = measure(editor, judge, method, settings, kind, options.count, options.start)
-            rows.append(row)
-            pictures += tiles
-            print(
-                "  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()), flush=True
-            )
+    editor, judge = Editor.from_pretrained(options.model), load_judge()
+    share, shards = map(int, options.shard.split("/"))
+    numbers = range(options.start + share, options.start + options.count, shards)
+    variants = list(methods()) if options.methods == "all" else options.methods.split(";")
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    for kind in options.kinds.split(","):
+        edits(editor, judge, variants, kind, numbers, options.log, options.pictures)
+    wanted = range(options.start, options.start + options.count)
+    rows = [
+        row for row in read(options.log)
+        if row["model"] == editor.model.fingerprint and row["method"] in variants and row["seed"] in wanted
+    ]  # fmt: skip
+    table = summary(rows)
+    for row in table:
+        print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()))
     if options.output:
-        figures = {"date": str(date.today()), "model": editor.model.fingerprint, "start": options.start, "rows": rows}
-        options.output.write_text(json.dumps({**figures, "settings": settings}, indent=1) + "\n")
-    if options.grid:
-        grid(pictures, options.count).save(options.grid)
+        figures = {"date": str(date.today()), "model": editor.model.fingerprint, "start": options.start, "rows": table}
+        options.output.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli import diorama, edit, methods, models
+from retouch.cli import compare, diorama, edit, methods, models
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Edit real pictures by text with diffusion models.",
 )
 app.command("edit")(edit.edit)
+app.command("compare")(compare.compare)
 app.command("methods")(methods.methods)
 app.command("models")(models.models)
 app.command("recipe")(edit.recipe)

@@ -13,10 +13,13 @@ def note(sentence: str) -> None:
 
 
 @contextmanager
-def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr that takes (done, total); nothing where stderr is not a terminal or ``quiet`` is set."""
+def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """A bar on stderr that takes (done, total) or (done, total, title).
+
+    There is none where stderr is not a terminal or ``quiet`` is set.
+    """
     if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda done, total, title=title: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,4 +27,4 @@ def progress_bar(title: str, *, quiet: bool = False) -> Iterator[Callable[[int, 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total, title=title: bar.update(task, completed=done, total=total, description=title)

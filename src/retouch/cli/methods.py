@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,13 @@ import typer
 
 def methods(
     name: Annotated[str, typer.Argument(help="Only this method, with all of its parameters.")] = "",
+    parts: Annotated[bool, typer.Option("--parts", help="The inversions, controls and guidances to combine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the methods; `retouch methods NAME` shows one with its parameters."""
+    if parts:
+        _show_parts(as_json)
+        return
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
     from retouch.methods.registry import method_named
@@ -46,10 +51,40 @@ def methods(
                 default += f" (diorama: {_shown(recommended[p.name])})"
             table.add_row(p.name, default, f"{p.range()} {p.unit}".strip(), p.help)
         console.print(table)
+        if composed := getattr(method, "parts", None):
+            console.print(f"\nmade of: {' × '.join(composed.values())} (`retouch methods --parts`)", highlight=False)
         for rule in diorama.when_changed:
             if method.name in rule.settings:
                 values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())
                 console.print(f"diorama, where {' or '.join(sorted(rule.words))} comes or goes: {values}")
+
+
+def _show_parts(as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from retouch.methods.composition import parts
+    from retouch.parameters import parameters_of
+
+    if as_json:
+        listed = {
+            axis: [
+                {"name": name, "summary": part.summary, "parameters": [asdict(p) for p in parameters_of(part)]}
+                for name, part in choices.items()
+            ]
+            for axis, choices in parts().items()
+        }
+        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    console = Console()
+    for axis, choices in parts().items():
+        table = Table(f"--{axis}", "what it does", "parameters", box=None, pad_edge=False)
+        for name, part in choices.items():
+            table.add_row(name, part.summary, ", ".join(p.name for p in parameters_of(part)))
+        console.print(table)
+        console.print()
+    console.print("Guiders go on top of another guidance, as in --guidance proximal+guiders. A method brings its own")
+    console.print("three; each option replaces one, as in --method masactrl --inversion null-text.")
 
 
 def _shown(default: Any) -> str:
@@ -57,8 +92,6 @@ def _shown(default: Any) -> str:
 
 
 def _described(method: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
     from retouch.parameters import parameters_of
@@ -66,7 +99,8 @@ def _described(method: Any) -> dict[str, Any]:
     diorama = read_recommended(EMBEDDED_FOLDER)
     return {
         "name": method.name, "title": method.title, "paper": method.paper, "good_for": method.good_for,
-        "needs_source": method.needs_source, "evaluations": method().evaluations(),
+        "needs_source": method.needs_source, "parts": getattr(method, "parts", None),
+        "evaluations": method().evaluations(),
         "recommended": {"diorama": diorama.settings.get(method.name, {})},
         "recommended_when_changed": {
             "diorama": [

@@ -162,6 +162,11 @@ class Composed(Method):
         return Outcome(state["target"], state.get("source"), blend.mask if blend else job.mask)
 
 
+def parts() -> dict[str, dict[str, Any]]:
+    """What there is to combine: by axis and name the classes, with their ``summary`` and parameters."""
+    return {"inversion": {**INVERSIONS}, "control": {**CONTROLS}, "guidance": {**GUIDANCES, Guiders.name: Guiders}}
+
+
 def composed(
     base: type[Composed],
     *,

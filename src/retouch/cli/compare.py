@@ -1,0 +1,117 @@
+"""``retouch compare``: one edit by several methods, as a contact sheet and a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retouch.cli.messages import note, progress_bar
+from retouch.errors import BadParameter, BadPrompt, RetouchError
+
+if TYPE_CHECKING:
+    from retouch.evaluate.compare import Comparison
+
+
+def compare(
+    picture: Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size.")],
+    target: Annotated[str, typer.Option("--to", help="What the picture should show.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
+    source: Annotated[str, typer.Option("--from", help="What the picture shows now.")] = "",
+    methods: Annotated[str, typer.Option(help="Names separated by commas, or all; see `retouch methods`.")] = "all",
+    model: Annotated[
+        str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")
+    ] = "diorama",
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method that has it.")
+    ] = None,
+    mask: Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")] = None,
+    clip: Annotated[
+        str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
+    ] = "",
+    each: Annotated[Path | None, typer.Option(help="Also write every edit into this folder, as METHOD.png.")] = None,
+    columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1)] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="The table as one JSON object a line.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")] = False,
+) -> None:
+    """Edit PICTURE by several METHODS that share its inversion, and look at them side by side."""
+    from retouch.picture import check_outputs, read_mask, read_picture, write_picture
+
+    check_outputs((output,), force)
+    opened = read_picture(picture)
+    where = None if mask is None else read_mask(mask)
+    if not target.strip():
+        raise BadPrompt("--to is empty: say what the picture should show.")
+    if seed < 0:
+        raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
+
+    from retouch.evaluate.clip_score import ClipScorer
+    from retouch.evaluate.compare import chosen_methods
+    from retouch.evaluate.compare import compare as run
+    from retouch.parameters import settings_from_text
+
+    names, given = chosen_methods(methods), settings_from_text(settings or [])
+    if each:
+        check_outputs([each / f"{name}.png" for name in names] if each.is_dir() else (), force)
+
+    from retouch.editor import Editor
+
+    editor = Editor.from_pretrained(model, device=device or None)
+    say = (lambda sentence: None) if quiet else note
+    if model == "diorama":
+        from retouch.diorama.advice import advise, describe
+
+        if not source.strip():
+            source = describe(opened.image)
+            say(f"no --from was given; the picture is taken to show: {source!r}")
+        for sentence in advise(opened.image, source, target):
+            say(sentence)
+    scorer = ClipScorer(clip or "diorama") if clip or model == "diorama" else None
+    if scorer is None:
+        say("without --clip there is no CLIP score; name one, for instance --clip openai/clip-vit-large-patch14")
+    else:
+        scorer.score(opened.image, target)  # a wrong name is said before the work
+    with progress_bar("compare", quiet=quiet) as progress:
+        comparison = run(
+            editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, seed=seed,
+            scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
+        )  # fmt: skip
+    for sentence in comparison.notes:
+        say(sentence)
+    write_picture(comparison.sheet(columns), output, recipe=comparison.recipe(), force=force)
+    if each:
+        each.mkdir(parents=True, exist_ok=True)
+        for row in comparison.rows:
+            if row.result:
+                row.result.save(each / f"{row.method}.png", force=force)
+    _print(comparison, as_json)
+    say(f"{output}: {comparison.shared} network evaluations saved by sharing inversions")
+    if not any(row.result for row in comparison.rows):
+        raise RetouchError("no method succeeded; the reasons are in the table.")
+
+
+def _print(comparison: Comparison, as_json: bool) -> None:
+    if as_json:
+        for row in comparison.rows:
+            typer.echo(json.dumps(row.figures(), ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("method", "seconds", "evaluations", "CLIP score", "PSNR, dB", "SSIM", box=None, pad_edge=False)
+    if comparison.input_clip_score is not None:
+        table.add_row("(the input)", "", "", f"{comparison.input_clip_score:.1f}", "", "")
+    for row in comparison.rows:
+        if row.result is None:
+            table.add_row(row.method, f"failed: {row.error}")
+            continue
+        score = "" if row.clip_score is None else f"{row.clip_score:.1f}"
+        table.add_row(
+            row.method, f"{row.seconds:.1f}", str(row.evaluations), score, f"{row.psnr:.1f}", f"{row.ssim:.3f}"
+        )
+    Console().print(table)

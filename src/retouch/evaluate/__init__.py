@@ -1,0 +1,1 @@
+"""Measures of edits, and methods compared on one picture."""

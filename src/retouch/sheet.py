@@ -1,0 +1,53 @@
+"""Contact sheets: labelled pictures in rows, to be looked at side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP = 8
+
+
+def labelled(image: Image.Image, text: str, side: int = 192, lines: int = 2) -> Image.Image:
+    """A picture, its longer side scaled to ``side`` pixels, in a square tile with ``text`` below it."""
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    font = ImageFont.load_default(11)
+    tile = Image.new("RGB", (side, side + 6 + 14 * lines), "white")
+    tile.paste(image.resize(size, Image.Resampling.LANCZOS), ((side - size[0]) // 2, (side - size[1]) // 2))
+    draw = ImageDraw.Draw(tile)
+    for i, line in enumerate(_wrapped(text, draw, font, side - 4)[:lines]):
+        draw.text((2, side + 3 + 14 * i), line, fill="black", font=font)
+    return tile
+
+
+def _wrapped(
+    text: str, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int
+) -> list[str]:
+    lines = [""]
+    for paragraph in text.splitlines():
+        if lines[-1]:
+            lines.append("")
+        for word in paragraph.split():
+            if lines[-1] and draw.textlength(f"{lines[-1]} {word}", font) > width:
+                lines.append(word)
+            else:
+                lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Tiles of one size in rows on white."""
+    width, height = rows[0][0].size
+    columns = max(map(len, rows))
+    canvas = Image.new("RGB", (columns * (width + _GAP) - _GAP, len(rows) * (height + _GAP) - _GAP), "white")
+    for y, row in enumerate(rows):
+        for x, tile in enumerate(row):
+            canvas.paste(tile, (x * (width + _GAP), y * (height + _GAP)))
+    return canvas
+
+
+def in_rows(tiles: Sequence[Image.Image], columns: int) -> list[list[Image.Image]]:
+    """``tiles`` broken into rows of ``columns``."""
+    return [list(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
