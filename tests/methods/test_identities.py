@@ -195,18 +195,25 @@ def test_every_method_is_repeatable_and_leaves_the_model_alone(bench, case, name
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_processors_are_restored_after_an_interruption(bench, case, error):
+@pytest.mark.parametrize("name", list(methods()))
+def test_the_model_is_restored_after_an_interruption(bench, case, name, error):
     latents, source, target = case
-    own, calls = dict(bench.model.unet.attn_processors), []
+    unet = bench.model.unet
+    own, described, done = dict(unet.attn_processors), repr(unet), 0
+    last = methods()[name](num_inference_steps=6).steps() - 4
 
     def interrupt(steps):
-        calls.append(steps)
-        if len(calls) == 7:  # in the middle of the controlled half
+        nonlocal done
+        done += steps
+        if done >= last:  # in the middle of the controlled half
             raise error
 
     with pytest.raises(error):
-        bench.run("prox-npi", source, target, latents, steps=interrupt, num_inference_steps=5)
-    assert all(bench.model.unet.attn_processors[key] is value for key, value in own.items())
+        bench.run(name, source, target, latents, steps=interrupt, num_inference_steps=6)
+    assert all(unet.attn_processors[key] is value for key, value in own.items())
+    assert repr(unet) == described
+    assert not any(module._forward_hooks for module in unet.modules())
+    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in unet.parameters())
 
 
 def test_the_thresholds_are_the_papers():

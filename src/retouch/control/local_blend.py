@@ -73,4 +73,4 @@ class MaskBlend:
     def apply(self, target: Tensor, reference: Tensor) -> Tensor:
         """The target inside the mask, ``reference`` [1, C, h, w] (the source at the same noise level) outside."""
         mask = self.mask.to(target)
-        return reference + mask * (target - reference)
+        return torch.lerp(reference, target, mask)

@@ -1,0 +1,146 @@
+"""MasaCtrl's and Plug-and-Play's rules inside networks of every kind: which layers, from which row, at which steps."""
+
+import pytest
+import torch
+
+from retouch.attach import AttentionEdit, Moment, attached
+from retouch.branches import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
+from retouch.control.feature_injection import FeatureInjection
+from retouch.control.mutual_self_attention import MutualSelfAttention
+from tests.tiny import KINDS, tiny_backbone
+
+T = 10
+FOUR = [SOURCE, SOURCE_NULL, TARGET_NULL, TARGET]
+
+
+class Recorder(AttentionEdit):
+    """Keeps queries, keys and values by layer and row, as earlier edits left them."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def wants(self, layer):
+        return layer.kind == "self"
+
+    def change_qkv(self, layer, moment, query, key, value):
+        self.seen[layer.name] = {row: (query[i], key[i], value[i]) for i, row in enumerate(moment.rows)}
+        return query, key, value
+
+
+class Block:
+    """Keeps a block's output by row."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def change(self, output, moment):
+        self.seen = dict(zip(moment.rows, output, strict=True))
+        return output
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request, tmp_path_factory):
+    return tiny_backbone(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def evaluated(model, control, number, rows=FOUR):
+    recorder = Recorder()
+    blocks = list(control.block_edits(model))
+    watched = Block(blocks[0].name if blocks else "mid_block")
+    moment = Moment(Step(T - 1 - number, number, T, model.schedule(T)), rows)
+    latents = torch.randn(len(rows), 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    embeds = model.embed(["a cat", "", "", "a dog"][: len(rows)])
+    with attached(model, [*control.edits(model), recorder], moment, [*blocks, watched]), torch.no_grad():
+        model.predict_noise(latents, 500, embeds)
+    return recorder.seen, watched.seen
+
+
+def taken(seen, layer, row, source):
+    """Which of queries, keys and values ``row`` has from ``source``."""
+    return [torch.equal(mine, theirs) for mine, theirs in zip(seen[layer.name][row], seen[layer.name][source])]
+
+
+def test_keys_and_values_come_from_the_source_in_the_finest_decoder_levels_only(model):
+    seen, _ = evaluated(model, MutualSelfAttention(start_step=4), 4)
+    for layer in model.attention_layers(kind="self"):
+        shares = layer.place == "up" and layer.level < 2
+        assert taken(seen, layer, TARGET, SOURCE) == [False, shares, shares]
+        assert taken(seen, layer, TARGET_NULL, SOURCE_NULL) == [False, shares, shares]
+
+
+def test_these_are_stable_diffusions_layers_from_ten_up(model):
+    """The small networks have Stable Diffusion's 16 self-attention layers: 6 down, 1 in the middle, 9 up."""
+    layers = model.attention_layers(kind="self")
+    assert len(layers) == 16
+    (sharing,) = MutualSelfAttention().edits(model)
+    assert [layer.order for layer in layers if sharing.wants(layer)] == [10, 11, 12, 13, 14, 15]
+    (sharing,) = MutualSelfAttention(decoder_levels=1).edits(model)
+    assert [layer.order for layer in layers if sharing.wants(layer)] == [13, 14, 15]
+
+
+def test_nothing_is_shared_before_the_start(model):
+    seen, _ = evaluated(model, MutualSelfAttention(start_step=4), 3)
+    for layer in model.attention_layers(kind="self"):
+        assert taken(seen, layer, TARGET, SOURCE) == [False] * 3
+
+
+def test_a_source_at_guidance_one_serves_both_halves(model):
+    rows = [SOURCE, TARGET_NULL, TARGET]
+    seen, _ = evaluated(model, MutualSelfAttention(start_step=0), 0, rows)
+    finest = model.attention_layers(place="up", kind="self")[-1]
+    assert taken(seen, finest, TARGET, SOURCE) == taken(seen, finest, TARGET_NULL, SOURCE) == [False, True, True]
+
+
+def test_masked_queries_see_only_their_own_kind_of_keys(model):
+    mask = torch.zeros(1, 1, 8, 8)
+    mask[..., :4] = 1
+    control = MutualSelfAttention(start_step=0, mask=mask)
+    (sharing,) = control.edits(model)
+    finest = model.attention_layers(place="up", kind="self")[-1]
+    moment = Moment(Step(T - 1, 0, T, model.schedule(T)), FOUR)
+    allowed = sharing.allowed(finest, moment, 64, 64)
+    inside = mask.flatten().bool()
+    assert set(allowed) == {TARGET, TARGET_NULL}
+    assert torch.equal(allowed[TARGET], inside[:, None] == inside[None, :])
+    # and attention obeys: another value outside changes nothing inside
+    coarse = next(layer for layer in model.attention_layers(place="up", kind="self") if layer.level == 1)
+    assert sharing.allowed(coarse, moment, 16, 16)[TARGET].shape == (16, 16)
+
+
+def test_masked_attention_is_attention_to_the_allowed_keys_alone(model):
+    from retouch.attach import EditedAttention
+
+    layer = model.attention_layers(place="up", kind="self")[-1]
+    mask = torch.zeros(1, 1, 4, 4)
+    mask[..., :2] = 1
+    inside = mask.flatten().bool()
+    (sharing,) = MutualSelfAttention(start_step=0, mask=mask).edits(model)
+    moment = Moment(Step(T - 1, 0, T, model.schedule(T)), [SOURCE, TARGET])
+    query, key, value = torch.randn(3, 2, 2, 16, 4, generator=torch.Generator().manual_seed(0))
+
+    class Attention:
+        scale = 0.5
+
+    out = EditedAttention(layer, [sharing], moment)._attend(Attention, query, key, value)
+    for side in (inside, ~inside):
+        probs = (query[1][:, side] @ key[1][:, side].mT * 0.5).softmax(-1)
+        torch.testing.assert_close(out[1][:, side], probs @ value[1][:, side])
+
+
+def test_injection_starts_at_the_second_attention_of_the_first_attending_decoder_level(model):
+    seen, block = evaluated(model, FeatureInjection(), 0)
+    for layer in model.attention_layers(kind="self"):
+        injected = layer.place == "up" and layer.order >= 8  # Stable Diffusion: up_blocks.1.attentions.1 and on
+        for row in (TARGET, TARGET_NULL):
+            assert taken(seen, layer, row, SOURCE) == [injected, injected, False]
+    assert torch.equal(block[TARGET], block[SOURCE]) and torch.equal(block[TARGET_NULL], block[SOURCE])
+    assert not torch.equal(block[SOURCE_NULL], block[SOURCE])
+    assert model.first_attending_decoder_block(1).name == "up_blocks.1.resnets.1"
+
+
+@pytest.mark.parametrize(("number", "attention", "features"), [(4, True, True), (5, False, True), (8, False, False)])
+def test_injection_ends_after_its_share_of_the_steps(model, number, attention, features):
+    seen, block = evaluated(model, FeatureInjection(attention_share=0.5, feature_share=0.8), number)
+    finest = model.attention_layers(place="up", kind="self")[-1]
+    assert taken(seen, finest, TARGET, SOURCE)[:2] == [attention] * 2
+    assert torch.equal(block[TARGET], block[SOURCE]) == features
