@@ -245,3 +245,129 @@ def test_the_package_is_typed():
     import retouch
 
     assert (Path(retouch.__file__).parent / "py.typed").exists()
+
+
+FEW = ("--set", "num_inference_steps=5")
+
+
+def test_a_mask_keeps_the_rest_and_another_size_is_noted(painted, tmp_path):
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (0, 0, 64, 128))
+    mask.resize((64, 64)).save(tmp_path / "mask.png")
+    out = tmp_path / "o.png"
+    done = retouch(
+        "edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", out, "--mask", tmp_path / "mask.png", *FEW
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the mask is 64 x 64, the picture 128 x 128: the mask is stretched" in done.stderr
+    plain = tmp_path / "plain.png"
+    retouch("edit", painted / "cat.png", "--from", SOURCE, "--to", SOURCE, "-o", plain, *FEW)
+    masked, kept = (np.asarray(Image.open(path), float)[:, 88:] for path in (out, plain))
+    assert np.abs(masked - kept).mean() < 4  # the right side, but for the autoencoder and the seam
+    assert len(read_recipe(out)["mask"]) == 16
+
+
+def test_an_empty_mask_is_one_clear_line(painted, tmp_path):
+    Image.new("L", (128, 128)).save(tmp_path / "mask.png")
+    done = retouch(
+        "edit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "o.png", "--mask", tmp_path / "mask.png"
+    )
+    assert done.returncode == 2 and "marks nothing: paint white" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_parts_are_combined_by_name_and_the_recipe_says_so(painted, tmp_path):
+    out = tmp_path / "o.png"
+    done = retouch(
+        "edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", out, "--method", "prox-npi",
+        "--control", "masactrl", "--guidance", "proximal+guiders", "--set", "start_step=1", *FEW,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    recipe = read_recipe(out)
+    assert recipe["parts"] == {
+        "inversion": "negative-prompt",
+        "control": "mutual-self-attention",
+        "guidance": "proximal+guiders",
+    }
+    assert recipe["parameters"]["start_step"] == 1 and "preset" in recipe["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--method", "sdedit", "--control", "p2p"), "shares what a source branch sees, and the inversion 'noise'"),
+        (("--method", "masactrl", "--set", "num_inference_steps=3"), "start_step is 4, but there are only 3 steps"),
+        (("--inversion", "magic"), "there is no inversion 'magic'"),
+        (("--method", "plug-and-play", "--set", "feature_share=2"), "feature_share is 2.0, expected a number in 0..1"),
+        (("--method", "prox-npi", "--set", "quantile=1.5"), "quantile is 1.5, expected a number in 0..1"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_loaded(painted, tmp_path, options, says):
+    done = retouch("edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "o.png", *options)
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_a_missing_source_prompt_names_the_methods_that_do_without(painted, tmp_path):
+    done = retouch(
+        "edit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "o.png", "--model", "x", "--method", "null-text"
+    )
+    assert done.returncode == 2
+    assert "(masactrl, prox-masactrl, plug-and-play, sdedit do without)" in done.stderr
+
+
+def test_the_parts_are_listed_for_people_and_machines():
+    shown = retouch("methods", "--parts").stdout
+    assert all(name in shown for name in ("--inversion", "null-text", "feature-injection", "guiders", "quantile"))
+    listed = json.loads(retouch("methods", "--parts", "--json").stdout)
+    assert set(listed) == {"inversion", "control", "guidance"}
+    assert listed["inversion"][1]["parameters"][0]["name"] == "inner_steps"
+
+
+def test_compare_writes_a_sheet_and_a_table_and_shares_the_inversion(painted, tmp_path):
+    names = ["prox-npi", "masactrl", "plug-and-play", "ddib", "sdedit"]
+    done = retouch(
+        "compare", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "--methods", ",".join(names), "--json",
+        "-o", tmp_path / "sheet.png", "--each", tmp_path / "each", "--columns", 3, *FEW,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["method"] for row in rows] == names
+    assert [row["evaluations"] for row in rows] == [4 * 5, 4 * 5, 3 * 5, 5, 2 * 4]  # the first inverted for all
+    assert all(row["error"] == "" and row["seconds"] > 0 and -100 <= row["clip_score"] <= 100 for row in rows)
+    assert all(0 < row["psnr"] <= 100 and -1 <= row["ssim"] <= 1 for row in rows)
+    assert "15 network evaluations saved" in done.stderr
+    width, height = Image.open(tmp_path / "sheet.png").size
+    assert width == 3 * 200 - 8 and height > 2 * 192
+    recipes = read_recipe(tmp_path / "sheet.png")["compare"]
+    assert [recipe["method"] for recipe in recipes] == names
+    assert sorted(path.stem for path in (tmp_path / "each").iterdir()) == sorted(names)
+    alone = tmp_path / "alone.png"
+    retouch("edit", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", alone, "--method", "masactrl", *FEW)
+    assert np.array_equal(np.asarray(Image.open(alone)), np.asarray(Image.open(tmp_path / "each" / "masactrl.png")))
+
+
+def test_compare_goes_on_past_a_method_that_fails(painted, tmp_path):
+    done = retouch(
+        "compare", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "--methods", "ddib,masactrl,sdedit",
+        "-o", tmp_path / "sheet.png", "--set", "num_inference_steps=2", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    errors = [json.loads(line)["error"] for line in done.stdout.splitlines()]
+    assert errors[0] == errors[2] == "" and "nothing would be shared" in errors[1]
+    assert (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--methods", "ddim,dddib"), "there is no method 'dddib' (did you mean ddib?)"),
+        (("--methods", ","), "expected names separated by commas, or all"),
+        (("--methods", "ddim", "--set", "quantile=0.5"), "none of the methods ddim has a parameter 'quantile'"),
+        (("--methods", "ddim", "--clip", "/no/such"), "the CLIP model '/no/such' could not be loaded"),
+    ],
+)
+def test_compare_refuses_what_it_cannot_do_in_one_line(painted, tmp_path, options, says):
+    done = retouch("compare", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "s.png", *options)
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "s.png").exists()

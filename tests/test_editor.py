@@ -70,7 +70,7 @@ def test_progress_ends_at_its_total(editor):
         ({"target": 5}, BadPrompt, "expected text"),
         ({"target": "a blue \udcff cat"}, BadPrompt, "not text"),
         ({"source": "a red \udcff cat"}, BadPrompt, "not text"),
-        ({"source": ""}, BadPrompt, "needs a source prompt"),
+        ({"source": ""}, BadPrompt, "give a source prompt with --from"),
         ({"seed": 1.5}, BadParameter, "seed is 1.5"),
         ({"seed": -1}, BadParameter, "seed is -1"),
         ({"seed": 2**63}, BadParameter, "whole number"),

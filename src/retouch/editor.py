@@ -22,7 +22,7 @@ from retouch.errors import BadParameter, BadPrompt, RetouchError
 from retouch.inversion.ddim import Inversions
 from retouch.methods.composition import Composed
 from retouch.methods.method import Job, Method, Outcome
-from retouch.methods.registry import method_type
+from retouch.methods.registry import method_type, needs_source
 from retouch.parameters import parameters_of, with_settings
 from retouch.picture import (
     Fitted,
@@ -163,7 +163,7 @@ class Editor:
         else:
             chosen = method
         if source is None and chosen.needs_source:
-            raise BadPrompt(f"{chosen.name} needs a source prompt: say what the picture shows (sdedit does without).")
+            raise needs_source(chosen.name)
         if isinstance(image, Picture):
             picture = image
         else:

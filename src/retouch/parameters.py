@@ -119,6 +119,19 @@ def parameters_of(method: type[Any] | Any) -> tuple[Parameter, ...]:
     )
 
 
+def check_settings(method: type[Any], settings: Mapping[str, Any]) -> None:
+    """Checks the values of ``settings`` that the method has, each by itself.
+
+    Raises:
+        BadParameter: for a value outside its range.
+    """
+    for declared in parameters_of(method):
+        if declared.name in settings:
+            value = settings[declared.name]
+            text = isinstance(value, str) and declared.kind not in ("text", "choice")
+            declared.check(declared.read(value) if text else value)
+
+
 def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> Any:
     """A method with ``settings`` (values, or text from a command line) in place of its defaults.
 

@@ -102,7 +102,6 @@ def test_masked_queries_see_only_their_own_kind_of_keys(model):
     inside = mask.flatten().bool()
     assert set(allowed) == {TARGET, TARGET_NULL}
     assert torch.equal(allowed[TARGET], inside[:, None] == inside[None, :])
-    # and attention obeys: another value outside changes nothing inside
     coarse = next(layer for layer in model.attention_layers(place="up", kind="self") if layer.level == 1)
     assert sharing.allowed(coarse, moment, 16, 16)[TARGET].shape == (16, 16)
 
@@ -128,14 +127,18 @@ def test_masked_attention_is_attention_to_the_allowed_keys_alone(model):
 
 
 def test_injection_starts_at_the_second_attention_of_the_first_attending_decoder_level(model):
-    seen, block = evaluated(model, FeatureInjection(), 0)
+    seen, _ = evaluated(model, FeatureInjection(feature_share=0.0), 0)
     for layer in model.attention_layers(kind="self"):
         injected = layer.place == "up" and layer.order >= 8  # Stable Diffusion: up_blocks.1.attentions.1 and on
         for row in (TARGET, TARGET_NULL):
             assert taken(seen, layer, row, SOURCE) == [injected, injected, False]
+
+
+def test_the_residual_features_are_the_second_blocks_of_that_level(model):
+    _, block = evaluated(model, FeatureInjection(), 0)
+    assert model.first_attending_decoder_block(1).name == "up_blocks.1.resnets.1"
     assert torch.equal(block[TARGET], block[SOURCE]) and torch.equal(block[TARGET_NULL], block[SOURCE])
     assert not torch.equal(block[SOURCE_NULL], block[SOURCE])
-    assert model.first_attending_decoder_block(1).name == "up_blocks.1.resnets.1"
 
 
 @pytest.mark.parametrize(("number", "attention", "features"), [(4, True, True), (5, False, True), (8, False, False)])

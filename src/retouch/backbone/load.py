@@ -141,7 +141,7 @@ def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dty
         return {"variant": variant, "use_safetensors": True, "output_loading_info": True, "local_files_only": True}
 
     try:
-        with _quietly():
+        with quietly():
             config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
             unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how("unet")))
             vae_dtype = _vae_dtype(dtype, json.loads((folder / "vae" / "config.json").read_text()))
@@ -203,7 +203,7 @@ def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, 
             f"not be fetched ({type(error).__name__}): connect once, or give a diffusers folder."
         ) from error
     try:
-        with _quietly():
+        with quietly():
             pipeline: Any = StableDiffusionPipeline.from_single_file(
                 str(path), config=configs, torch_dtype=dtype, safety_checker=None, local_files_only=True
             )
@@ -259,7 +259,7 @@ def _assembled(
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Silences the libraries' warnings and progress bars while they load, and restores the caller's settings."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging as transformers_logging

@@ -51,11 +51,12 @@ def compare(
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
     from retouch.evaluate.clip_score import ClipScorer
-    from retouch.evaluate.compare import chosen_methods
+    from retouch.evaluate.compare import chosen_methods, own_settings
     from retouch.evaluate.compare import compare as run
     from retouch.parameters import settings_from_text
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
+    own_settings(names, given)  # refused before anything is loaded
     if each:
         check_outputs([each / f"{name}.png" for name in names] if each.is_dir() else (), force)
 

@@ -44,7 +44,7 @@ def edit(
     if not target.strip():
         raise BadPrompt("--to is empty: say what the picture should show.")
 
-    from retouch.methods.registry import method_named
+    from retouch.methods.registry import method_named, needs_source
     from retouch.parameters import settings_from_text
 
     given = settings_from_text(settings or [])
@@ -56,9 +56,7 @@ def edit(
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
     if model != "diorama" and chosen.needs_source and not source.strip():
-        raise BadPrompt(
-            f"{chosen.name} needs to know what the picture shows: give it with --from (sdedit does without)."
-        )
+        raise needs_source(chosen.name)
 
     from retouch.editor import Editor
 

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.backbone.load import EMBEDDED, EMBEDDED_FOLDER
+from retouch.backbone.load import EMBEDDED, EMBEDDED_FOLDER, quietly
 from retouch.errors import BadModel
 
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's
@@ -47,7 +47,8 @@ class ClipScorer:
                 place = snapshot_download(
                     str(place), allow_patterns=["*.json", "*.txt", "model*.safetensors"], ignore_patterns=["*fp16*"]
                 )
-            model = CLIPModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True).eval()
+            with quietly():
+                model = CLIPModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True).eval()
             tokenizer = CLIPTokenizer.from_pretrained(place)
             path = Path(place) / "preprocessor_config.json"
             preprocessing = json.loads(path.read_text()) if path.exists() else {}

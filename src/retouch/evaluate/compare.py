@@ -16,8 +16,8 @@ from retouch.errors import BadParameter, RetouchError
 from retouch.evaluate.clip_score import ClipScorer
 from retouch.evaluate.preservation import psnr, ssim
 from retouch.inversion.ddim import Inversions
-from retouch.methods.registry import method_named, methods
-from retouch.parameters import parameters_of
+from retouch.methods.registry import method_type, methods
+from retouch.parameters import check_settings, parameters_of
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 
@@ -115,12 +115,7 @@ def compare(
         BadPicture: when picture or mask cannot be read.
     """
     given = dict(settings or {})
-    own = {name: _own_settings(name, given) for name in methods}
-    unused = set(given) - {key for values in own.values() for key in values}
-    if unused:
-        raise BadParameter(f"none of the methods {', '.join(methods)} has a parameter {sorted(unused)[0]!r}.")
-    for name in methods:
-        method_named(name, own[name])  # a value outside its range is refused before anything is computed
+    own = own_settings(methods, given)
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
     plane = None if mask is None else read_mask(mask)
@@ -171,13 +166,26 @@ def chosen_methods(text: str) -> list[str]:
     if not names:
         raise BadParameter(f"--methods is {text!r}, expected names separated by commas, or all.")
     for name in names:
-        method_named(name)
+        method_type(name)
     return names
 
 
-def _own_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    known = {p.name for p in parameters_of(type(method_named(name)))}
-    return {key: value for key, value in settings.items() if key in known}
+def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """For every method those of ``settings`` that it has.
+
+    Raises:
+        BadParameter: for a setting that none has, or a value outside its range.
+    """
+    own = {}
+    for name in names:
+        kind = method_type(name)
+        check_settings(kind, settings)
+        known = {p.name for p in parameters_of(kind)}
+        own[name] = {key: value for key, value in settings.items() if key in known}
+    unused = set(settings) - {key for values in own.values() for key in values}
+    if unused:
+        raise BadParameter(f"none of the methods {', '.join(names)} has a parameter {sorted(unused)[0]!r}.")
+    return own
 
 
 def _steps(editor: Editor, name: str, source: str | None, target: str, settings: Mapping[str, Any]) -> int:

@@ -77,7 +77,5 @@ def source_of(job: Job, method: str) -> str:
         BadPrompt: when there is none.
     """
     if not job.source:
-        raise BadPrompt(
-            f"{method} needs to know what the picture shows: give a source prompt with --from (sdedit does without)."
-        )
+        raise BadPrompt(f"{method} needs to know what the picture shows: give a source prompt.")
     return job.source

@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from retouch.errors import BadParameter
+from retouch.errors import BadParameter, BadPrompt
 from retouch.methods.composition import Composed, composed
 from retouch.methods.method import Method
 from retouch.parameters import with_settings
@@ -44,6 +44,14 @@ def methods() -> Mapping[str, type[Method]]:
         except Exception as error:  # another package's fault must not take our own methods away
             warnings.warn(f"the method {point.name!r} of {point.value} could not be loaded: {error!r}", stacklevel=2)
     return found
+
+
+def needs_source(name: str) -> BadPrompt:
+    """The error for a missing source prompt; it says which methods do without."""
+    without = ", ".join(other for other, kind in methods().items() if not kind.needs_source)
+    return BadPrompt(
+        f"{name} needs to know what the picture shows: give a source prompt with --from ({without} do without)."
+    )
 
 
 def method_named(
