@@ -1,7 +1,8 @@
 """`make bench`: what every method costs with the embedded model, against the bare network evaluations it needs.
 
 Each method runs in a process of its own, so that its peak memory is its own. The bare time is the same network
-evaluated on the same batch shapes, alternating with the edits, so that both see the same machine.
+evaluated on the same batch shapes, with a backward pass where the edit had one, alternating with the edits, so that
+both see the same machine.
 """
 
 import argparse
@@ -37,33 +38,47 @@ def measure(name: str, model: str, repeats: int) -> dict:
     backbone, shapes, predict = editor.model, [], editor.model.predict_noise
 
     def recorded(latents, timestep, prompt_embeds):
-        shapes.append((tuple(latents.shape), tuple(prompt_embeds.shape), timestep))
+        wanted = (
+            torch.is_grad_enabled() and latents.requires_grad,
+            torch.is_grad_enabled() and prompt_embeds.requires_grad,
+        )
+        shapes.append((tuple(latents.shape), tuple(prompt_embeds.shape), timestep, wanted))
         return predict(latents, timestep, prompt_embeds)
 
     backbone.predict_noise = recorded
     editor.edit(picture, source=SOURCE, target=TARGET, method=name, **SETTINGS)  # warms up, and records the shapes
     backbone.predict_noise = predict
-    inputs = [(torch.randn(z), t, torch.randn(c)) for z, c, t in shapes]
+    inputs = [
+        (torch.randn(z, requires_grad=wanted[0]), t, torch.randn(c, requires_grad=wanted[1]), any(wanted))
+        for z, c, t, wanted in shapes
+    ]
 
     def bare() -> float:
         start = time.perf_counter()
-        with torch.no_grad():
-            for latents, timestep, embeds in inputs:
-                backbone.unet(latents, timestep, encoder_hidden_states=embeds, return_dict=False)
+        for latents, timestep, embeds, backward in inputs:
+            with torch.set_grad_enabled(backward):
+                out = backbone.unet(latents, timestep, encoder_hidden_states=embeds, return_dict=False)[0]
+                if backward:
+                    out.sum().backward()
         return time.perf_counter() - start
 
+    processor = []
+
     def edit() -> float:
-        start = time.perf_counter()
+        start, spent = time.perf_counter(), time.process_time()
         editor.edit(picture, source=SOURCE, target=TARGET, method=name, **SETTINGS)
+        processor.append(time.process_time() - spent)
         return time.perf_counter() - start
 
     pairs = [(edit(), bare()) for _ in range(repeats)]
     seconds, network = (statistics.median(values) for values in zip(*pairs, strict=True))
     return {
         "method": name,
-        "evaluations": sum(z[0] for z, _, _ in shapes),
+        "evaluations": sum(z[0] for z, _, _, _ in shapes),
+        "with_backward": sum(z[0] for z, _, _, wanted in shapes if any(wanted)),
         "batches": len(shapes),
         "seconds": round(seconds, 2),
+        "processor_seconds": round(statistics.median(processor), 2),
         "bare_seconds": round(network, 2),
         "ratio": round(statistics.median(a / b for a, b in pairs), 2),
         "loading_seconds": round(loading, 2),

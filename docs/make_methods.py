@@ -2,8 +2,20 @@
 
 from pathlib import Path
 
+from retouch.methods.composition import parts
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
+
+
+def table(owner: type) -> list[str]:
+    """The parameters of a method or of a part."""
+    lines = ["| parameter | default | range | meaning |", "|---|---|---|---|"]
+    for p in parameters_of(owner):
+        default = "none" if p.default in (None, "") else p.default
+        allowed = p.range().replace("|", "\\|")
+        meaning = p.help.replace("|", "\\|") + (f" ({p.source})" if p.source else "")
+        lines.append(f"| `{p.name}` | {default} | {f'{allowed} {p.unit}'.strip()} | {meaning} |")
+    return lines
 
 
 def page() -> str:
@@ -12,26 +24,50 @@ def page() -> str:
         "# Methods",
         "",
         "Made by `python docs/make_methods.py` from the declarations in `src/retouch/methods`. N is the number of",
-        "network evaluations (rows of a batch) of one edit with the default settings; it is counted in a test.",
+        "network evaluations (rows of a batch) of one edit with the default settings; it is counted in a test. Where",
+        "a fit may end early it is the most there can be.",
         "",
-        "| method | good for | N | source prompt | paper |",
-        "|---|---|---|---|---|",
+        "| method | good for | N | source prompt | inversion | control | guidance | paper |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, method in methods().items():
         needs = "needed" if method.needs_source else "not needed"
+        made_of = " | ".join(method.parts.values())
         lines.append(
-            f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {method.paper} |"
+            f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {made_of} "
+            f"| {method.paper} |"
         )
+    lines += [
+        "",
+        "Each of the last columns but one can be exchanged: [composition.md](composition.md).",
+    ]
     for name, method in methods().items():
-        lines += ["", f"## {name}", "", f"{method.title}: {method.good_for}.", ""]
-        lines += ["| parameter | default | range | meaning |", "|---|---|---|---|"]
-        for p in parameters_of(method):
-            default = "none" if p.default in (None, "") else p.default
-            allowed = p.range().replace("|", "\\|")
-            meaning = p.help.replace("|", "\\|") + (f" ({p.source})" if p.source else "")
-            lines.append(f"| `{p.name}` | {default} | {f'{allowed} {p.unit}'.strip()} | {meaning} |")
+        lines += ["", f"## {name}", "", f"{method.title}: {method.good_for}.", "", *table(method)]
     return "\n".join(lines) + "\n"
 
 
+def composition() -> str:
+    """The parts that methods are made of, in Markdown: the end of docs/composition.md."""
+    lines = []
+    for axis, choices in parts().items():
+        lines += ["", f"## --{axis}"]
+        for name, part in choices.items():
+            lines += ["", f"**`{name}`**: {part.summary}."]
+            if parameters_of(part):
+                lines += ["", *table(part)]
+    return "\n".join(lines) + "\n"
+
+
+MARK = "<!-- from here on made by docs/make_methods.py -->\n"
+
+
+def with_parts(text: str) -> str:
+    """docs/composition.md with its end made anew."""
+    return text[: text.index(MARK) + len(MARK)] + composition()
+
+
 if __name__ == "__main__":
-    (Path(__file__).parent / "methods.md").write_text(page())
+    folder = Path(__file__).parent
+    (folder / "methods.md").write_text(page())
+    composed = folder / "composition.md"
+    composed.write_text(with_parts(composed.read_text()))

@@ -16,6 +16,14 @@ def test_the_methods_page_is_current():
     assert (ROOT / "docs" / "methods.md").read_text() == module.page(), "run: python docs/make_methods.py"
 
 
+def test_the_composition_page_is_current():
+    spec = importlib.util.spec_from_file_location("make_methods", ROOT / "docs" / "make_methods.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (ROOT / "docs" / "composition.md").read_text()
+    assert text == module.with_parts(text), "run: python docs/make_methods.py"
+
+
 def test_links_and_pictures_in_the_pages_exist():
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)|<img src=\"([^\"]+)\"", page.read_text()):
