@@ -4,11 +4,13 @@ from pathlib import Path
 
 from retouch import Editor, list_methods
 from retouch.diorama import paint, scene_for
+from retouch.diorama.pairs import edit_pair
 from retouch.inversion.ddim import Inversions
 from retouch.picture import write_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 
 FOLDER = Path(__file__).parent / "pictures"
+KINDS, FIRST_HELD_OUT = ("colour", "subject", "place", "style", "accessory", "pose"), 1000
 
 EDITS = (
     (3, "a red cat sitting on a beach", "a blue cat sitting on a beach"),
@@ -42,6 +44,24 @@ def main() -> None:
         contact_sheet(in_rows(row, 7)),
         FOLDER / "methods.png",
         recipe={"source": source, "target": target, "seed": seed},
+        force=True,
+    )
+
+    tiles, recipes = [], []
+    for kind in KINDS:
+        pair, kept = edit_pair(kind, FIRST_HELD_OUT), Inversions()
+        tiles.append(labelled(pair.picture, f"input\n{pair.source_prompt}", 144, lines=4))
+        for name in list_methods():
+            result = editor.edit(
+                pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=name, inversions=kept
+            )
+            tiles.append(labelled(result.image, name, 144, lines=4))
+            recipes.append(result.recipe)
+        tiles.append(labelled(pair.truth, f"truth\n{pair.target_prompt}", 144, lines=4))
+    write_picture(
+        contact_sheet(in_rows(tiles, len(list_methods()) + 2)),
+        FOLDER / "kinds.png",
+        recipe={"edits": recipes},
         force=True,
     )
 

@@ -158,7 +158,7 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
             i -= 1
         else:
             i, j = i - 1, j - 1
-            if a[i] == b[j]:  # a mismatch on the best path: the target's token is new
+            if a[i] == b[j]:  # otherwise a mismatch on the best path: the target's token is new
                 mapping[i, j] = shared[j] = 1
     for j in range(len(b), target.length):  # padding corresponds to padding
         mapping[min(len(a) + j - len(b), source.length - 1), j] = shared[j] = 1

@@ -91,11 +91,11 @@ def _device(wanted: str | torch.device | None) -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(wanted)
-        if device.type not in ("cpu", "cuda", "mps", "xpu"):
-            raise NotImplementedError  # places such as "meta", where nothing is computed
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.") from error
+    if device.type not in ("cpu", "cuda", "mps", "xpu"):  # "meta" and such, where nothing is computed
+        raise BadParameter(f"the device {str(wanted)!r} computes nothing: give cpu, cuda or mps.")
     return device
 
 
