@@ -364,6 +364,7 @@ def test_compare_goes_on_past_a_method_that_fails(painted, tmp_path):
         (("--methods", "ddim,dddib"), "there is no method 'dddib' (did you mean ddib?)"),
         (("--methods", ","), "expected names separated by commas, or all"),
         (("--methods", "ddim", "--set", "quantile=0.5"), "none of the methods ddim has a parameter 'quantile'"),
+        (("--methods", "ddim", "--each", __file__), "which is a file: name a folder"),
         (("--methods", "ddim", "--clip", "/no/such"), "the CLIP model '/no/such' could not be loaded"),
     ],
 )

@@ -7,7 +7,7 @@ from retouch.backbone.schedule import Schedule
 from retouch.guidance.proximal import edit_mask, proximal, threshold_of
 from retouch.inversion.ddim import ddim_inversion
 from retouch.methods.registry import methods
-from retouch.parameters import parameters_of
+from tests.small import short
 
 T = 12
 
@@ -169,9 +169,7 @@ def test_local_blend_keeps_the_source_outside_its_mask(bench, case):
 @pytest.mark.parametrize("name", list(methods()))
 def test_every_method_costs_what_it_declares(bench, case, name):
     latents, source, target = case
-    settings, counted = {"num_inference_steps": 5}, []
-    if "early_stop" in {p.name for p in parameters_of(methods()[name])}:
-        settings |= {"early_stop": 0.0, "inner_steps": 2}  # a fit that ends early costs less than declared
+    settings, counted = short(name, 5), []
     method = methods()[name](**settings)
     before = bench.model.evaluations
     bench.run(name, source, target, latents, steps=counted.append, **settings)
@@ -185,7 +183,7 @@ def test_every_method_is_repeatable_and_leaves_the_model_alone(bench, case, name
     unet = bench.model.unet
     processors, described = dict(unet.attn_processors), repr(unet)
     weights = {key: value.clone() for key, value in unet.state_dict().items()}
-    one, two = (bench.run(name, source, target, latents, seed=4, num_inference_steps=6).target for _ in range(2))
+    one, two = (bench.run(name, source, target, latents, seed=4, **short(name, 6)).target for _ in range(2))
     assert torch.equal(one, two)
     assert torch.isfinite(one).all()
     assert all(unet.attn_processors[key] is value for key, value in processors.items())
@@ -200,7 +198,7 @@ def test_the_model_is_restored_after_an_interruption(bench, case, name, error):
     latents, source, target = case
     unet = bench.model.unet
     own, described, done = dict(unet.attn_processors), repr(unet), 0
-    last = methods()[name](num_inference_steps=6).steps() - 4
+    last = methods()[name](**short(name, 6)).steps() - 4
 
     def interrupt(steps):
         nonlocal done
@@ -209,7 +207,7 @@ def test_the_model_is_restored_after_an_interruption(bench, case, name, error):
             raise error
 
     with pytest.raises(error):
-        bench.run(name, source, target, latents, steps=interrupt, num_inference_steps=6)
+        bench.run(name, source, target, latents, steps=interrupt, **short(name, 6))
     assert all(unet.attn_processors[key] is value for key, value in own.items())
     assert repr(unet) == described
     assert not any(module._forward_hooks for module in unet.modules())

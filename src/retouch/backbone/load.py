@@ -89,13 +89,17 @@ def load(
 def _device(wanted: str | torch.device | None) -> torch.device:
     if wanted is None:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    refusal = BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.")
     try:
         device = torch.device(wanted)
+    except RuntimeError as error:
+        raise refusal from error
+    if device.type not in ("cpu", "cuda", "mps", "xpu"):  # others compute nothing, or need packages of their own
+        raise refusal
+    try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.") from error
-    if device.type not in ("cpu", "cuda", "mps", "xpu"):  # "meta" and such, where nothing is computed
-        raise BadParameter(f"the device {str(wanted)!r} computes nothing: give cpu, cuda or mps.")
+        raise refusal from error
     return device
 
 

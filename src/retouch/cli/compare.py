@@ -57,6 +57,8 @@ def compare(
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
     own_settings(names, given)  # refused before anything is loaded
+    if each and each.exists() and not each.is_dir():
+        raise BadParameter(f"--each is {str(each)!r}, which is a file: name a folder.")
     if each:
         check_outputs([each / f"{name}.png" for name in names] if each.is_dir() else (), force)
 

@@ -1,0 +1,11 @@
+"""Settings that keep the methods that fit every picture short; what is tested does not depend on them."""
+
+from retouch.methods.registry import methods
+from retouch.parameters import parameters_of
+
+
+def short(name, steps):
+    """``steps`` steps, and one inner step that never ends early where a method fits."""
+    known = {p.name for p in parameters_of(methods()[name])}
+    fitting = {"inner_steps": 1, "early_stop": 0.0} if "inner_steps" in known else {}
+    return {"num_inference_steps": steps, **fitting}
