@@ -1,5 +1,6 @@
 """Makes every picture in the README and the docs with the embedded model: `make pictures`."""
 
+import sys
 from pathlib import Path
 
 from retouch import Editor, list_methods
@@ -21,10 +22,8 @@ EDITS = (
 )
 
 
-def main() -> None:
-    """Makes them."""
-    FOLDER.mkdir(exist_ok=True)
-    editor = Editor.from_pretrained("diorama")
+def edits(editor: Editor) -> None:
+    """Five edits by the default method."""
     top, bottom, recipes = [], [], []
     for seed, source, target in EDITS:
         picture = paint(scene_for(source, seed))[0]
@@ -34,19 +33,21 @@ def main() -> None:
         recipes.append(result.recipe)
     write_picture(contact_sheet([top, bottom]), FOLDER / "edits.png", recipe={"edits": recipes}, force=True)
 
+
+def by_every_method(editor: Editor) -> None:
+    """One edit by every method."""
     seed, source, target = EDITS[1]
     picture, kept = paint(scene_for(source, seed))[0], Inversions()
     row = [labelled(picture, "input", lines=1)]
     for name in list_methods():
         result = editor.edit(picture, source=source, target=target, method=name, inversions=kept)
         row.append(labelled(result.image, name, lines=1))
-    write_picture(
-        contact_sheet(in_rows(row, 7)),
-        FOLDER / "methods.png",
-        recipe={"source": source, "target": target, "seed": seed},
-        force=True,
-    )
+    recipe = {"source": source, "target": target, "seed": seed}
+    write_picture(contact_sheet(in_rows(row, 7)), FOLDER / "methods.png", recipe=recipe, force=True)
 
+
+def kinds(editor: Editor) -> None:
+    """The first held-out pair of every edit kind by every method: nothing selected."""
     tiles, recipes = [], []
     for kind in KINDS:
         pair, kept = edit_pair(kind, FIRST_HELD_OUT), Inversions()
@@ -58,13 +59,12 @@ def main() -> None:
             tiles.append(labelled(result.image, name, 144, lines=4))
             recipes.append(result.recipe)
         tiles.append(labelled(pair.truth, f"truth\n{pair.target_prompt}", 144, lines=4))
-    write_picture(
-        contact_sheet(in_rows(tiles, len(list_methods()) + 2)),
-        FOLDER / "kinds.png",
-        recipe={"edits": recipes},
-        force=True,
-    )
+    sheet = contact_sheet(in_rows(tiles, len(list_methods()) + 2))
+    write_picture(sheet, FOLDER / "kinds.jpg", recipe={"edits": recipes}, force=True)
 
+
+def world(editor: Editor) -> None:
+    """Scenes of the painted world."""
     captions = (
         "a red cat sitting on a beach",
         "a blue dog jumping in a forest",
@@ -79,6 +79,17 @@ def main() -> None:
     write_picture(
         contact_sheet([tiles[:4], tiles[4:]]), FOLDER / "world.png", recipe={"captions": captions}, force=True
     )
+
+
+SHEETS = {"edits": edits, "methods": by_every_method, "kinds": kinds, "world": world}
+
+
+def main() -> None:
+    """Makes them all, or those that are named."""
+    FOLDER.mkdir(exist_ok=True)
+    editor = Editor.from_pretrained("diorama")
+    for name in sys.argv[1:] or SHEETS:
+        SHEETS[name](editor)
 
 
 if __name__ == "__main__":
