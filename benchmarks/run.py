@@ -107,17 +107,6 @@ def main() -> None:
     from retouch.methods.registry import methods
 
     names = options.methods.split(",") if options.methods else list(methods())
-    rows = []
-    print(f"{'method':18}{'evaluations':>12}{'seconds':>9}{'bare':>8}{'ratio':>7}{'loading':>9}{'peak MiB':>10}")
-    for name in names:
-        command = [sys.executable, __file__, "--one", name, "--model", options.model, "--repeats", str(options.repeats)]
-        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        rows.append(row)
-        print(
-            f"{name:18}{row['evaluations']:12}{row['seconds']:9.2f}{row['bare_seconds']:8.2f}{row['ratio']:7.2f}"
-            f"{row['loading_seconds']:9.2f}{row['peak_mib']:10}",
-            flush=True,
-        )
     import torch
 
     machine = {
@@ -125,9 +114,21 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
-    options.output.write_text(
-        json.dumps({"date": str(date.today()), "model": options.model, **machine, "methods": rows}, indent=1)
-    )
+    print(f"{'method':18}{'evaluations':>12}{'seconds':>9}{'bare':>8}{'ratio':>7}{'loading':>9}{'peak MiB':>10}")
+    for name in names:
+        command = [sys.executable, __file__, "--one", name, "--model", options.model, "--repeats", str(options.repeats)]
+        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+        print(
+            f"{name:18}{row['evaluations']:12}{row['seconds']:9.2f}{row['bare_seconds']:8.2f}{row['ratio']:7.2f}"
+            f"{row['loading_seconds']:9.2f}{row['peak_mib']:10}",
+            flush=True,
+        )
+        # written after every method; the rows of methods that were not asked for stay
+        known = json.loads(options.output.read_text())["methods"] if options.output.exists() else []
+        found = {row["method"]: row for row in (*known, row)}
+        rows = [found[method] for method in methods() if method in found]
+        figures = {"date": str(date.today()), "model": options.model, **machine, "methods": rows}
+        options.output.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":
