@@ -58,19 +58,3 @@ class LocalBlend:
             region = torch.maximum(region, functional.interpolate(inside, (h, w), mode="nearest"))
         self.mask = region
         return {**state, "target": source + region * (target - source)}
-
-
-@dataclass(frozen=True)
-class MaskBlend:
-    """z_tgt ← z_ref + M (z_tgt − z_ref) with a mask given by the user, after every step.
-
-    Attributes:
-        mask: [1, 1, h, w] at the latents' size, 1 where the picture may change, 0 where it is kept, soft between.
-    """
-
-    mask: Tensor
-
-    def apply(self, target: Tensor, reference: Tensor) -> Tensor:
-        """The target inside the mask, ``reference`` [1, C, h, w] (the source at the same noise level) outside."""
-        mask = self.mask.to(target)
-        return torch.lerp(reference, target, mask)

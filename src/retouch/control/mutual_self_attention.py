@@ -37,6 +37,7 @@ class MutualSelfAttention:
         source_words, target_words: token positions of the object's words in each prompt; none for the plain variant.
         threshold: of the normalised maps, 0..1.
         mask: [1, 1, h, w] at the latents' size, the object in both branches, in place of the words.
+        size: (h, w) of the latents, to lay the words' maps out; needed with words only.
     """
 
     reads_source_null = True
@@ -50,10 +51,11 @@ class MutualSelfAttention:
         target_words: Sequence[int] = (),
         threshold: float = 0.1,
         mask: Tensor | None = None,
+        size: tuple[int, int] = (0, 0),
     ) -> None:
         self.start_step, self.decoder_levels, self.threshold, self.mask = start_step, decoder_levels, threshold, mask
         self.maps = WordMaps({SOURCE: source_words, TARGET: target_words}) if source_words and target_words else None
-        self._size = (0, 0)
+        self.size = size if mask is None else (mask.shape[-2], mask.shape[-1])
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The sharing, and the reading of the words' maps where masks come from words."""
@@ -67,20 +69,19 @@ class MutualSelfAttention:
 
     def after_step(self, state: State, step: Step) -> State:
         """The state as it is."""
-        self._size = (state["target"].shape[-2], state["target"].shape[-1])
         return state
 
     def inside(self, row: Row, cells: int) -> Tensor | None:
         """Which of a layer's ``cells`` [cells] show the object of ``row``'s branch (bool); None without masks."""
         heat = self.mask
-        if heat is None and self.maps is not None and self._size[0]:
-            heat = self.maps.picture(row, *self._size)
+        if heat is None and self.maps is not None:
+            heat = self.maps.picture(row, *self.size)
             if heat is not None:
                 heat = (heat - heat.min()) / (heat.max() - heat.min()).clamp(min=1e-12)
         if heat is None:
             return None
         limit = self.threshold if self.mask is None else 0.5
-        h, w = self._size if self.mask is None else self.mask.shape[-2:]
+        h, w = self.size
         factor = round((h * w / cells) ** 0.5)
         size = (-(-h // factor), -(-w // factor))
         return functional.interpolate(heat.float(), size, mode="nearest").flatten() > limit

@@ -63,6 +63,7 @@ class GuideAndRescale:
         guided_share: share of the steps, from the first, that are guided, 0..1.
         low, high: r_low, r_up.
         controlled: whether a control changes the target's prediction, which the energies then do not see.
+        gradient_checkpointing: whether the backward pass recomputes the network's activations.
         ratios: clip(r) of the guided steps so far that had a gradient.
     """
 

@@ -1,12 +1,17 @@
-"""The inner loop of null-text and prompt-tuning inversion: a few Adam steps on one embedding at one timestep."""
+"""A fit per timestep, as null-text and prompt-tuning inversion make it: a few Adam steps on one embedding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from retouch.inversion.trajectory import Progress
+
+Lead = Callable[[Tensor], Tensor]
+"""The latents [1, C, h, w] one step down under an embedding [1, tokens, dim]."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,55 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedTexts:
+    """What the fits leave, each by schedule index.
+
+    Attributes:
+        embeds: T embeddings [1, tokens, dim].
+        path: T + 1 latents: where sampling under these embeddings passes, from ``path[T]`` = z*_T down to ``path[0]``.
+        losses: T pairs: the loss at the start of each timestep's fit, and at its end.
+    """
+
+    embeds: Sequence[Tensor]
+    path: Sequence[Tensor]
+    losses: Sequence[tuple[float, float]]
+
+
+def fit_along(
+    latents: Sequence[Tensor],
+    start: Tensor,
+    lead_from: Callable[[Tensor, int], Lead],
+    fit: Fit,
+    progress: Progress | None = None,
+) -> FittedTexts:
+    """Fits one embedding per timestep, from the noisiest down, so that sampling follows z*.
+
+    At each t, from the current z̄_t: min over the embedding of mean((z*_{t-1} − lead)²), warm-started from the one
+    above; z̄_{t-1} is where the optimum leads.
+
+    Args:
+        latents: z*_0 … z*_T.
+        start: the first timestep's start, [1, tokens, dim].
+        lead_from: given z̄_t and its schedule index, where an embedding leads from there.
+    """
+    total, current, embeds = len(latents) - 1, latents[-1], start
+    path, fitted, losses = [current], list[Tensor](), list[tuple[float, float]]()
+    for number in range(total):
+        index = total - 1 - number
+        learning_rate = fit.learning_rate * (1 - number / (2 * total))
+        enough = fit.tolerance * (1 + 2 * number)
+        found = _minimised(embeds, latents[index], lead_from(current, index), fit.inner_steps, learning_rate, enough)
+        embeds, current = found.embeds, found.latents
+        path.append(current)
+        fitted.append(embeds)
+        losses.append((found.first_loss, found.loss))
+        if progress:
+            progress(1)
+    return FittedTexts(fitted[::-1], path[::-1], losses[::-1])
+
+
+@dataclass(frozen=True)
+class _Minimum:
     """The best embedding [1, tokens, dim], the latents it leads to, and its loss beside that of the start."""
 
     embeds: Tensor
@@ -35,33 +88,26 @@ class Fitted:
     loss: float
 
 
-def fit_embedding(
-    start: Tensor, target: Tensor, lead: Callable[[Tensor], Tensor], fit: Fit, number: int, total: int
-) -> Fitted:
+def _minimised(
+    start: Tensor, target: Tensor, lead: Lead, inner_steps: int, learning_rate: float, enough: float
+) -> _Minimum:
     """Minimises mean((target − lead(embeds))²) over ``embeds`` from ``start``.
 
     Of all embeddings that were tried the best is kept, so the loss never grows; what it leads to has been evaluated
     then and need not be again. ``inner_steps + 1`` evaluations at most, each but the last with a backward pass.
-
-    Args:
-        start: [1, tokens, dim].
-        target: z*_{t-1}, [1, C, h, w].
-        lead: the latents one step down under an embedding.
-        number, total: which timestep this is, from 0, and how many there are.
     """
     embeds = start.detach().clone().requires_grad_()
-    optimiser = torch.optim.Adam([embeds], lr=fit.learning_rate * (1 - number / (2 * total)))
-    enough = fit.tolerance * (1 + 2 * number)
-    best: Fitted | None = None
-    for attempt in range(fit.inner_steps + 1):
-        last = attempt == fit.inner_steps
+    optimiser = torch.optim.Adam([embeds], lr=learning_rate)
+    best: _Minimum | None = None
+    for attempt in range(inner_steps + 1):
+        last = attempt == inner_steps
         with torch.set_grad_enabled(not last):
             latents = lead(embeds)
             loss = torch.nn.functional.mse_loss(latents, target)
         value = float(loss.detach())
         if best is None or value < best.loss:
             first = value if best is None else best.first_loss
-            best = Fitted(embeds.detach().clone(), latents.detach(), first, value)
+            best = _Minimum(embeds.detach().clone(), latents.detach(), first, value)
         if last or value < enough:
             break
         optimiser.zero_grad()

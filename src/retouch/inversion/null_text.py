@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from retouch.backbone.model import Backbone
 from retouch.backbone.schedule import Schedule
-from retouch.inversion.fitting import Fit, fit_embedding
+from retouch.inversion.fitting import Fit, FittedTexts, Lead, fit_along
 from retouch.inversion.trajectory import Progress
-
-
-@dataclass(frozen=True)
-class FittedTexts:
-    """What a per-timestep fit leaves, each by schedule index.
-
-    Attributes:
-        embeds: T embeddings [1, tokens, dim].
-        path: T + 1 latents: where sampling under these embeddings passes, from ``path[T]`` = z*_T down to ``path[0]``.
-        losses: T pairs: the loss at the start of each timestep's fit, and at its end.
-    """
-
-    embeds: Sequence[Tensor]
-    path: Sequence[Tensor]
-    losses: Sequence[tuple[float, float]]
 
 
 @torch.no_grad()
@@ -51,23 +35,15 @@ def null_text_inversion(
         null_embeds: the empty prompt's, the first start.
         guidance_scale: w under which the picture will be edited; at 1 the null text has no effect.
     """
-    current, null = latents[-1], null_embeds
-    path, nulls, losses = [current], list[Tensor](), list[tuple[float, float]]()
-    for index in reversed(range(len(latents) - 1)):
-        timestep, here = schedule.timesteps[index], current
+
+    def lead_from(here: Tensor, index: int) -> Lead:
+        timestep = schedule.timesteps[index]
         text = model.predict_noise(here, timestep, prompt_embeds)
 
-        def lead(
-            embeds: Tensor, here: Tensor = here, text: Tensor = text, timestep: int = timestep, index: int = index
-        ) -> Tensor:
-            empty = model.predict_noise(here, timestep, embeds)
+        def lead(null: Tensor) -> Tensor:
+            empty = model.predict_noise(here, timestep, null)
             return schedule.step_down(here, empty + guidance_scale * (text - empty), index)
 
-        found = fit_embedding(null, latents[index], lead, fit, len(nulls), len(latents) - 1)
-        null, current = found.embeds, found.latents
-        path.append(current)
-        nulls.append(null)
-        losses.append((found.first_loss, found.loss))
-        if progress:
-            progress(1)
-    return FittedTexts(nulls[::-1], path[::-1], losses[::-1])
+        return lead
+
+    return fit_along(latents, null_embeds, lead_from, fit, progress)

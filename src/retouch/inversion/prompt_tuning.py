@@ -9,8 +9,7 @@ from torch import Tensor
 
 from retouch.backbone.model import Backbone
 from retouch.backbone.schedule import Schedule
-from retouch.inversion.fitting import Fit, fit_embedding
-from retouch.inversion.null_text import FittedTexts
+from retouch.inversion.fitting import Fit, FittedTexts, Lead, fit_along
 from retouch.inversion.trajectory import Progress
 
 
@@ -32,19 +31,9 @@ def prompt_tuning_inversion(
     Args:
         latents: z*_0 … z*_T of :func:`ddim_inversion` under ``prompt_embeds`` [1, tokens, dim].
     """
-    current, text = latents[-1], prompt_embeds
-    path, texts, losses = [current], list[Tensor](), list[tuple[float, float]]()
-    for index in reversed(range(len(latents) - 1)):
-        timestep, here = schedule.timesteps[index], current
 
-        def lead(embeds: Tensor, here: Tensor = here, timestep: int = timestep, index: int = index) -> Tensor:
-            return schedule.step_down(here, model.predict_noise(here, timestep, embeds), index)
+    def lead_from(here: Tensor, index: int) -> Lead:
+        timestep = schedule.timesteps[index]
+        return lambda embeds: schedule.step_down(here, model.predict_noise(here, timestep, embeds), index)
 
-        found = fit_embedding(text, latents[index], lead, fit, len(texts), len(latents) - 1)
-        text, current = found.embeds, found.latents
-        path.append(current)
-        texts.append(text)
-        losses.append((found.first_loss, found.loss))
-        if progress:
-            progress(1)
-    return FittedTexts(texts[::-1], path[::-1], losses[::-1])
+    return fit_along(latents, prompt_embeds, lead_from, fit, progress)

@@ -144,6 +144,7 @@ class MutualSelfAttentionControl(ControlChoice):
             target_words=words[1],
             threshold=self.mask_threshold,
             mask=job.mask,
+            size=(job.latents.shape[-2], job.latents.shape[-1]),
         )
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from retouch.attach import Moment, attached
 from retouch.backbone.model import Backbone
 from retouch.branches import SOURCE, SOURCE_NULL, Row, State, Step
-from retouch.control.local_blend import MaskBlend
 from retouch.guidance.classifier_free import guided
 from retouch.inversion.trajectory import Trajectory
 from retouch.parts import Control, Guidance
@@ -39,7 +38,7 @@ def denoise(
     state: State = {"target": trajectory.start}
     if control:
         state["source"] = trajectory.start
-    moment, blend = Moment(), None if mask is None else MaskBlend(mask)
+    moment = Moment()
     parts = [part for part in (control, guidance) if part]
     edits = [edit for part in parts for edit in part.edits(model)]
     blocks = [edit for part in parts for edit in part.block_edits(model)]
@@ -61,8 +60,8 @@ def denoise(
                     source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
                     below["source"] = step.schedule.step_down(state["source"], source, index)
                 below = control.after_step(below, step)
-            if blend:
-                below["target"] = blend.apply(below["target"], trajectory.latents[index])
+            if mask is not None:
+                below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))
             state = below
             if progress:
                 progress(1)
