@@ -112,7 +112,7 @@ def summary(rows):
 def main() -> None:
     """Edits, judges, prints a table, writes figures and a grid."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", default="prox-npi", help="separated by ';', as name or name:parameter=value,…")
+    parser.add_argument("--methods", default="prox-npi", help="separated by ';', as all, name or name:parameter=value,…")
     parser.add_argument("--model", default="diorama")
     parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
     parser.add_argument("--count", type=int, default=12)
@@ -128,7 +128,7 @@ def main() -> None:
     editor, judge = Editor.from_pretrained(options.model), load_judge()
     share, shards = map(int, options.shard.split("/"))
     numbers = range(options.start + share, options.start + options.count, shards)
-    variants = list(methods()) if options.methods == "all" else options.methods.split(";")
+    variants = [v for text in options.methods.split(";") for v in (methods() if text == "all" else [text])]
     options.log.parent.mkdir(parents=True, exist_ok=True)
     for kind in options.kinds.split(","):
         edits(editor, judge, variants, kind, numbers, options.log, options.pictures)
@@ -141,7 +141,8 @@ def main() -> None:
     for row in table:
         print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()))
     if options.output:
-        figures = {"date": str(date.today()), "model": editor.model.fingerprint, "start": options.start, "rows": table}
+        figures = {"date": str(date.today()), "model": editor.model.fingerprint, "start": options.start}
+        figures |= {"command": f'--methods "{options.methods}" --count {options.count}', "rows": table}
         options.output.write_text(json.dumps(figures, indent=1) + "\n")
 
 

@@ -96,7 +96,7 @@ def quality_section(edits: dict) -> list[str]:
         "",
         "## How well methods edit",
         "",
-        paragraph(f"""`python benchmarks/edits.py --methods all --count {count}`, {edits["date"]}: {count} held-out
+        paragraph(f"""`python benchmarks/edits.py {edits["command"]}`, {edits["date"]}: {count} held-out
             scenes of the painted world per edit kind (pair seeds {seeds}), the settings that Diorama recommends
             (chosen on seeds below 1000), one seed, nothing selected. Whether an attribute is there is decided by the
             judge, a classifier that shares nothing with the model."""),

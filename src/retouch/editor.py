@@ -23,7 +23,7 @@ from retouch.inversion.ddim import Inversions
 from retouch.methods.composition import Composed
 from retouch.methods.method import Job, Method, Outcome
 from retouch.methods.registry import method_type, needs_source
-from retouch.parameters import parameters_of, with_settings
+from retouch.parameters import parameters_of, read_settings
 from retouch.picture import (
     Fitted,
     Picture,
@@ -221,8 +221,7 @@ class Editor:
         if inversion or control or guidance:  # what is recommended for parts that were exchanged goes with them
             known = {p.name for p in parameters_of(kind)}
             recommended = {key: value for key, value in recommended.items() if key in known}
-        method: Method = with_settings(kind, {**recommended, **settings}, name)
-        return method
+        return kind(**read_settings(kind, {**recommended, **settings}, name))
 
     def decode(self, latents: Tensor) -> Image.Image:
         """The picture of latents [1, C, h, w]."""

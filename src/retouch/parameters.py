@@ -119,21 +119,8 @@ def parameters_of(method: type[Any] | Any) -> tuple[Parameter, ...]:
     )
 
 
-def check_settings(method: type[Any], settings: Mapping[str, Any]) -> None:
-    """Checks the values of ``settings`` that the method has, each by itself.
-
-    Raises:
-        BadParameter: for a value outside its range.
-    """
-    for declared in parameters_of(method):
-        if declared.name in settings:
-            value = settings[declared.name]
-            text = isinstance(value, str) and declared.kind not in ("text", "choice")
-            declared.check(declared.read(value) if text else value)
-
-
-def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> Any:
-    """A method with ``settings`` (values, or text from a command line) in place of its defaults.
+def read_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """``settings`` (values, or text from a command line) as values of ``method``'s parameters, each by itself in range.
 
     Raises:
         BadParameter: for a parameter the method does not have, or a value outside its range.
@@ -151,7 +138,8 @@ def with_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> 
             value = float(value)
         text = isinstance(value, str) and known[key].kind not in ("text", "choice")
         values[key] = known[key].read(value) if text or (value in ("none", "auto") and known[key].optional) else value
-    return method(**values)
+        known[key].check(values[key])
+    return values
 
 
 def check_all(method: Any) -> None:

@@ -8,36 +8,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retouch.cli import options
 from retouch.cli.messages import note, progress_bar
-from retouch.errors import BadParameter, BadPrompt, RetouchError
+from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
     from retouch.evaluate.compare import Comparison
 
 
 def compare(
-    picture: Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size.")],
-    target: Annotated[str, typer.Option("--to", help="What the picture should show.")],
+    picture: options.PictureFile,
+    target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
-    source: Annotated[str, typer.Option("--from", help="What the picture shows now.")] = "",
+    source: options.Source = "",
     methods: Annotated[str, typer.Option(help="Names separated by commas, or all; see `retouch methods`.")] = "all",
-    model: Annotated[
-        str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")
-    ] = "diorama",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method that has it.")
-    ] = None,
-    mask: Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")] = None,
+    model: options.Model = "diorama",
+    seed: options.Seed = 0,
+    settings: options.Settings = None,
+    mask: options.Mask = None,
     clip: Annotated[
         str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
     ] = "",
     each: Annotated[Path | None, typer.Option(help="Also write every edit into this folder, as METHOD.png.")] = None,
     columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="The table as one JSON object a line.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")] = False,
+    force: options.Force = False,
+    device: options.Device = "",
+    quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by several METHODS that share its inversion, and look at them side by side."""
     from retouch.picture import check_outputs, read_mask, read_picture, write_picture
@@ -45,10 +42,7 @@ def compare(
     check_outputs((output,), force)
     opened = read_picture(picture)
     where = None if mask is None else read_mask(mask)
-    if not target.strip():
-        raise BadPrompt("--to is empty: say what the picture should show.")
-    if seed < 0:
-        raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
+    options.check_words(target, seed)
 
     from retouch.evaluate.clip_score import ClipScorer
     from retouch.evaluate.compare import chosen_methods, own_settings
@@ -66,14 +60,7 @@ def compare(
 
     editor = Editor.from_pretrained(model, device=device or None)
     say = (lambda sentence: None) if quiet else note
-    if model == "diorama":
-        from retouch.diorama.advice import advise, describe
-
-        if not source.strip():
-            source = describe(opened.image)
-            say(f"no --from was given; the picture is taken to show: {source!r}")
-        for sentence in advise(opened.image, source, target):
-            say(sentence)
+    source = options.described(model, opened.image, source, target, True, say)
     scorer = ClipScorer(clip or "diorama") if clip or model == "diorama" else None
     if scorer is None:
         say("without --clip there is no CLIP score; name one, for instance --clip openai/clip-vit-large-patch14")
@@ -86,16 +73,18 @@ def compare(
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)
-    write_picture(comparison.sheet(columns), output, recipe=comparison.recipe(), force=force)
-    if each:
+    done = any(row.result for row in comparison.rows)
+    if done:
+        write_picture(comparison.sheet(columns), output, recipe=comparison.recipe(), force=force)
+    if done and each:
         each.mkdir(parents=True, exist_ok=True)
         for row in comparison.rows:
             if row.result:
                 row.result.save(each / f"{row.method}.png", force=force)
     _print(comparison, as_json)
+    if not done:
+        raise RetouchError("no method succeeded, and nothing was written; the reasons are in the table.")
     say(f"{output}: {comparison.shared} network evaluations saved by sharing inversions")
-    if not any(row.result for row in comparison.rows):
-        raise RetouchError("no method succeeded; the reasons are in the table.")
 
 
 def _print(comparison: Comparison, as_json: bool) -> None:

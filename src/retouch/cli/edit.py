@@ -7,33 +7,29 @@ from typing import Annotated
 
 import typer
 
+from retouch.cli import options
 from retouch.cli.messages import note, progress_bar
-from retouch.errors import BadParameter, BadPrompt
 
 
 def edit(
-    picture: Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size.")],
-    target: Annotated[str, typer.Option("--to", help="What the picture should show.")],
+    picture: options.PictureFile,
+    target: options.Target,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where to write the result (.png keeps the recipe best).")
     ],
-    source: Annotated[str, typer.Option("--from", help="What the picture shows now.")] = "",
+    source: options.Source = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`.")] = "prox-npi",
-    model: Annotated[
-        str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")
-    ] = "diorama",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A parameter of the method, as name=value.")
-    ] = None,
+    model: options.Model = "diorama",
+    seed: options.Seed = 0,
+    settings: options.Settings = None,
     inversion: Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")] = "",
     control: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
     guidance: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
-    mask: Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")] = "",
+    mask: options.Mask = None,
+    force: options.Force = False,
+    device: options.Device = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
     from retouch.picture import check_outputs, read_mask, read_picture
@@ -41,20 +37,15 @@ def edit(
     check_outputs((output, strip), force)
     opened = read_picture(picture)
     where = None if mask is None else read_mask(mask)
-    if not target.strip():
-        raise BadPrompt("--to is empty: say what the picture should show.")
+    options.check_words(target, seed)
 
-    from retouch.methods.registry import method_named, needs_source
-    from retouch.parameters import settings_from_text
+    from retouch.methods.registry import method_type, needs_source
+    from retouch.parameters import read_settings, settings_from_text
 
     given = settings_from_text(settings or [])
-    # refused before anything is loaded
-    chosen = method_named(
-        method, given, inversion=inversion or None, control=control or None, guidance=guidance or None
-    )
-    if seed < 0:
-        raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
-
+    # refused before anything is loaded; how values go together is judged with what the model recommends
+    chosen = method_type(method, inversion=inversion or None, control=control or None, guidance=guidance or None)
+    read_settings(chosen, given, method)
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
 
@@ -62,14 +53,7 @@ def edit(
 
     editor = Editor.from_pretrained(model, device=device or None)
     say = (lambda sentence: None) if quiet else note
-    if model == "diorama":
-        from retouch.diorama.advice import advise, describe
-
-        if not source.strip() and chosen.needs_source:
-            source = describe(opened.image)
-            say(f"no --from was given; the picture is taken to show: {source!r}")
-        for sentence in advise(opened.image, source, target):
-            say(sentence)
+    source = options.described(model, opened.image, source, target, chosen.needs_source, say)
     with progress_bar(f"{chosen.name}", quiet=quiet) as progress:
         result = editor.edit(
             opened,

@@ -20,11 +20,11 @@ def methods(
         return
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
-    from retouch.methods.registry import method_named
+    from retouch.methods.registry import method_type
     from retouch.methods.registry import methods as known
     from retouch.parameters import parameters_of
 
-    chosen = {name: type(method_named(name))} if name else dict(known())
+    chosen = {name: method_type(name)} if name else dict(known())
     if as_json:
         typer.echo(json.dumps([_described(method) for method in chosen.values()], indent=2, ensure_ascii=False))
         return

@@ -17,7 +17,7 @@ from retouch.evaluate.clip_score import ClipScorer
 from retouch.evaluate.preservation import psnr, ssim
 from retouch.inversion.ddim import Inversions
 from retouch.methods.registry import method_type, methods
-from retouch.parameters import check_settings, parameters_of
+from retouch.parameters import parameters_of, read_settings
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 
@@ -179,9 +179,8 @@ def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
     own = {}
     for name in names:
         kind = method_type(name)
-        check_settings(kind, settings)
         known = {p.name for p in parameters_of(kind)}
-        own[name] = {key: value for key, value in settings.items() if key in known}
+        own[name] = read_settings(kind, {key: value for key, value in settings.items() if key in known}, name)
     unused = set(settings) - {key for values in own.values() for key in values}
     if unused:
         raise BadParameter(f"none of the methods {', '.join(names)} has a parameter {sorted(unused)[0]!r}.")

@@ -13,7 +13,7 @@ from typing import Any
 from retouch.errors import BadParameter, BadPrompt
 from retouch.methods.composition import Composed, composed
 from retouch.methods.method import Method
-from retouch.parameters import with_settings
+from retouch.parameters import read_settings
 
 _OWN = {
     "prox-npi": "prox_npi:ProxNPI",
@@ -68,10 +68,8 @@ def method_named(
         BadParameter: when there is no such method, part or parameter, parts make no sense together, or a value is
             outside its range.
     """
-    method: Method = with_settings(
-        method_type(name, inversion=inversion, control=control, guidance=guidance), settings or {}, name
-    )
-    return method
+    kind = method_type(name, inversion=inversion, control=control, guidance=guidance)
+    return kind(**read_settings(kind, settings or {}, name))
 
 
 def method_type(
