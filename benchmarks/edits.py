@@ -112,7 +112,9 @@ def summary(rows):
 def main() -> None:
     """Edits, judges, prints a table, writes figures and a grid."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", default="prox-npi", help="separated by ';', as all, name or name:parameter=value,…")
+    parser.add_argument(
+        "--methods", default="prox-npi", help="separated by ';', as all, name or name:parameter=value,…"
+    )
     parser.add_argument("--model", default="diorama")
     parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
     parser.add_argument("--count", type=int, default=12)

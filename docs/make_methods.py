@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from retouch.methods.composition import parts
+from retouch.methods.composition import Composed, parts
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
 
@@ -32,14 +32,14 @@ def page() -> str:
     ]
     for name, method in methods().items():
         needs = "needed" if method.needs_source else "not needed"
-        made_of = " | ".join(method.parts.values())
+        made_of = " | ".join(method.parts.values() if issubclass(method, Composed) else ("a fit, then noise", "–", "–"))
         lines.append(
             f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {made_of} "
             f"| {method.paper} |"
         )
     lines += [
         "",
-        "Each of the last columns but one can be exchanged: [composition.md](composition.md).",
+        "Inversion, control and guidance can be exchanged: [composition.md](composition.md).",
     ]
     for name, method in methods().items():
         lines += ["", f"## {name}", "", f"{method.title}: {method.good_for}.", "", *table(method)]

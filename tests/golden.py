@@ -11,6 +11,7 @@ from retouch.diorama.painter import paint_array
 from retouch.inversion.ddim import ddim_inversion
 from retouch.methods.method import Job
 from retouch.methods.registry import method_named, methods
+from tests.small import quick_fit
 
 FILE = Path(__file__).parent / "golden.json"
 SOURCE, TARGET, STEPS = "a red cat sitting on a beach", "a blue cat sitting on a beach", 6
@@ -30,7 +31,7 @@ def trajectories():
     up = ddim_inversion(model, z, model.embed([SOURCE]), model.schedule(STEPS))
     golden = {"fingerprint": model.fingerprint, "inversion": [summary(latents) for latents in up], "methods": {}}
     for name in methods():
-        method = method_named(name, {"num_inference_steps": STEPS})
+        method = method_named(name, {"num_inference_steps": STEPS, **quick_fit(name)})
         job = Job(model, z, TARGET, SOURCE, torch.Generator().manual_seed(0), lambda steps: None)
         golden["methods"][name] = summary(method.edit(job).target)
     return golden

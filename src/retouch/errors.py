@@ -23,3 +23,7 @@ class BadModel(RetouchError):
 
 class OutputExists(RetouchError):
     """A file that would be overwritten."""
+
+
+class BadFit(RetouchError):
+    """A fit or checkpoint that cannot be read, written, or used here."""

@@ -69,7 +69,7 @@ def test_a_system_is_the_composition_it_says(model, name):
 
 
 def test_naming_the_parts_a_method_has_changes_nothing():
-    for name, kind in methods().items():
+    for name, kind in ((name, kind) for name, kind in methods().items() if issubclass(kind, Composed)):
         assert method_type(name, **kind.parts) is kind
 
 

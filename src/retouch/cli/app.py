@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli import compare, diorama, edit, methods, models
+from retouch.cli import compare, diorama, edit, fit, methods, models, sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,8 @@ app = typer.Typer(
     help="Edit real pictures by text with diffusion models.",
 )
 app.command("edit")(edit.edit)
+app.command("fit")(fit.fit)
+app.command("sweep")(sweep.sweep)
 app.command("compare")(compare.compare)
 app.command("methods")(methods.methods)
 app.command("models")(models.models)

@@ -13,12 +13,12 @@ from retouch.cli.messages import note, progress_bar
 
 def edit(
     picture: options.PictureFile,
-    target: options.Target,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Where to write the result (.png keeps the recipe best).")
     ],
+    target: options.Target = "",
     source: options.Source = "",
-    method: Annotated[str, typer.Option(help="See `retouch methods`.")] = "prox-npi",
+    method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
     model: options.Model = "diorama",
     seed: options.Seed = 0,
     settings: options.Settings = None,
@@ -26,6 +26,11 @@ def edit(
     control: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
     guidance: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
     mask: options.Mask = None,
+    fit: Annotated[
+        Path | None, typer.Option(help="What `retouch fit` left for this picture; --to and --method come from it.")
+    ] = None,
+    reference: options.Reference = None,
+    budget: options.Budget = None,
     force: options.Force = False,
     device: options.Device = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,
@@ -37,11 +42,19 @@ def edit(
     check_outputs((output, strip), force)
     opened = read_picture(picture)
     where = None if mask is None else read_mask(mask)
-    options.check_words(target, seed)
+    behind = None if reference is None else read_picture(reference)
 
     from retouch.methods.registry import method_type, needs_source
     from retouch.parameters import read_settings, settings_from_text
 
+    fitted = None
+    if fit is not None:
+        from retouch.fit.fitted import Fit
+
+        fitted = Fit.load(fit)
+        target, method = target or str(fitted.recipe.get("target")), method or fitted.method
+    method = method or "prox-npi"
+    options.check_words(target, seed, budget)
     given = settings_from_text(settings or [])
     # refused before anything is loaded; how values go together is judged with what the model recommends
     chosen = method_type(method, inversion=inversion or None, control=control or None, guidance=guidance or None)
@@ -54,7 +67,8 @@ def edit(
     editor = Editor.from_pretrained(model, device=device or None)
     say = (lambda sentence: None) if quiet else note
     source = options.described(model, opened.image, source, target, chosen.needs_source, say)
-    with progress_bar(f"{chosen.name}", quiet=quiet) as progress:
+    checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
+    with options.going_on_later(checkpoint), progress_bar(f"{chosen.name}", quiet=quiet) as progress:
         result = editor.edit(
             opened,
             source=source or None,
@@ -64,8 +78,13 @@ def edit(
             control=control or None,
             guidance=guidance or None,
             mask=where,
+            reference=None if behind is None else behind.image,
             seed=seed,
             progress=progress,
+            detail=progress.detail,
+            fit=fitted,
+            budget=budget,
+            checkpoint=checkpoint,
             **given,  # type: ignore[arg-type]
         )
     for sentence in result.notes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retouch.cli.messages import note
 from retouch.errors import BadParameter, BadPrompt
 
 if TYPE_CHECKING:
@@ -22,17 +24,23 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method here that has it.")
 ]
 Mask = Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")]
+Reference = Annotated[
+    Path | None, typer.Option(help="A picture whose background the edit should have, for methods that use one.")
+]
+Budget = Annotated[float | None, typer.Option(help="Seconds that a method which optimises may spend on it.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best there is.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")]
 
 
-def check_words(target: str, seed: int) -> None:
-    """Refuses an empty --to and a negative --seed.
+def check_words(target: str, seed: int, budget: float | None = None) -> None:
+    """Refuses an empty --to, a negative --seed and a --budget of no time.
 
     Raises:
         BadPrompt, BadParameter: naming the option.
     """
+    if budget is not None and not budget > 0:
+        raise BadParameter(f"--budget is {budget:g}, expected seconds above 0.")
     if not target.strip():
         raise BadPrompt("--to is empty: say what the picture should show.")
     if seed < 0:
@@ -53,3 +61,19 @@ def described(
     for sentence in advise(image, source, target):
         say(sentence)
     return source
+
+
+@contextmanager
+def going_on_later(checkpoint: Path | None) -> Iterator[None]:
+    """Ctrl-C during long work says where the state is kept, and ends with the exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint is not None and checkpoint.exists():
+            note(f"retouch: interrupted; {checkpoint} keeps what was done: the same command goes on from there.")
+        raise typer.Exit(130) from None
+
+
+def checkpoint_beside(output: Path) -> Path:
+    """Where a command that may be killed keeps its state: beside its output, hidden, under the output's name."""
+    return output.with_name(f".{output.name}.checkpoint")

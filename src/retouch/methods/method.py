@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from retouch.errors import BadPrompt
+from retouch.fit.work import Work
 from retouch.inversion.ddim import Inversions
 from retouch.parameters import check_all
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from retouch.backbone.model import Backbone
+    from retouch.fit.fitted import Fit
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class Job:
 
     ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
     ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
-    says where the picture may change; ``inversions`` are shared by the edits of one picture.
+    says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
+    draw from ``seed``, run under ``work`` and keep ``recipe`` in their fit; with a ``fit`` they only sample.
+    ``reference`` is another picture's z_0, of the same shape.
     """
 
     model: Backbone
@@ -33,6 +37,11 @@ class Job:
     progress: Callable[[int], None]
     mask: Tensor | None = None
     inversions: Inversions = field(default_factory=Inversions)
+    seed: int = 0
+    fit: Fit | None = None
+    work: Work = field(default_factory=Work)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    reference: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,7 @@ class Method:
     paper: ClassVar[str]
     good_for: ClassVar[str]
     needs_source: ClassVar[bool] = True
+    optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
 
     def __post_init__(self) -> None:
         check_all(self)

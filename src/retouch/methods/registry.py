@@ -28,6 +28,7 @@ _OWN = {
     "ddim": "ddim:DDIM",
     "ddib": "ddib:DDIB",
     "sdedit": "sdedit:SDEdit",
+    "imagic": "imagic:Imagic",
 }
 
 

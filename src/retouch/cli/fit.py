@@ -1,0 +1,75 @@
+"""``retouch fit``: the optimisation of a method that optimises, kept in a file for any number of edits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.messages import note, progress_bar
+from retouch.errors import BadParameter, OutputExists, RetouchError
+
+
+def fit(
+    picture: options.PictureFile,
+    target: options.Target,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the fit, a .safetensors file.")],
+    source: options.Source = "",
+    method: Annotated[str, typer.Option(help="imagic or layer-diffusion.")] = "imagic",
+    model: options.Model = "diorama",
+    seed: options.Seed = 0,
+    settings: options.Settings = None,
+    mask: options.Mask = None,
+    reference: options.Reference = None,
+    budget: options.Budget = None,
+    force: options.Force = False,
+    device: options.Device = "",
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit a model to PICTURE and the text of the edit; `retouch edit --fit` and `retouch sweep` use the result.
+
+    Killed or interrupted, the same command goes on where it was. Ctrl-C also writes what was fitted until then.
+    """
+    from retouch.picture import read_mask, read_picture
+
+    if output.suffix.lower() != ".safetensors":
+        raise BadParameter(f"the output {str(output)!r} must end in .safetensors.")
+    if not output.absolute().parent.is_dir():
+        raise BadParameter(f"the folder of the output {str(output)!r} does not exist: make it first.")
+    checkpoint = options.checkpoint_beside(output)
+    if output.exists() and not force and not checkpoint.exists():
+        raise OutputExists(f"{str(output)!r} exists already: give another name, or --force to overwrite it.")
+    opened = read_picture(picture)
+    where = None if mask is None else read_mask(mask)
+    behind = None if reference is None else read_picture(reference).image
+    options.check_words(target, seed, budget)
+
+    from retouch.methods.registry import method_type
+    from retouch.parameters import read_settings, settings_from_text
+
+    given = settings_from_text(settings or [])
+    read_settings(method_type(method), given, method)
+
+    from retouch.editor import Editor
+
+    editor = Editor.from_pretrained(model, device=device or None)
+    say = (lambda sentence: None) if quiet else note
+    source = options.described(model, opened.image, source, target, method_type(method).needs_source, say)
+    with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:
+        made = editor.fit(
+            opened, target=target, method=method, source=source or None, mask=where, reference=behind, seed=seed,
+            progress=progress, detail=progress.detail, budget=budget, checkpoint=checkpoint,
+            **given,
+        )  # fmt: skip
+    made.save(output, force=True)
+    taken = ", ".join(f"{count} steps of the {stage}" for stage, count in made.steps.items())
+    if made.stopped == "diverged":
+        raise RetouchError(f"{made.message} {output} holds that state.")
+    say(f"{output}: {taken}")
+    if made.stopped:
+        say(made.message)
+    if made.stopped == "interrupted":
+        say("the same command goes on from there.")
+        raise typer.Exit(130)

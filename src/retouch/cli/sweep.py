@@ -1,0 +1,88 @@
+"""``retouch sweep``: many samples from one fit, to choose from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.messages import note, progress_bar
+from retouch.errors import BadParameter
+
+
+def sweep(
+    picture: options.PictureFile,
+    fit: Annotated[Path, typer.Option(help="What `retouch fit` left for this picture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
+    etas: Annotated[
+        str, typer.Option(help="Values of η, as 0.5,0.7,0.9 or FROM:TO:COUNT; for methods that have it.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(help="How many seeds for each value.", min=1, max=256)] = 4,
+    seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
+    model: options.Model = "diorama",
+    settings: options.Settings = None,
+    mask: options.Mask = None,
+    clip: Annotated[
+        str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
+    ] = "",
+    curve: Annotated[Path | None, typer.Option(help="Also draw CLIP score and likeness against η, as .png.")] = None,
+    best: Annotated[Path | None, typer.Option(help="Also write the sample with the best CLIP score.")] = None,
+    each: Annotated[Path | None, typer.Option(help="Also write every sample into this folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as one JSON object a line.")] = False,
+    force: options.Force = False,
+    device: options.Device = "",
+    quiet: options.Quiet = False,
+) -> None:
+    """Sample from a FIT at several η and seeds, in batches: a contact sheet, the best by CLIP score, a curve."""
+    from retouch.picture import check_outputs, read_mask, read_picture, write_picture
+
+    check_outputs((output, curve, best), force)
+    if each and each.exists() and not each.is_dir():
+        raise BadParameter(f"--each is {str(each)!r}, which is a file: name a folder.")
+    opened = read_picture(picture)
+    where = None if mask is None else read_mask(mask)
+    options.check_words("-", seed)
+
+    from retouch.fit.fitted import Fit
+
+    made = Fit.load(fit)
+
+    from retouch.evaluate.clip_score import ClipScorer
+    from retouch.evaluate.sweep import read_etas, run_sweep
+    from retouch.methods.registry import method_type
+    from retouch.parameters import read_settings, settings_from_text
+
+    kind = method_type(made.method)
+    given = read_settings(kind, settings_from_text(settings or []), made.method)
+    values = read_etas(etas, kind)
+    if curve and values is None:
+        raise BadParameter(f"--curve draws against η, and {made.method} has none: leave it out.")
+    if not (clip or model == "diorama") and (best or curve):
+        raise BadParameter("--best and --curve need a CLIP model: name one, as --clip openai/clip-vit-large-patch14.")
+
+    from retouch.editor import Editor
+
+    editor = Editor.from_pretrained(model, device=device or None)
+    scorer = ClipScorer(clip or "diorama") if clip or model == "diorama" else None
+    with progress_bar("sweep", quiet=quiet) as progress:
+        swept = run_sweep(
+            editor, opened, made, etas=values, seeds=range(seed, seed + seeds), mask=where, scorer=scorer,
+            settings=given, progress=progress,
+        )  # fmt: skip
+    write_picture(swept.sheet(), output, recipe=swept.recipe(), force=force)
+    if curve:
+        write_picture(swept.curve(), curve, force=force)
+    if best:
+        swept.best.result.save(best, force=force)
+    if each:
+        each.mkdir(parents=True, exist_ok=True)
+        for sample in swept.samples:
+            sample.result.save(each / f"{sample.name}.png", force=force)
+    for sample in swept.samples:
+        if as_json:
+            typer.echo(json.dumps(sample.figures(), ensure_ascii=False))
+    if not quiet and scorer is not None:
+        note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")

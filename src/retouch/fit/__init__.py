@@ -1,0 +1,1 @@
+"""What is optimised for one picture: embeddings and weights, the loop that fits them, and the file they are kept in."""

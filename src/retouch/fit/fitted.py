@@ -1,0 +1,82 @@
+"""A fit: what was optimised for one picture and one sentence, and the file it is kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from retouch.errors import BadFit, OutputExists
+from retouch.fit.tensors import read_tensors, write_tensors
+
+_FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a method optimised for one picture.
+
+    Attributes:
+        method: its name.
+        recipe: model, fingerprint, picture, prompts, seed, parameters; JSON-ready.
+        embeds: prompt embeddings [1, tokens, dim] by name.
+        network: fitted weights by parameter name, or low-rank adapters; empty where the network stayed as it was.
+        rank: of the adapters; 0 where ``network`` holds whole weights.
+        steps: optimiser steps taken, by stage.
+        losses: mean loss over the last steps, by stage.
+        stopped: "" when it ran to its end; "budget", "interrupted" or "diverged" otherwise.
+        message: the sentence that says so.
+    """
+
+    method: str
+    recipe: Mapping[str, Any]
+    embeds: Mapping[str, Tensor]
+    network: Mapping[str, Tensor] = field(default_factory=dict)
+    rank: int = 0
+    steps: Mapping[str, int] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=dict)
+    stopped: str = ""
+    message: str = ""
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Writes the fit as one safetensors file.
+
+        Raises:
+            OutputExists: when there is a file already and ``force`` is not set.
+            BadFit: when the place cannot be written to.
+        """
+        place = Path(path)
+        if place.exists() and not force:
+            raise OutputExists(f"{place} exists already: name another file, or overwrite it with --force.")
+        about = {
+            "method": self.method, "recipe": self.recipe, "rank": self.rank, "steps": self.steps,
+            "losses": self.losses, "stopped": self.stopped, "message": self.message,
+        }  # fmt: skip
+        tensors = {f"embeds/{name}": value.cpu() for name, value in self.embeds.items()}
+        tensors |= {f"network/{name}": value.cpu() for name, value in self.network.items()}
+        write_tensors(place, tensors, {"retouch_fit": _FORMAT, "about": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Fit:
+        """Reads a fit.
+
+        Raises:
+            BadFit: when there is no such file, or it is damaged or no fit.
+        """
+        tensors, metadata = read_tensors(Path(path))
+        if metadata.get("retouch_fit") != _FORMAT:
+            raise BadFit(f"{path} is not a fit that this retouch can read: make one with `retouch fit`.")
+        try:
+            about = json.loads(metadata["about"])
+            groups: dict[str, dict[str, Tensor]] = {"embeds": {}, "network": {}}
+            for name, value in tensors.items():
+                group, _, rest = name.partition("/")
+                groups[group][rest] = value
+            return cls(embeds=groups["embeds"], network=groups["network"], **about)
+        except (KeyError, ValueError, TypeError) as error:
+            raise BadFit(f"{path} is damaged: make it anew with `retouch fit`.") from error

@@ -1,0 +1,47 @@
+"""Named tensors in a safetensors file, written to a temporary name and renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from retouch.errors import BadFit
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes the tensors with ``metadata`` in the file's header.
+
+    Raises:
+        BadFit: when the place cannot be written to.
+    """
+    from safetensors.torch import save_file
+
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside, dict(metadata))
+        beside.replace(path)
+    except OSError as error:
+        raise BadFit(f"{path} cannot be written: {error.strerror or error}; name another place.") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a file on the CPU, and its metadata.
+
+    Raises:
+        BadFit: when there is no such file, or it is no safetensors file or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise BadFit(f"there is no file {path}.")
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadFit(f"{path} is damaged or not a safetensors file: make it anew.") from error

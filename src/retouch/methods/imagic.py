@@ -1,0 +1,100 @@
+"""Imagic (Kawar et al. 2023), on a latent diffusion model.
+
+Departures from the paper: noise levels may be drawn several at a time, spread evenly (``batch_size``), and the network
+may be fitted by low-rank adapters (``adapter_rank``). The paper's published numbers are the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from retouch.fit.fitted import Fit
+from retouch.fit.objective import Noising, denoising_loss
+from retouch.methods.method import Job
+from retouch.methods.optimising import NetworkFit, Optimising, fitted_tensors
+from retouch.parameters import parameter
+
+
+@dataclass(frozen=True)
+class Imagic(Optimising):
+    """(A) e_opt from e_tgt, (B) the network at e_opt, (C) sampling at η e_tgt + (1 − η) e_opt."""
+
+    name: ClassVar[str] = "imagic"
+    title: ClassVar[str] = "Imagic"
+    paper: ClassVar[str] = "Imagic: Text-Based Real Image Editing with Diffusion Models (Kawar et al., CVPR 2023)"
+    good_for: ClassVar[str] = "changes of pose and shape that no sharing of features reaches; needs no source prompt"
+    needs_source: ClassVar[bool] = False
+    sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"eta"}
+
+    eta: float = parameter(
+        0.7, "η: 0 gives the picture back, 1 follows the target prompt; useful are 0.6..0.8", low=0, high=1,
+        source="section 3.2, figure 9",
+    )  # fmt: skip
+    embedding_steps: int = parameter(
+        1000, "optimiser steps of stage A, on the embedding", low=0, high=100_000, unit="steps", source="section 4.1"
+    )
+    embedding_learning_rate: float = parameter(
+        2e-3, "Adam's learning rate in stage A", low=0, high=1, source="section 4.1"
+    )
+    network_steps: int = parameter(
+        1500, "optimiser steps of stage B, on the network", low=0, high=100_000, unit="steps", source="section 4.1"
+    )
+    network_learning_rate: float = parameter(
+        5e-7, "Adam's learning rate in stage B; low-rank adapters need about 1e-4", low=0, high=1, source="section 4.1"
+    )
+    adapter_rank: int = parameter(
+        0, "0 fits all weights; otherwise the rank of low-rank adapters, which take far less memory", low=0, high=512
+    )
+    batch_size: int = parameter(
+        1, "noise levels per optimiser step, drawn evenly over the schedule", low=1, high=256, unit="pictures"
+    )
+    bfloat16: bool = parameter(False, "fit in mixed precision: faster on recent GPUs")
+    gradient_checkpointing: bool = parameter(
+        False, "recompute the network's activations in the backward pass: slower, in much less memory"
+    )
+
+    def fit_steps(self) -> int:
+        """Those of both stages."""
+        return self.embedding_steps + self.network_steps
+
+    def fit_evaluations(self) -> int:
+        """One per noise level and step."""
+        return self.batch_size * self.fit_steps()
+
+    def fit(self, job: Job) -> Fit:
+        """Stages A and B."""
+        how = NetworkFit(self.adapter_rank, self.bfloat16, self.gradient_checkpointing)
+        target = job.model.embed([job.target])
+        optimised = target.clone().requires_grad_()
+
+        def loss(stage: int, step: int) -> Tensor:
+            noising = Noising.draw(job.model, job.latents, self.batch_size, job.seed, stage, step)
+            return denoising_loss(job.model, job.latents, optimised, noising)
+
+        with how.computing(job.model):
+            job.work.optimise(
+                "embedding", {"optimised": optimised}, lambda step: loss(0, step), steps=self.embedding_steps,
+                learning_rate=self.embedding_learning_rate, share=self.embedding_steps / max(1, self.fit_steps()),
+                progress=job.progress,
+            )  # fmt: skip
+            optimised.requires_grad_(False)
+            with how.weights(job.model, job.seed) as variables:
+                job.work.optimise(
+                    "network", variables, lambda step: loss(1, step), steps=self.network_steps,
+                    learning_rate=self.network_learning_rate, share=self.network_steps / max(1, self.fit_steps()),
+                    progress=job.progress,
+                )  # fmt: skip
+                network = fitted_tensors(variables) if job.work.steps.get("network") else {}
+        return job.work.fit(
+            self.name, job.recipe, {"target": target, "optimised": optimised}, network, self.adapter_rank
+        )
+
+    def conditions(self, fit: Fit) -> Sequence[Tensor]:
+        """ē = η e_tgt + (1 − η) e_opt, at every step."""
+        mixed = torch.lerp(fit.embeds["optimised"], fit.embeds["target"], self.eta)
+        return [mixed] * self.num_inference_steps

@@ -1,0 +1,122 @@
+"""The base of the methods that optimise embeddings and weights for one picture, then sample from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Generator, Tensor, nn
+
+from retouch.backbone.model import Backbone
+from retouch.fit.fitted import Fit
+from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
+from retouch.methods.method import Job, Method, Outcome
+from retouch.methods.sampling import Draft, sample
+from retouch.parameters import parameter
+
+
+@dataclass(frozen=True)
+class Optimising(Method):
+    """Fits to a picture, then samples with what was fitted; a fit serves any number of samples."""
+
+    optimises: ClassVar[bool] = True
+    sampling: ClassVar[frozenset[str]] = frozenset({"num_inference_steps", "guidance_scale"})
+    """The parameters that a fit does not depend on."""
+
+    num_inference_steps: int = parameter(
+        50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps"
+    )
+    guidance_scale: float = parameter(7.5, "w: how strongly the condition pulls; 1 is no guidance", low=0, high=50)
+
+    def steps(self) -> int:
+        """The optimiser's and the sampler's."""
+        return self.fit_steps() + self.num_inference_steps
+
+    def fit_steps(self) -> int:
+        """The optimiser's."""
+        raise TypeError(f"{type(self).__name__} does not say how many steps its fit takes")
+
+    def fit_evaluations(self) -> int:
+        """Network evaluations of the fit, each with a backward pass."""
+        raise TypeError(f"{type(self).__name__} does not say what its fit costs")
+
+    def evaluations(self) -> int:
+        """The fit's, and those of one sample."""
+        return self.fit_evaluations() + self.num_inference_steps * (1 if self.guidance_scale == 1 else 2)
+
+    def fit(self, job: Job) -> Fit:
+        """Optimises for the job's picture and target prompt."""
+        raise TypeError(f"{type(self).__name__} does not fit")
+
+    def conditions(self, fit: Fit) -> Sequence[Tensor]:
+        """The prompt embedding [1, tokens, dim] to sample under at every schedule index."""
+        raise TypeError(f"{type(self).__name__} does not say what it samples under")
+
+    def parameters_of_fit(self) -> dict[str, Any]:
+        """The parameters that the fit depends on."""
+        return {name: value for name, value in asdict(self).items() if name not in self.sampling}
+
+    def edit(self, job: Job) -> Outcome:
+        """Fits, where no fit is given, and samples one picture from the generator's noise."""
+        fit = job.fit or self.fit(job)
+        job.work.raise_if_unusable()
+        draft = Draft(self.noise(job, job.generator), self.conditions(fit))
+        return Outcome(self.sample(job, fit, [draft]), mask=self.sampled_mask(job))
+
+    def noise(self, job: Job, generator: Generator) -> Tensor:
+        """Where sampling starts: [1, C, h, w] from a seed's generator, as in text-to-image."""
+        return torch.randn(job.latents.shape, generator=generator).to(job.latents)
+
+    def sample(self, job: Job, fit: Fit, drafts: Sequence[Draft]) -> Tensor:
+        """The drafts' pictures [drafts, C, h, w] by the fitted network."""
+        null = job.model.embed([""])
+        with fitted_weights(job.model.unet, fit.network, fit.rank):
+            return sample(
+                job.model, drafts, null, guidance_scale=self.guidance_scale,
+                num_inference_steps=self.num_inference_steps, kept=job.latents, mask=self.sampled_mask(job),
+                progress=job.progress,
+            )  # fmt: skip
+
+    def sampled_mask(self, job: Job) -> Tensor | None:
+        """Where sampling may depart from the picture; None for everywhere."""
+        return job.mask
+
+
+@dataclass(frozen=True)
+class NetworkFit:
+    """How a network's weights are fitted.
+
+    Attributes:
+        rank: of low-rank adapters; 0 fits all weights.
+        bfloat16: whether to compute in mixed precision, weights and optimiser in float32.
+        gradient_checkpointing: whether to recompute activations in the backward pass.
+    """
+
+    rank: int = 0
+    bfloat16: bool = False
+    gradient_checkpointing: bool = False
+
+    @contextmanager
+    def computing(self, model: Backbone) -> Iterator[None]:
+        """The precision and memory mode of a fit, whatever is fitted."""
+        with ExitStack() as stack:
+            if self.bfloat16:
+                stack.enter_context(torch.autocast(model.device.type, torch.bfloat16))
+            if self.gradient_checkpointing:
+                stack.enter_context(model.gradient_checkpointing())
+            yield
+
+    @contextmanager
+    def weights(self, model: Backbone, seed: int) -> Iterator[dict[str, nn.Parameter]]:
+        """The trainable weights, in the network's place."""
+        chosen = low_rank_adapters(model.unet, self.rank, seed) if self.rank else copied_weights(model.unet)
+        with chosen as variables:
+            yield variables
+
+
+def fitted_tensors(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What variables hold, apart from the graph and from later changes."""
+    return {name: value.detach().clone() for name, value in variables.items()}
