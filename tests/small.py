@@ -3,7 +3,11 @@
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
 
-FITS = {"embedding_steps": 2, "network_steps": 2, "iterations": 1}
+FITS = {
+    "embedding_steps": 2, "network_steps": 2, "iterations": 1, "reference_steps": 2, "segmenter": "none",
+    "object_text": "a cat", "background_text": "a beach",
+    "clip": "diorama",
+}  # fmt: skip
 """For methods that optimise: a fit of next to nothing."""
 
 

@@ -15,8 +15,19 @@ from retouch.diorama.painter import paint
 from retouch.diorama.scene import ACCESSORIES, ANIMALS, CHOICES, OBJECTS, Scene, has, random_scene
 from retouch.errors import BadParameter
 
-KINDS = ("subject", "colour", "pose", "place", "accessory", "remove accessory", "style", "direction", "variant")
-"""What an edit asks for: an attribute to change, an accessory to add or to remove."""
+KINDS = (
+    "subject",
+    "colour",
+    "pose",
+    "place",
+    "accessory",
+    "remove accessory",
+    "style",
+    "direction",
+    "variant",
+    "subject and place",
+)
+"""What an edit asks for: an attribute to change, an accessory to add or to remove, or two attributes at once."""
 
 _VISIBLE = 6  # of 255: the smallest difference that counts as change
 _MARGIN = 5  # pixels by which the region of change grows
@@ -67,7 +78,7 @@ def edit_pair(kind: str, seed: int) -> EditPair:
     if kind not in KINDS:
         raise BadParameter(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}.")
     rng = Random(seed * 101 + KINDS.index(kind))
-    attribute = kind.removeprefix("remove ")
+    attribute, _, second = kind.removeprefix("remove ").partition(" and ")
     fixed: dict[str, object] = {"style": "photo"} if kind != "style" or rng.random() < 0.75 else {}
     if attribute in ("pose", "accessory"):
         fixed["subject"] = rng.choice(ANIMALS)
@@ -83,8 +94,10 @@ def edit_pair(kind: str, seed: int) -> EditPair:
     values = CHOICES[attribute]
     if attribute == "subject":
         values = ANIMALS if source.subject in ANIMALS else OBJECTS
-    new = rng.choice([value for value in values if value != getattr(source, attribute)])
-    return EditPair(kind, source, source.replace(**{attribute: new}))
+    changes = {attribute: rng.choice([value for value in values if value != getattr(source, attribute)])}
+    if second:
+        changes[second] = rng.choice([value for value in CHOICES[second] if value != getattr(source, second)])
+    return EditPair(kind, source, source.replace(**changes))
 
 
 def edit_pairs(kind: str, count: int, start: int = 0) -> Iterator[EditPair]:

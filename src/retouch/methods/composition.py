@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from inspect import get_annotations
 from typing import Any, ClassVar, TypeVar
 
 from retouch.errors import BadParameter
+from retouch.inversion.trajectory import Trajectory
 from retouch.methods.controls import CONTROLS, ControlChoice
 from retouch.methods.guidances import GUIDANCES, GuidanceChoice, Guiders
 from retouch.methods.inversions import INVERSIONS, Inversion
 from retouch.methods.loop import denoise
 from retouch.methods.method import Job, Method, Outcome, source_of
 from retouch.parameters import parameter
-from retouch.parts import Guidance
+from retouch.parts import Control, Guidance
 
 _Part = TypeVar("_Part")
 
@@ -33,7 +35,8 @@ class Composed(Method):
 
         class ProxNPI(Composed, inversion="negative-prompt", control="prompt-to-prompt", guidance="proximal"): ...
 
-    ``guidance`` may end in "+guiders": Guide-and-Rescale's energies on top of the guidance named first.
+    A subclass may declare parameters of its own after those. ``guidance`` may end in "+guiders": Guide-and-Rescale's
+    energies on top of the guidance named first.
     """
 
     parts: ClassVar[dict[str, str]]
@@ -73,10 +76,11 @@ class Composed(Method):
         chosen: tuple[Any, ...] = (cls._inversion, cls._guidance, cls._guiders, cls._control)
         for part in filter(None, chosen):
             declared |= {f.name: (f.type, f.default, f.metadata) for f in fields(part)}
+        more = {k: v for k, v in get_annotations(cls).items() if isinstance(cls.__dict__.get(k), Field)}
         unknown = set(own) - set(declared)
         if unknown:
             raise TypeError(f"{cls.__name__} has no parameter {', '.join(sorted(unknown))}")
-        cls.__annotations__ = {name: kind for name, (kind, _, _) in declared.items()}
+        cls.__annotations__ = {name: kind for name, (kind, _, _) in declared.items()} | more
         for name, (_, default, metadata) in declared.items():
             setattr(cls, name, field(default=own.get(name, default), metadata=metadata))
         dataclass(frozen=True)(cls)
@@ -147,16 +151,27 @@ class Composed(Method):
         """Inverts, then denoises the branches under control and guidance."""
         if self.needs_source:
             source_of(job, self.name)
-        control = self._part(self._control).build(job)
-        guidance = self._guidance_part
-        trajectory = self._inversion_part.run(job, self.num_inference_steps, guidance.scale)
+        self.control(job)  # what is wrong with its words is said before the work
+        return self.denoised(job, self.inverted(job))
+
+    def inverted(self, job: Job) -> Trajectory:
+        """The job's picture as noise."""
+        return self._inversion_part.run(job, self.num_inference_steps, self._guidance_part.scale)
+
+    def control(self, job: Job) -> Control | None:
+        """What the branches share in one run."""
+        return self._part(self._control).build(job)
+
+    def denoised(self, job: Job, trajectory: Trajectory, gateways: Collection[int] = ()) -> Outcome:
+        """One run of the branches from the noise down; ``gateways`` as in :func:`denoise`."""
+        control, guidance = self.control(job), self._guidance_part
         base = guidance.build(trajectory)
         combined: Guidance = base
         if self._guiders:
             combined = self._part(self._guiders).build(base, job.model, trajectory, self._control.shares)
         state = denoise(
             job.model, trajectory, combined, control, mask=None if self._control.uses_mask else job.mask,
-            progress=job.progress,
+            gateways=gateways, progress=job.progress,
         )  # fmt: skip
         blend = getattr(control, "blend", None)
         return Outcome(state["target"], state.get("source"), blend.mask if blend else job.mask)
@@ -179,6 +194,11 @@ def composed(
     Raises:
         BadParameter: for a part that does not exist, and for parts that make no sense together, with the reason.
     """
+    if base.optimises and (inversion or control or guidance):
+        raise BadParameter(
+            f"{base.name} optimises weights that go with its own inversion, control and guidance: these cannot be "
+            f"exchanged. Other methods can take its control, as --control {base.parts['control']}."
+        )
     parts = {
         key: value or base.parts[key]
         for key, value in (("inversion", inversion), ("control", control), ("guidance", guidance))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from retouch.control.feature_injection import FeatureInjection
+from retouch.control.feature_sharing import FeatureSharing
 from retouch.control.local_blend import LocalBlend
 from retouch.control.mutual_self_attention import MutualSelfAttention
 from retouch.control.prompt_to_prompt import Aligner, PromptToPrompt
@@ -14,6 +15,8 @@ from retouch.methods.method import Job
 from retouch.parameters import parameter
 from retouch.parts import Control
 from retouch.prompts import Tokens, changed_words, find_words, tokenize, unknown_word, word_numbers
+
+Mode = Literal["auto", "structure", "non-rigid"]
 
 
 @dataclass(frozen=True)
@@ -170,9 +173,49 @@ class FeatureInjectionControl(ControlChoice):
         return FeatureInjection(attention_share=self.attention_share, feature_share=self.feature_share)
 
 
+@dataclass(frozen=True)
+class FeatureSharingControl(ControlChoice):
+    """E4C, Huang et al. 2024."""
+
+    name: ClassVar[str] = "feature-sharing"
+    summary: ClassVar[str] = "the source's queries (structure), or its keys and values (non-rigid)"
+    shares: ClassVar[bool] = True
+
+    mode: Mode = parameter(
+        "auto", "structure keeps what is where, non-rigid what it looks like; auto: by the words that change (e4c: by "
+        "CLIP, after running both)",
+        choices=("auto", "structure", "non-rigid"), source="E4C, section on adaptive feature sharing",
+    )  # fmt: skip
+    structure_share: float = parameter(
+        0.6, "structure: share of the steps, from the first, that take the source's queries", low=0, high=1
+    )
+    non_rigid_start: float = parameter(
+        0.08, "non-rigid: share of the steps before the source's keys and values are taken", low=0, high=1
+    )
+    sharing_levels: int = parameter(
+        2, "non-rigid: how many of the finest decoder levels share (structure: all)", low=1, high=8
+    )
+
+    def build(self, job: Job) -> FeatureSharing:
+        """The control; without e4c's choice by CLIP, auto means non-rigid where a word was added or taken away."""
+        mode = self.mode
+        if mode == "auto":
+            old, new = changed_words(*_tokens(job))
+            mode = "structure" if len(old) == len(new) else "non-rigid"
+        if mode == "structure":
+            return FeatureSharing("structure", end_share=self.structure_share)
+        return FeatureSharing("non-rigid", start_share=self.non_rigid_start, decoder_levels=self.sharing_levels)
+
+
 CONTROLS: dict[str, type[ControlChoice]] = {
     part.name: part
-    for part in (ControlChoice, PromptToPromptControl, MutualSelfAttentionControl, FeatureInjectionControl)
+    for part in (
+        ControlChoice,
+        PromptToPromptControl,
+        MutualSelfAttentionControl,
+        FeatureInjectionControl,
+        FeatureSharingControl,
+    )
 }
 
 

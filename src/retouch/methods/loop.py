@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,6 @@ from retouch.inversion.trajectory import Trajectory
 from retouch.parts import Control, Guidance
 
 
-@torch.no_grad()
 def denoise(
     model: Backbone,
     trajectory: Trajectory,
@@ -23,6 +22,7 @@ def denoise(
     control: Control | None = None,
     *,
     mask: Tensor | None = None,
+    gateways: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> State:
     """Runs the branches side by side from the noisiest latent down to the picture.
@@ -31,6 +31,8 @@ def denoise(
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step.
+        gateways: numbers of the steps whose predicted noise gradients pass through (E4C); elsewhere it counts as a
+            constant, and the way back from one step to the one before is a factor. None: no graph at all.
 
     Returns:
         the final latents by branch: "target", and "source" where there is a control.
@@ -49,19 +51,22 @@ def denoise(
             rows = [*source_rows(trajectory, guidance, control), *guidance.rows(step)]
             moment.step, moment.rows = step, rows
             here = {**state, "inverted": trajectory.latents[index + 1]}
-            latents = torch.cat([here[row.branch] for row in rows])
-            predicted = model.predict_noise(latents, step.timestep, trajectory.texts.batch(rows, index))
-            noise = {row: predicted[i : i + 1] for i, row in enumerate(rows)}
-            below = {"target": guidance.advance(state["target"], noise, step, moment)}
-            if control:
-                if trajectory.path:
-                    below["source"] = trajectory.path[index]
-                else:
-                    source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
-                    below["source"] = step.schedule.step_down(state["source"], source, index)
-                below = control.after_step(below, step)
-            if mask is not None:
-                below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))
+            with torch.set_grad_enabled(bool(gateways)):
+                latents = torch.cat([here[row.branch] for row in rows])
+            with torch.set_grad_enabled(number in gateways):
+                predicted = model.predict_noise(latents, step.timestep, trajectory.texts.batch(rows, index))
+            with torch.set_grad_enabled(bool(gateways)):
+                noise = {row: predicted[i : i + 1] for i, row in enumerate(rows)}
+                below = {"target": guidance.advance(state["target"], noise, step, moment)}
+                if control:
+                    if trajectory.path:
+                        below["source"] = trajectory.path[index]
+                    else:
+                        source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
+                        below["source"] = step.schedule.step_down(state["source"], source, index)
+                    below = control.after_step(below, step)
+                if mask is not None:
+                    below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))
             state = below
             if progress:
                 progress(1)

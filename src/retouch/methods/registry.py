@@ -29,6 +29,8 @@ _OWN = {
     "ddib": "ddib:DDIB",
     "sdedit": "sdedit:SDEdit",
     "imagic": "imagic:Imagic",
+    "layer-diffusion": "layer_diffusion:LayerDiffusion",
+    "e4c": "e4c:E4C",
 }
 
 

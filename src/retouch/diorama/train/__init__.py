@@ -8,7 +8,20 @@ from pathlib import Path
 
 from retouch.errors import BadParameter
 
-STAGES = ("tokenizer", "pool", "vae", "decoder", "clip", "vision", "latents", "captions", "judge", "unet", "assemble")
+STAGES = (
+    "tokenizer",
+    "pool",
+    "vae",
+    "decoder",
+    "clip",
+    "vision",
+    "latents",
+    "captions",
+    "judge",
+    "segmenter",
+    "unet",
+    "assemble",
+)
 """In the order of a whole training. "decoder" and "vision" are extras for any time after "vae" and "clip": they improve
 what decodes and what sees, and leave the latents and the text embeddings, on which the U-Net rests, as they are."""
 
@@ -22,8 +35,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "latents": ("pool", "vae"),
     "captions": ("pool", "tokenizer", "clip"),
     "judge": ("pool",),
+    "segmenter": ("pool",),
     "unet": ("pool", "tokenizer", "vae", "clip", "latents", "captions"),
-    "assemble": ("tokenizer", "vae", "clip", "judge", "unet"),
+    "assemble": ("tokenizer", "vae", "clip", "judge", "segmenter", "unet"),
 }
 """What a stage reads of other stages: each leaves its work in a folder of its own name."""
 
@@ -62,7 +76,7 @@ def run(
 
 
 def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callable[[str], None]) -> Path:
-    from retouch.diorama.train import assemble, clip, judge, latents, pool, tokenizer, unet, vae
+    from retouch.diorama.train import assemble, clip, judge, latents, pool, segmenter, tokenizer, unet, vae
 
     for needed in NEEDS[stage]:
         if not (folder / needed).exists():
@@ -87,6 +101,8 @@ def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callab
             return latents.make_captions(folder, tell)
         case "judge":
             return judge.train(recipe, folder, steps, tell)
+        case "segmenter":
+            return segmenter.train(recipe, folder, steps, tell)
         case "unet":
             return unet.train(recipe, folder, steps, tell)
         case _:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, SamModel
 
 from retouch.diorama.judge import load_judge
 from retouch.diorama.train.clip import SIDE
@@ -46,9 +46,11 @@ def make(folder: Path, report: Report) -> Path:
     tokenizer.save_pretrained(part / "clip")
     _write(part / "clip" / "preprocessor_config.json", _PREPROCESSOR)
     load_judge(folder / "judge").network.save(part / "judge", torch.float16)
+    SamModel.from_pretrained(folder / "segmenter").half().save_pretrained(part / "segmenter")
+    shutil.copy(folder / "segmenter" / "preprocessor_config.json", part / "segmenter")
     for name in ("tokenizer", "clip"):
         copy_files(folder / "tokenizer", part / name)
-    for name in ("text_encoder", "clip"):
+    for name in ("text_encoder", "clip", "segmenter"):
         _say_float32(part / name / "config.json")
     for name in ("unet", "vae"):
         _forget_folder(part / name / "config.json")

@@ -1,0 +1,211 @@
+"""LayerDiffusion: object and background are fitted apart, then brought together.
+
+Li et al., LayerDiffusion: Layered Controlled Image Editing with Diffusion Models, SIGGRAPH Asia 2023. Object text T_a
+and background text T_b get embeddings of their own, fitted to the picture's object (mask M) and to a reference
+picture's background (outside M_r); their mix and the network are fitted to both; sampling alternates between the mix
+and the object text. The authors published no code. Left open by the text and chosen here:
+
+- T_a and T_b, where they are not given, are the target prompt before and after its first preposition of place;
+- the reference, where none is given, is sampled from T_b, its noise the seed's;
+- M and M_r, where no mask is given, are where the network's attention looks for the words of T_a, or what a segmenter
+  makes of a click on the middle of that;
+- the object text that sampling alternates with is T_a's own embedding: the fitted one would pull back to the picture;
+- losses are means over all cells, so that a small object counts little: ``object_weight`` may be 3, as in the paper.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from retouch.errors import BadParameter, BadPrompt
+from retouch.fit.fitted import Fit
+from retouch.fit.objective import Noising, denoising_loss
+from retouch.masks.objects import object_mask, segmenter_for
+from retouch.methods.method import Job
+from retouch.methods.optimising import NetworkFit, Optimising, fitted_tensors
+from retouch.methods.sampling import Draft, sample
+from retouch.parameters import parameter
+
+_PLACE = re.compile(
+    r"\b(?:on|in|at|by|near|under|over|above|below|beside|behind|inside|outside|before|against|along|among|amid)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class LayerDiffusion(Optimising):
+    """Layered controlled optimisation, embedding mix, layered diffusion training, iterative guidance."""
+
+    name: ClassVar[str] = "layer-diffusion"
+    title: ClassVar[str] = "LayerDiffusion"
+    paper: ClassVar[str] = "LayerDiffusion: Layered Controlled Image Editing with Diffusion Models (Li et al., 2023)"
+    good_for: ClassVar[str] = "the subject changed and moved to another place at once; needs no source prompt"
+    needs_source: ClassVar[bool] = False
+    sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
+
+    object_text: str = parameter(
+        "", "T_a, what the object should be; empty: the target prompt before its first preposition of place",
+        kind="text",
+    )  # fmt: skip
+    background_text: str = parameter("", "T_b, where it should be; empty: the rest of the target prompt", kind="text")
+    alpha: float = parameter(0.7, "e_opt = α e_a + (1 − α) e_b", low=0, high=1, source="eq. 3")
+    layered_optimisation: bool = parameter(True, "the first module: embeddings fitted to object and background")
+    network_training: bool = parameter(True, "the second module: the network fitted to both layers")
+    iterative_guidance: bool = parameter(True, "the third module: sampling alternates with the object text")
+    embedding_steps: int = parameter(
+        500, "optimiser steps of the first module", low=0, high=100_000, unit="steps", source="section 3.3"
+    )
+    embedding_learning_rate: float = parameter(1e-3, "Adam's, there", low=0, high=1, source="section 3.3")
+    network_steps: int = parameter(
+        250, "optimiser steps of the second module", low=0, high=100_000, unit="steps", source="section 3.3"
+    )
+    network_learning_rate: float = parameter(
+        2e-6, "Adam's, there; low-rank adapters need about 1e-4", low=0, high=1, source="section 3.3"
+    )
+    object_weight: float = parameter(
+        2.0, "λ_1 of the object's loss; 3 for small objects", low=0, high=100, source="section 4.3"
+    )
+    background_weight: float = parameter(1.0, "λ_2 of the background's loss", low=0, high=100, source="section 4.3")
+    segmenter: str = parameter(
+        "auto", "a Segment Anything model (folder or hub name) for the masks; none: attention alone; auto: Diorama's "
+        "own for Diorama, none for others",
+        kind="text",
+    )  # fmt: skip
+    reference_steps: int = parameter(
+        50, "denoising steps of a reference that is sampled", low=1, high=1000, unit="steps"
+    )
+    reference_guidance_scale: float = parameter(7.5, "w, there", low=0, high=50)
+    adapter_rank: int = parameter(
+        0, "0 fits all weights; otherwise the rank of low-rank adapters, which take far less memory", low=0, high=512
+    )
+    batch_size: int = parameter(
+        1, "noise levels per optimiser step and layer, drawn evenly over the schedule", low=1, high=256, unit="pictures"
+    )
+    bfloat16: bool = parameter(False, "fit in mixed precision: faster on recent GPUs")
+    gradient_checkpointing: bool = parameter(
+        False, "recompute the network's activations in the backward pass: slower, in much less memory"
+    )
+
+    def _lengths(self) -> tuple[int, int]:
+        return (
+            self.embedding_steps if self.layered_optimisation else 0,
+            self.network_steps if self.network_training else 0,
+        )
+
+    def fit_steps(self) -> int:
+        """Those of the two modules that optimise."""
+        return sum(self._lengths())
+
+    def fit_evaluations(self) -> int:
+        """Both layers at every step, and once the two masks' attention and the reference's sampling."""
+        if not self.fit_steps():
+            return 0
+        halves = 1 if self.reference_guidance_scale == 1 else 2
+        return 2 * self.batch_size * self.fit_steps() + 6 + halves * self.reference_steps
+
+    def fit(self, job: Job) -> Fit:
+        """The modules that optimise, as far as they are switched on."""
+        object_text, background_text = self.texts(job.target)
+        model, how = job.model, NetworkFit(self.adapter_rank, self.bfloat16, self.gradient_checkpointing)
+        said = model.embed([object_text])
+        e_a, e_b = said.clone(), model.embed([background_text])
+        embedding_steps, network_steps = self._lengths()
+        if self.fit_steps():
+            reference = self._reference(job, e_b)
+            inside, outside = self._layers(job, reference, object_text)
+
+        def layers(stage: int, step: int, text_a: Tensor, text_b: Tensor) -> tuple[Tensor, Tensor]:
+            noising = Noising.draw(model, job.latents, self.batch_size, job.seed, stage, step)
+            return (
+                denoising_loss(model, job.latents, text_a, noising, inside),
+                denoising_loss(model, reference, text_b, noising, outside),
+            )
+
+        with how.computing(model):
+            if embedding_steps:
+                fitted = {"object": e_a.requires_grad_(), "background": e_b.requires_grad_()}
+                job.work.optimise(
+                    "embedding", fitted, lambda step: sum(layers(0, step, e_a, e_b), torch.zeros(())),
+                    steps=embedding_steps, learning_rate=self.embedding_learning_rate,
+                    share=embedding_steps / self.fit_steps(), progress=job.progress,
+                )  # fmt: skip
+            e_a, e_b = e_a.detach(), e_b.detach()
+            e_opt = self.alpha * e_a + (1 - self.alpha) * e_b
+            network: dict[str, Tensor] = {}
+            if network_steps:
+
+                def loss(step: int) -> Tensor:
+                    of_object, of_background = layers(1, step, e_opt, e_opt)
+                    return self.object_weight * of_object + self.background_weight * of_background
+
+                with how.weights(model, job.seed) as variables:
+                    job.work.optimise(
+                        "network", variables, loss, steps=network_steps, learning_rate=self.network_learning_rate,
+                        share=network_steps / self.fit_steps(), progress=job.progress,
+                    )  # fmt: skip
+                    network = fitted_tensors(variables) if job.work.steps.get("network") else {}
+        embeds = {"object": e_a, "background": e_b, "optimised": e_opt, "object text": said}
+        return job.work.fit(self.name, job.recipe, embeds, network, self.adapter_rank)
+
+    def conditions(self, fit: Fit) -> Sequence[Tensor]:
+        """e_opt and the object text by turns, e_opt at the first step; e_opt alone without iterative guidance."""
+        optimised, said = fit.embeds["optimised"], fit.embeds["object text"]
+        last = self.num_inference_steps - 1
+        return [
+            said if self.iterative_guidance and (last - index) % 2 else optimised
+            for index in range(self.num_inference_steps)
+        ]
+
+    def sampled_mask(self, job: Job) -> Tensor | None:
+        """None: the mask is the object's in the picture, which may well move."""
+        return None
+
+    def texts(self, target: str) -> tuple[str, str]:
+        """T_a and T_b.
+
+        Raises:
+            BadPrompt: when one is not given and the target prompt names no place, or when both say the same.
+        """
+        found = _PLACE.search(target)
+        before, after = (target[: found.start()], target[found.end() :]) if found else ("", "")
+        object_text = self.object_text.strip() or before.strip(" ,.")
+        background_text = self.background_text.strip() or after.strip(" ,.")
+        if not object_text or not background_text:
+            missing = "object_text='a red cat'" if not object_text else "background_text='a beach'"
+            raise BadPrompt(
+                f"the target prompt {target!r} cannot be split into an object and its place, as 'a red cat on a "
+                f"beach' can: give it with --set, for instance {missing}."
+            )
+        if object_text.split() == background_text.split():
+            raise BadPrompt(f"object_text and background_text are both {object_text!r}: they must differ.")
+        return object_text, background_text
+
+    def _reference(self, job: Job, background: Tensor) -> Tensor:
+        """z_0 of the reference: the user's picture, or one sampled from the background text."""
+        if job.reference is not None:
+            return job.reference
+        draft = Draft(self.noise(job, torch.Generator().manual_seed(job.seed)), [background] * self.reference_steps)
+        return sample(
+            job.model, [draft], job.model.embed([""]), guidance_scale=self.reference_guidance_scale,
+            num_inference_steps=self.reference_steps,
+        )  # fmt: skip
+
+    def _layers(self, job: Job, reference: Tensor, object_text: str) -> tuple[Tensor, Tensor]:
+        """M and 1 − M_r, [1, 1, h, w]."""
+        segmenter = segmenter_for(job.model, self.segmenter)
+        masks = [
+            job.mask if latents is job.latents and job.mask is not None
+            else object_mask(job.model, latents, object_text, segmenter=segmenter, seed=job.seed)
+            for latents in (job.latents, reference)
+        ]  # fmt: skip
+        if float(masks[0].max()) == 0:
+            raise BadParameter("the mask marks nothing at the model's resolution: mark the object with a larger one.")
+        if float(masks[0].min()) == 1:
+            raise BadParameter("the mask covers everything, so that no background is left: mark the object alone.")
+        return masks[0], 1 - masks[1]
