@@ -391,3 +391,111 @@ def test_compare_refuses_what_it_cannot_do_in_one_line(painted, tmp_path, option
     done = retouch("compare", painted / "cat.png", "--from", SOURCE, "--to", TARGET, "-o", tmp_path / "s.png", *options)
     assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "s.png").exists()
+
+
+QUICK_FIT = (
+    "--set", "embedding_steps=3", "--set", "network_steps=2", "--set", "batch_size=1", "--set",
+    "network_learning_rate=1e-4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted(painted, tmp_path_factory):
+    path = tmp_path_factory.mktemp("fit") / "cat.safetensors"
+    done = retouch("fit", painted / "cat.png", "--to", "a red cat jumping on a beach", "-o", path, *QUICK_FIT)
+    assert done.returncode == 0, done.stderr
+    assert "3 steps of the embedding, 2 steps of the network" in done.stderr
+    assert [entry.name for entry in path.parent.iterdir()] == ["cat.safetensors"]  # no checkpoint is left
+    return path
+
+
+def test_a_fit_is_edited_from_without_saying_anything_again(painted, fitted, tmp_path):
+    out = tmp_path / "o.png"
+    done = retouch("edit", painted / "cat.png", "--fit", fitted, "-o", out, "--set", "eta=0.9", *FEW)
+    assert done.returncode == 0, done.stderr
+    recipe = read_recipe(out)
+    assert recipe["method"] == "imagic" and recipe["target"] == "a red cat jumping on a beach"
+    assert recipe["parameters"]["eta"] == 0.9 and recipe["parameters"]["embedding_steps"] == 3
+    assert recipe["fit"]["steps"] == {"embedding": 3, "network": 2}
+
+
+def test_a_sweep_writes_a_sheet_a_curve_the_best_and_every_sample(painted, fitted, tmp_path):
+    names = ("sheet.png", "curve.png", "best.png")
+    sheet, curve, best = (tmp_path / name for name in names)
+    done = retouch(
+        "sweep", painted / "cat.png", "--fit", fitted, "-o", sheet, "--curve", curve, "--best", best, "--each",
+        tmp_path / "each", "--etas", "0.2:1:3", "--seeds", 2, "--seed", 7, "--json", *FEW,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(round(row["eta"], 2), row["seed"]) for row in rows] == [
+        (0.2, 7), (0.2, 8), (0.6, 7), (0.6, 8), (1.0, 7), (1.0, 8),
+    ]  # fmt: skip
+    top = max(rows, key=lambda row: row["clip_score"])
+    recipe = read_recipe(best)
+    assert (recipe["parameters"]["eta"], recipe["seed"]) == (top["eta"], top["seed"])
+    assert len(list((tmp_path / "each").iterdir())) == 6 and Image.open(curve).width > 500
+    assert Image.open(sheet).width == 3 * 168 - 8
+    assert len(read_recipe(sheet)["sweep"]) == 6
+
+
+def test_a_budget_ends_a_fit_early_and_is_said(painted, tmp_path):
+    done = retouch(
+        "fit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "f.safetensors", "--budget", 0.5,
+        "--set", "embedding_steps=5000", "--set", "network_steps=5000", "--set", "batch_size=1",
+    )  # fmt: skip
+    assert done.returncode == 0 and "the time budget ended the fit early" in done.stderr, done.stderr
+    assert (tmp_path / "f.safetensors").exists()
+
+
+def test_a_fit_that_diverges_says_so_and_keeps_the_last_good_state(painted, tmp_path):
+    done = retouch(
+        "fit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "f.safetensors", "--set", "embedding_steps=0",
+        "--set", "network_steps=50", "--set", "network_learning_rate=1", "--set", "batch_size=1",
+    )  # fmt: skip
+    assert done.returncode == 2 and "diverged" in done.stderr and "Lower the learning rate" in done.stderr
+    assert (tmp_path / "f.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("fit", "cat.png", "--to", TARGET, "-o", "f.png"), "must end in .safetensors"),
+        (("fit", "cat.png", "--to", TARGET, "-o", "no/f.safetensors"), "does not exist: make it first"),
+        (("fit", "cat.png", "--to", " ", "-o", "f.safetensors"), "--to is empty"),
+        (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--budget", "0"), "expected seconds above 0"),
+        (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--method", "ddib"), "ddib fits nothing"),
+        (("edit", "cat.png", "--fit", "gone.safetensors", "-o", "o.png"), "there is no file gone.safetensors"),
+        (("edit", "cat.png", "--fit", "cat.png", "-o", "o.png"), "cat.png is damaged or not a safetensors file"),
+        (("sweep", "cat.png", "--fit", "FIT", "-o", "s.png", "--etas", "2"), "expected numbers in 0..1"),
+        (("sweep", "cat.png", "--fit", "FIT", "-o", "s.png", "--etas", "0:1"), "FROM:TO:COUNT"),
+        (("sweep", "mask.png", "--fit", "FIT", "-o", "s.png", "--etas", "1"), "made for another picture"),
+        (("mask", "cat.png", "-o", "m.png"), "say in one way what to mark"),
+        (("mask", "cat.png", "-o", "m.png", "--word", "cat", "--truth"), "say in one way what to mark"),
+        (("mask", "cat.png", "-o", "m.png", "--point", "4"), "expected 2 numbers"),
+        (("mask", "cat.png", "-o", "m.png", "--word", "cat", "--outside", "4,4"), "goes with --point"),
+        (("mask", "mask.png", "-o", "m.png", "--truth"), "does not say how it was painted"),
+        (
+            ("edit", "cat.png", "--to", "a red cat", "--method", "layer-diffusion", "-o", "o.png"),
+            "cannot be split into an object and its place",
+        ),
+    ],
+)
+def test_what_goes_wrong_with_fits_and_masks_is_one_clear_line(painted, fitted, tmp_path, monkeypatch, arguments, says):
+    for name in ("cat.png", "mask.png"):
+        (tmp_path / name).write_bytes((painted / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = retouch(*(str(fitted) if argument == "FIT" else argument for argument in arguments), "--quiet")
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_the_painters_mask_and_one_from_words_are_written_with_an_overlay(painted, tmp_path):
+    for way in (("--truth",), ("--word", "cat", "--prompt", SOURCE, "--segmenter", "none")):
+        out, overlay = tmp_path / f"{len(way)}.png", tmp_path / f"overlay {len(way)}.png"
+        done = retouch("mask", painted / "cat.png", "-o", out, "--overlay", overlay, *way)
+        assert done.returncode == 0 and "% of the picture is marked" in done.stderr, done.stderr
+        assert Image.open(out).mode == "L" and Image.open(overlay).size == (128, 128)
+    truth = Image.open(painted / "mask.png")
+    assert Image.open(tmp_path / "1.png").tobytes() == truth.tobytes()

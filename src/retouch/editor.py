@@ -24,6 +24,7 @@ from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
 from retouch.inversion.ddim import Inversions
+from retouch.masks.find import by_clicks, by_words
 from retouch.methods.composition import Composed
 from retouch.methods.method import Job, Method, Outcome
 from retouch.methods.optimising import Optimising
@@ -274,6 +275,43 @@ class Editor:
             )
             for (kind, seed), image in zip(chosen, images, strict=True)
         ]
+
+    def mask(
+        self,
+        image: str | PathLike[str] | Image.Image | Picture,
+        *,
+        word: str | None = None,
+        prompt: str | None = None,
+        points: Sequence[tuple[float, ...]] = (),
+        outside: Sequence[tuple[float, ...]] = (),
+        box: tuple[float, ...] | None = None,
+        segmenter: str = "auto",
+    ) -> Image.Image:
+        """Where a thing is in a picture: L of its size, 255 inside, for the argument ``mask`` of edits.
+
+        Args:
+            word: names the thing, in words of ``prompt`` (None: the words alone); it is looked for by the network's
+                cross-attention, which a segmenter sharpens where there is one.
+            points, outside: (x, y) in pixels, inside the thing and outside it.
+            box: (left, top, right, bottom) in pixels, around it.
+            segmenter: a Segment Anything model (folder or hub name), "none", or "auto": the embedded one for the
+                embedded model.
+
+        Raises:
+            BadParameter: when nothing says what to mark, or a point lies outside the picture.
+            BadModel: when clicks are given and there is no segmenter.
+        """
+        picture = (
+            image
+            if isinstance(image, Picture)
+            else (read_picture(image) if isinstance(image, str | PathLike) else from_image(image))
+        )
+        if word is None:
+            return by_clicks(self.model, picture.image, points, outside, box, segmenter)
+        fitted = fit_to_grid(picture.image, self.model.native_side, self.model.pixel_multiple)
+        with self._room():
+            latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
+            return by_words(self.model, latents, fitted, word, prompt, segmenter)
 
     def _task(
         self,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFilter, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from retouch.errors import BadParameter, BadPicture, OutputExists
 
@@ -290,6 +290,33 @@ def fit_mask(mask: Image.Image, fitted: Fitted) -> tuple[Image.Image, tuple[str,
     # BOX averages the area where it makes smaller: a thin stroke stays, softly
     plane = mask.convert("L").resize((right - left, bottom - top), Image.Resampling.BOX)
     return Image.fromarray(_mirror(np.asarray(plane), fitted.box, fitted.image.size)), notes
+
+
+def changed_mask(mask: Image.Image, *, grow: int = 0, invert: bool = False) -> Image.Image:
+    """A mask (L) grown by ``grow`` pixels on every side (shrunk below 0), then turned round where ``invert`` says so.
+
+    Raises:
+        BadParameter: when nothing or everything is left marked, or ``grow`` exceeds the picture.
+    """
+    if abs(grow) >= max(mask.size):
+        raise BadParameter(f"grow is {grow}, expected fewer pixels than the picture has ({max(mask.size)}).")
+    if grow:
+        rule = ImageFilter.MaxFilter if grow > 0 else ImageFilter.MinFilter
+        mask = mask.filter(rule(2 * abs(grow) + 1))
+    if invert:
+        mask = ImageOps.invert(mask)
+    low, high = int(np.asarray(mask).min()), int(np.asarray(mask).max())
+    if high < 128 or low > 127:
+        raise BadParameter(f"the mask would mark {'nothing' if high < 128 else 'everything'}: point at something else.")
+    return mask
+
+
+def overlaid(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """The picture, greyer outside the mask and with its outline in colour, to see what is marked."""
+    outline = ImageChops.subtract(mask.filter(ImageFilter.MaxFilter(3)), mask)
+    faded = Image.blend(picture, Image.new("RGB", picture.size, "white"), 0.65)
+    shown = Image.composite(picture, faded, mask)
+    return Image.composite(Image.new("RGB", picture.size, "#ff2f92"), shown, outline)
 
 
 def _mirror(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], canvas: tuple[int, int]) -> NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli import compare, diorama, edit, fit, methods, models, sweep
+from retouch.cli import compare, diorama, edit, fit, mask, methods, models, sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.command("edit")(edit.edit)
 app.command("fit")(fit.fit)
 app.command("sweep")(sweep.sweep)
+app.command("mask")(mask.mask)
 app.command("compare")(compare.compare)
 app.command("methods")(methods.methods)
 app.command("models")(models.models)

@@ -1,0 +1,111 @@
+"""Fits: the objective, the weights that come and go, and the file."""
+
+import pytest
+import torch
+
+from retouch.errors import BadFit, OutputExists
+from retouch.fit.fitted import Fit
+from retouch.fit.objective import Noising, denoising_loss
+from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
+from tests.tiny import KINDS, tiny_backbone
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def model(request, tmp_path_factory):
+    return tiny_backbone(tmp_path_factory.mktemp("model"), request.param)
+
+
+def test_the_masked_loss_is_its_formula(model):
+    z, mask = torch.randn(1, 4, 8, 8), torch.rand(1, 1, 8, 8)
+    text, noising = model.embed(["a cat"]), Noising.draw(model, z, 3, seed=1, stage=0, step=2)
+    total = 0.0
+    alphas = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
+    for noise, t in zip(noising.noise, noising.timesteps.tolist(), strict=True):
+        noisy = alphas[t].sqrt() * z + (1 - alphas[t]).sqrt() * noise
+        error = (noise - model.predict_noise(noisy.float(), t, text)) * mask
+        total = total + (error**2).sum() / error.numel() / 3
+    torch.testing.assert_close(denoising_loss(model, z, text, noising, mask), total, atol=1e-5, rtol=1e-4)
+    ones = denoising_loss(model, z, text, noising, torch.ones(1, 1, 8, 8))
+    torch.testing.assert_close(denoising_loss(model, z, text, noising), ones)
+
+
+def test_noise_levels_are_spread_evenly_and_depend_on_the_step_alone(model):
+    z = torch.zeros(1, 4, 8, 8)
+    first, again, other = (Noising.draw(model, z, 4, 3, 0, step) for step in (5, 5, 6))
+    assert torch.equal(first.noise, again.noise) and torch.equal(first.timesteps, again.timesteps)
+    assert not torch.equal(first.noise, other.noise)
+    assert (first.timesteps // 250).tolist() == [0, 1, 2, 3]
+    assert not torch.equal(first.noise, Noising.draw(model, z, 4, 3, 1, 5).noise)  # another stage
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_fitted_weights_act_inside_and_leave_no_trace(model, rank):
+    unet, z, text = model.unet, torch.randn(1, 4, 8, 8), model.embed(["a cat"])
+    own, described, plain = dict(unet.named_parameters()), repr(unet), model.predict_noise(z, 500, text)
+    chosen = low_rank_adapters(unet, rank, 1) if rank else copied_weights(unet)
+    with chosen as variables:
+        torch.testing.assert_close(model.predict_noise(z, 500, text), plain)  # nothing learnt yet
+        assert all(v.requires_grad for v in variables.values())
+        with torch.no_grad():
+            for v in variables.values():
+                v += 0.05 * torch.randn(v.shape, generator=torch.Generator().manual_seed(0))
+        changed = model.predict_noise(z, 500, text).detach()
+        kept = {name: value.detach().clone() for name, value in variables.items()}
+    assert not torch.allclose(changed, plain, atol=1e-3)
+    torch.testing.assert_close(model.predict_noise(z, 500, text), plain, rtol=0, atol=0)
+    with pytest.raises(RuntimeError, match="on purpose"), fitted_weights(unet, kept, rank):
+        torch.testing.assert_close(model.predict_noise(z, 500, text), changed)
+        raise RuntimeError("on purpose")
+    assert repr(unet) == described and "peft_config" not in vars(unet)
+    assert all(parameter is own[name] for name, parameter in unet.named_parameters())
+    assert not any(parameter.requires_grad for parameter in unet.parameters())
+
+
+def test_adapters_are_the_same_for_the_same_seed_and_leave_the_random_state(model):
+    state = torch.get_rng_state()
+    values = []
+    for _ in range(2):
+        with low_rank_adapters(model.unet, 2, 7) as variables:
+            values.append({name: value.detach().clone() for name, value in variables.items()})
+    assert values[0].keys() == values[1].keys() and len(values[0]) > 8
+    assert all(torch.equal(value, values[1][name]) for name, value in values[0].items())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+FIT = Fit(
+    "imagic", {"model": "m", "target": "a cat"}, {"optimised": torch.randn(1, 5, 3)}, {"conv.weight": torch.ones(2)},
+    steps={"embedding": 3}, losses={"embedding": 0.5}, stopped="budget", message="early",
+)  # fmt: skip
+
+
+def test_a_fit_comes_back_from_its_file(tmp_path):
+    FIT.save(tmp_path / "fit.safetensors")
+    back = Fit.load(tmp_path / "fit.safetensors")
+    assert torch.equal(back.embeds["optimised"], FIT.embeds["optimised"])
+    assert torch.equal(back.network["conv.weight"], torch.ones(2))
+    for name in ("method", "recipe", "rank", "steps", "losses", "stopped", "message"):
+        assert getattr(back, name) == getattr(FIT, name)
+    with pytest.raises(OutputExists, match="--force"):
+        FIT.save(tmp_path / "fit.safetensors")
+    FIT.save(tmp_path / "fit.safetensors", force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda path: path.unlink(), "there is no file"),
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-4]), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b'"retouch_fit":"1"', b'"retouch_fit":"9"')), "not a"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"embeds/", b"emboss/")), "damaged"),
+    ],
+    ids=["missing", "empty", "cut off", "newer", "other names"],
+)
+def test_a_damaged_fit_is_one_clear_sentence(tmp_path, spoil, says):
+    path = tmp_path / "fit.safetensors"
+    FIT.save(path)
+    spoil(path)
+    with pytest.raises(BadFit, match=says) as caught:
+        Fit.load(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
