@@ -32,6 +32,7 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/fitting.py
 
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py

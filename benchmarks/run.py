@@ -106,7 +106,9 @@ def main() -> None:
 
     from retouch.methods.registry import methods
 
-    names = options.methods.split(",") if options.methods else list(methods())
+    names = (
+        options.methods.split(",") if options.methods else [n for n, kind in methods().items() if not kind.optimises]
+    )
     import torch
 
     machine = {

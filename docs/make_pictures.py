@@ -6,6 +6,8 @@ from pathlib import Path
 from retouch import Editor, list_methods
 from retouch.diorama import paint, scene_for
 from retouch.diorama.pairs import edit_pair
+from retouch.evaluate.clip_score import ClipScorer
+from retouch.evaluate.sweep import run_sweep
 from retouch.inversion.ddim import Inversions
 from retouch.picture import write_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
@@ -63,6 +65,28 @@ def kinds(editor: Editor) -> None:
     write_picture(sheet, FOLDER / "kinds.jpg", recipe={"edits": recipes}, force=True)
 
 
+def fits(editor: Editor) -> None:
+    """A sweep from one fit with its curve, and LayerDiffusion with and without iterative guidance."""
+    source, target = "a red cat sitting on a beach", "a red cat jumping on a beach"
+    picture = paint(scene_for(source, 3))[0]
+    fit = editor.fit(picture, target=target)
+    swept = run_sweep(editor, picture, fit, etas=[0.2, 0.4, 0.5, 0.6, 0.8, 1.0], seeds=range(4), scorer=ClipScorer())
+    write_picture(swept.sheet(128), FOLDER / "sweep.png", recipe=swept.recipe(), force=True)
+    write_picture(swept.curve(), FOLDER / "curve.png", force=True)
+    pair = edit_pair("subject and place", FIRST_HELD_OUT)
+    fit = editor.fit(pair.picture, target=pair.target_prompt, method="layer-diffusion")
+    rows, recipes = [], []
+    for guided in (True, False):
+        results = editor.variations(pair.picture, fit, iterative_guidance=guided)
+        name = "iterative guidance" if guided else "without it"
+        rows.append(
+            [labelled(pair.picture, pair.source_prompt, 128), labelled(pair.truth, f"truth: {pair.target_prompt}", 128)]
+        )
+        rows[-1] += [labelled(result.image, f"{name}, seed {i}", 128) for i, result in enumerate(results)]
+        recipes += [result.recipe for result in results]
+    write_picture(contact_sheet(rows), FOLDER / "layers.png", recipe={"edits": recipes}, force=True)
+
+
 def world(editor: Editor) -> None:
     """Scenes of the painted world."""
     captions = (
@@ -81,7 +105,7 @@ def world(editor: Editor) -> None:
     )
 
 
-SHEETS = {"edits": edits, "methods": by_every_method, "kinds": kinds, "world": world}
+SHEETS = {"edits": edits, "methods": by_every_method, "kinds": kinds, "fits": fits, "world": world}
 
 
 def main() -> None:

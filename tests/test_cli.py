@@ -381,7 +381,7 @@ def test_compare_writes_nothing_where_no_method_succeeds(painted, tmp_path):
     ("options", "says"),
     [
         (("--methods", "ddim,dddib"), "there is no method 'dddib' (did you mean ddib?)"),
-        (("--methods", ","), "expected names separated by commas, or all"),
+        (("--methods", ","), "expected names separated by commas, tuning-free, or all"),
         (("--methods", "ddim", "--set", "quantile=0.5"), "none of the methods ddim has a parameter 'quantile'"),
         (("--methods", "ddim", "--each", __file__), "which is a file: name a folder"),
         (("--methods", "ddim", "--clip", "/no/such"), "the CLIP model '/no/such' could not be loaded"),

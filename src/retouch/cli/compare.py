@@ -21,7 +21,9 @@ def compare(
     target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
     source: options.Source = "",
-    methods: Annotated[str, typer.Option(help="Names separated by commas, or all; see `retouch methods`.")] = "all",
+    methods: Annotated[
+        str, typer.Option(help="Names separated by commas; tuning-free; or all, which also fits (minutes).")
+    ] = "tuning-free",
     model: options.Model = "diorama",
     seed: options.Seed = 0,
     settings: options.Settings = None,

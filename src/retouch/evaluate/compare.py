@@ -155,16 +155,18 @@ def compare(
 
 
 def chosen_methods(text: str) -> list[str]:
-    """The methods that ``"a,b"`` or ``"all"`` names, each once.
+    """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
 
     Raises:
         BadParameter: for none, or one that does not exist.
     """
     if text.strip().lower() == "all":
         return list(methods())
+    if text.strip().lower() == "tuning-free":
+        return [name for name, kind in methods().items() if not kind.optimises]
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, or all.")
+        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
     for name in names:
         method_type(name)
     return names
