@@ -286,6 +286,26 @@ def test_gateways_are_drawn_anew_in_every_iteration_and_the_same_for_a_seed():
     assert list(E4C(gateways=99, num_inference_steps=5).drawn(0, 0)) == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("name", ["imagic", "layer-diffusion", "e4c"])
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_network_in_half_precision_is_fitted_in_mixed_precision(tmp_path, name, rank):
+    from retouch.methods.registry import method_named
+    from tests.small import short
+    from tests.tiny import tiny_backbone
+
+    if rank and name == "e4c":
+        pytest.skip("E4C fits a few whole projections, never adapters")
+    model = tiny_backbone(tmp_path)
+    model.unet.to(torch.bfloat16)
+    before = {key: value.clone() for key, value in model.unet.state_dict().items()}
+    settings = {**short(name, 4), **({"adapter_rank": rank} if rank else {})}
+    z = model.encode(torch.zeros(1, 3, 16, 16))
+    job = Job(model, z, "a blue cat", "a red cat", torch.Generator().manual_seed(0), lambda n: None)
+    out = method_named(name, settings).edit(job).target
+    assert torch.isfinite(out).all() and out.dtype == torch.float32
+    assert all(torch.equal(value, before[key]) for key, value in model.unet.state_dict().items())
+
+
 # fits reused by the editor
 
 

@@ -15,7 +15,6 @@ whose picture CLIP finds nearer to the target prompt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -27,6 +26,7 @@ from retouch.fit.weights import copied_weights
 from retouch.guidance.clip_loss import ClipLoss
 from retouch.methods.composition import Composed
 from retouch.methods.method import Job, Outcome
+from retouch.methods.optimising import NetworkFit
 from retouch.parameters import parameter
 
 
@@ -89,10 +89,9 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
             outcome = chosen.denoised(job, trajectory, gateways=self.drawn(job.seed, iteration))
             return loss(job.model.decode(outcome.target), _crops(job, iteration))
 
-        checkpointing = job.model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
-        with copied_weights(job.model.unet, chosen.guided_weights(job)) as variables:
-            with checkpointing:
-                job.work.optimise("guidance", variables, run, steps=self.iterations, learning_rate=self.learning_rate)
+        how = NetworkFit(gradient_checkpointing=self.gradient_checkpointing)
+        with copied_weights(job.model.unet, chosen.guided_weights(job)) as variables, how.computing(job.model):
+            job.work.optimise("guidance", variables, run, steps=self.iterations, learning_rate=self.learning_rate)
             job.work.raise_if_unusable()
             return chosen.denoised(job, trajectory)
 

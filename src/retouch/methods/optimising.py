@@ -91,7 +91,8 @@ class NetworkFit:
 
     Attributes:
         rank: of low-rank adapters; 0 fits all weights.
-        bfloat16: whether to compute in mixed precision, weights and optimiser in float32.
+        bfloat16: whether to compute in mixed precision, variables and optimiser in float32; a network that is in half
+            precision itself always does.
         gradient_checkpointing: whether to recompute activations in the backward pass.
     """
 
@@ -103,7 +104,7 @@ class NetworkFit:
     def computing(self, model: Backbone) -> Iterator[None]:
         """The precision and memory mode of a fit, whatever is fitted."""
         with ExitStack() as stack:
-            if self.bfloat16:
+            if self.bfloat16 or model.dtype != torch.float32:
                 stack.enter_context(torch.autocast(model.device.type, torch.bfloat16))
             if self.gradient_checkpointing:
                 stack.enter_context(model.gradient_checkpointing())
