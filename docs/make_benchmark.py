@@ -125,16 +125,93 @@ def quality_section(edits: dict) -> list[str]:
     ]
 
 
-def page(cost: dict, memory: dict, edits: dict, remarks: str) -> str:
-    """The page in Markdown."""
+def fitting_section(fitting: dict) -> list[str]:
+    """What fits cost."""
+    lines = [
+        "",
+        "## What a fit costs",
+        "",
+        paragraph(f"""`python benchmarks/fitting.py`, {fitting["date"]}: {fitting["processor"]}, {fitting["device"]},
+            {fitting["threads"]} threads, torch {fitting["torch"]}, Diorama. One optimiser step on a batch of noise
+            levels, against the network's bare forward and backward pass to the same variables on the same batch; the
+            goal for the ratio is 1.15."""),
+        "",
+        "| what is fitted | noise levels | seconds a step | bare | ratio |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {row['what']} | {row['batch_size']} | {row['seconds']:.3f} | {row['bare_seconds']:.3f} "
+            f"| {row['ratio']:.2f} |"
+            for row in fitting["steps"]
+        ),
+        "",
+        "Whole edits, fit and sampling, with the settings that Diorama recommends:",
+        "",
+        "| method | optimiser steps | evaluations | seconds |",
+        "|---|---|---|---|",
+        *(
+            f"| `{row['method']}` | {', '.join(f'{n} {stage}' for stage, n in row['steps'].items())} "
+            f"| {row['evaluations']} | {row['seconds']:.0f} |"
+            for row in fitting["fits"]
+        ),
+        "",
+        paragraph("""**Memory of E4C's CLIP guidance**: what one iteration keeps for its backward pass through the
+            sampling run, in MiB (Diorama, non-rigid mode; weights, autoencoder and CLIP left out). It grows with the
+            gateways and hardly with the steps."""),
+        "",
+    ]
+    steps = sorted({row["steps"] for row in fitting["memory"]})
+    found = {(row["gateways"], row["steps"]): row["bytes"] / 2**20 for row in fitting["memory"]}
+    lines += [f"| gateways | {' | '.join(f'T = {t}' for t in steps)} |", "|---|" + "---|" * len(steps)]
+    for gateways in sorted({row["gateways"] for row in fitting["memory"]}):
+        lines.append(f"| {gateways} | {' | '.join(f'{found[gateways, t]:.1f}' for t in steps)} |")
+    return lines
+
+
+def fits_section(fits: dict, guided: dict) -> list[str]:
+    """How well the methods that optimise edit."""
+    count = min(row["count"] for row in fits["rows"])
+    seeds = f"{fits['start']}..{fits['start'] + count - 1}"
+    return [
+        "",
+        "## How well the methods that optimise edit",
+        "",
+        paragraph(f"""`python benchmarks/fits.py {fits["command"]}`, {fits["date"]}: {count} held-out pairs per kind
+            (pair seeds {seeds}), of four seeds the sample with the best CLIP score, as the papers select. *Of all
+            four* is what a sample is worth that nobody selects."""),
+        "",
+        "**Asked change there / other attributes kept**, in percent:",
+        "",
+        *pivot(fits["rows"], lambda row: f"{percent(row['asked'])} / {percent(row['kept'])}"),
+        "",
+        "**The same of all four**, in percent:",
+        "",
+        *pivot(fits["rows"], lambda row: f"{percent(row['asked_of_all'])} / {percent(row['kept_of_all'])}"),
+        "",
+        paragraph(f"""**E4C with CLIP guidance and without** (`python benchmarks/edits.py {guided["command"]}`,
+            {guided["date"]}), asked / kept in percent, and PSNR in dB outside the region that may change:"""),
+        "",
+        *pivot(
+            guided["rows"],
+            lambda row: (
+                f"{percent(row['asked'])} / {percent(row['kept'])}"
+                + (f", {row['outside_psnr']:.1f}" if row["outside_psnr"] is not None else "")
+            ),
+        ),
+    ]
+
+
+def page(figures: dict, remarks: str) -> str:
+    """The page in Markdown; what was not measured yet is left out."""
     lines = [
         "# Benchmark",
         "",
         "Made by `python docs/make_benchmark.py` from the figures in `benchmarks/`.",
         "",
-        *cost_section(cost),
-        *memory_section(memory),
-        *quality_section(edits),
+        *cost_section(figures["results"]),
+        *memory_section(figures["memory"]),
+        *(fitting_section(figures["fitting"]) if "fitting" in figures else ()),
+        *quality_section(figures["edits"]),
+        *(fits_section(figures["fits"], figures["e4c"]) if {"fits", "e4c"} <= figures.keys() else ()),
         "",
         remarks.rstrip(),
     ]
@@ -143,6 +220,6 @@ def page(cost: dict, memory: dict, edits: dict, remarks: str) -> str:
 
 if __name__ == "__main__":
     folder = ROOT / "benchmarks"
-    figures = [json.loads((folder / f"{name}.json").read_text()) for name in ("results", "memory", "edits")]
+    figures = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     remarks = (folder / "remarks.md").read_text()
-    (ROOT / "docs" / "benchmark.md").write_text(page(*figures, remarks))
+    (ROOT / "docs" / "benchmark.md").write_text(page(figures, remarks))
