@@ -109,24 +109,30 @@ def summary(rows):
     ]  # fmt: skip
 
 
-def main() -> None:
-    """Edits, judges, prints a table, writes figures and a grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--methods", default="prox-npi", help="separated by ';', as all, name or name:parameter=value,…"
-    )
+def with_common_options(parser, kinds, log):
+    """The options that all quality benchmarks share, read and checked."""
     parser.add_argument("--model", default="diorama")
-    parser.add_argument("--kinds", default="colour,subject,place,style,accessory,pose")
+    parser.add_argument("--kinds", default=kinds)
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--start", type=int, default=1000, help="first seed; the settings were chosen on 0..999")
     parser.add_argument("--shard", default="0/1", help="this process's share of the pictures, as 0/2 and 1/2")
-    parser.add_argument("--log", type=Path, default=Path("runs/edits.jsonl"))
+    parser.add_argument("--log", type=Path, default=log)
     parser.add_argument("--pictures", type=Path, help="a folder for all edits")
     parser.add_argument("--output", type=Path, help="the figures, as JSON, of all that the log holds")
     options = parser.parse_args()
     for kind in options.kinds.split(","):
         if kind not in KINDS:
             parser.error(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}")
+    return options
+
+
+def main() -> None:
+    """Edits, judges, prints a table, writes figures and a grid."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--methods", default="prox-npi", help="separated by ';', as all, name or name:parameter=value,…"
+    )
+    options = with_common_options(parser, "colour,subject,place,style,accessory,pose", Path("runs/edits.jsonl"))
     editor, judge = Editor.from_pretrained(options.model), load_judge()
     share, shards = map(int, options.shard.split("/"))
     numbers = range(options.start + share, options.start + options.count, shards)

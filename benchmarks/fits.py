@@ -11,10 +11,10 @@ import time
 from datetime import date
 from pathlib import Path
 
-from edits import looked_at, outside_psnr, read, summary, variant
+from edits import looked_at, outside_psnr, read, summary, variant, with_common_options
 
 from retouch.diorama.judge import load_judge
-from retouch.diorama.pairs import KINDS, edit_pair
+from retouch.diorama.pairs import edit_pair
 from retouch.editor import Editor
 from retouch.evaluate.clip_score import ClipScorer
 from retouch.methods.registry import method_type
@@ -41,18 +41,7 @@ def main() -> None:
         "--methods", default="imagic;layer-diffusion;layer-diffusion:iterative_guidance=false",
         help="separated by ';', as name or name:parameter=value,…",
     )  # fmt: skip
-    parser.add_argument("--model", default="diorama")
-    parser.add_argument("--kinds", default="pose,subject and place,accessory")
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--start", type=int, default=1000, help="first seed; the settings were chosen on 0..999")
-    parser.add_argument("--shard", default="0/1", help="this process's share of the pictures, as 0/2 and 1/2")
-    parser.add_argument("--log", type=Path, default=Path("runs/fits.jsonl"))
-    parser.add_argument("--pictures", type=Path, help="a folder for a sheet of the four samples of every edit")
-    parser.add_argument("--output", type=Path, help="the figures, as JSON, of all that the log holds")
-    options = parser.parse_args()
-    for kind in options.kinds.split(","):
-        if kind not in KINDS:
-            parser.error(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}")
+    options = with_common_options(parser, "pose,subject and place,accessory", Path("runs/fits.jsonl"))
     editor, judge, scorer = Editor.from_pretrained(options.model), load_judge(), ClipScorer()
     share, shards = map(int, options.shard.split("/"))
     variants, kinds = options.methods.split(";"), options.kinds.split(",")

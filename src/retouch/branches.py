@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,19 @@ TARGET = Row("target", "target")
 TARGET_NULL = Row("target", "null")
 TARGET_AS_SOURCE = Row("target", "source")
 INVERTED = Row("inverted", "source")
+
+
+def taken_from_source(rows: Sequence[Row]) -> list[int] | None:
+    """For every row the place of the row whose features it gets where the target takes the source's: its own, else.
+
+    Returns:
+        None where there is no source row.
+    """
+    if SOURCE not in rows:
+        return None
+    source = list(rows).index(SOURCE)
+    return [source if row.branch == "target" else i for i, row in enumerate(rows)]
+
 
 State = dict[str, "Tensor"]
 """The latents [1, C, h, w] of the branches denoised side by side, by branch name."""

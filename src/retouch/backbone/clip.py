@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.backbone.load import EMBEDDED, EMBEDDED_FOLDER, quietly
+from retouch.backbone.load import EMBEDDED, helper_folder, quietly
 from retouch.backbone.model import Backbone
 from retouch.errors import BadModel
 
@@ -40,18 +39,12 @@ class Clip:
         from transformers.models.clip.modeling_clip import CLIPModel
         from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
-        place: str | Path = EMBEDDED_FOLDER / "clip" if self.name == EMBEDDED else self.name
         try:
-            if not Path(place).is_dir():
-                from huggingface_hub import snapshot_download
-
-                place = snapshot_download(
-                    str(place), allow_patterns=["*.json", "*.txt", "model*.safetensors"], ignore_patterns=["*fp16*"]
-                )
+            place = helper_folder(self.name, "clip")
             with quietly():
                 model = CLIPModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True).eval()
             tokenizer = CLIPTokenizer.from_pretrained(place)
-            path = Path(place) / "preprocessor_config.json"
+            path = place / "preprocessor_config.json"
             preprocessing = json.loads(path.read_text()) if path.exists() else {}
         except Exception as error:  # whatever the hub or the files raise, the remedy is the same
             raise BadModel(

@@ -86,6 +86,22 @@ def load(
     return _from_folder(name, _from_hub(name, offline), place, precision)
 
 
+def helper_folder(name: str, part: str) -> Path:
+    """Where a model that serves beside a checkpoint lies: ``part`` of the embedded one, a folder, or a hub's copy.
+
+    Args:
+        name: ``"diorama"``, a folder, or a hub name; a hub is asked for JSON, text and safetensors alone.
+    """
+    if name == EMBEDDED:
+        return EMBEDDED_FOLDER / part
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.json", "*.txt", "model*.safetensors"]
+    return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*fp16*"]))
+
+
 def _device(wanted: str | torch.device | None) -> torch.device:
     if wanted is None:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"

@@ -10,7 +10,7 @@ from torch import Tensor
 from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, State, Step
+from retouch.branches import State, Step, taken_from_source
 
 
 class FeatureInjection:
@@ -44,15 +44,6 @@ class FeatureInjection:
         return state
 
 
-def _taken_from_source(moment: Moment) -> list[int] | None:
-    """For every row the row whose features it gets: the source's for the target's, its own for others."""
-    rows = list(moment.rows)
-    if SOURCE not in rows:
-        return None
-    source = rows.index(SOURCE)
-    return [source if row.branch == "target" else i for i, row in enumerate(rows)]
-
-
 @dataclass(frozen=True)
 class _QueriesAndKeys(AttentionEdit):
     share: float
@@ -64,7 +55,7 @@ class _QueriesAndKeys(AttentionEdit):
     def change_qkv(
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        order = _taken_from_source(moment)
+        order = taken_from_source(moment.rows)
         if order is None or moment.done >= self.share:
             return query, key, value
         return query[order], key[order], value
@@ -76,5 +67,5 @@ class _Features:
     name: str
 
     def change(self, output: Tensor, moment: Moment) -> Tensor:
-        order = _taken_from_source(moment)
+        order = taken_from_source(moment.rows)
         return output if order is None or moment.done >= self.share else output[order]

@@ -11,7 +11,7 @@ from torch import Tensor
 from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, State, Step
+from retouch.branches import State, Step, taken_from_source
 
 SharingMode = Literal["structure", "non-rigid"]
 
@@ -65,10 +65,9 @@ class _Sharing(AttentionEdit):
     def change_qkv(
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows, control = list(moment.rows), self.control
-        if SOURCE not in rows or not control.start_share <= moment.done < control.end_share:
+        control, order = self.control, taken_from_source(moment.rows)
+        if order is None or not control.start_share <= moment.done < control.end_share:
             return query, key, value
-        order = [rows.index(SOURCE) if row.branch == "target" else i for i, row in enumerate(rows)]
         if control.mode == "structure":
             return query[order], key, value
         return query, key[order], value[order]

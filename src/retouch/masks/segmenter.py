@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from retouch.backbone.load import EMBEDDED, EMBEDDED_FOLDER, quietly
+from retouch.backbone.load import EMBEDDED, helper_folder, quietly
 from retouch.errors import BadModel, BadParameter
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # Segment Anything's
@@ -38,15 +37,11 @@ class Segmenter:
     def _loaded(self) -> tuple[Any, dict[str, Any]]:
         from transformers.models.sam.modeling_sam import SamModel
 
-        place: str | Path = EMBEDDED_FOLDER / "segmenter" if self.name == EMBEDDED else self.name
         try:
-            if not Path(place).is_dir():
-                from huggingface_hub import snapshot_download
-
-                place = snapshot_download(str(place), allow_patterns=["*.json", "model*.safetensors"])
+            place = helper_folder(self.name, "segmenter")
             with quietly():
                 model = SamModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True).eval()
-            path = Path(place) / "preprocessor_config.json"
+            path = place / "preprocessor_config.json"
             preprocessing = json.loads(path.read_text()) if path.exists() else {}
         except Exception as error:  # whatever the hub or the files raise, the remedy is the same
             raise BadModel(

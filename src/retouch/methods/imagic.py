@@ -16,7 +16,7 @@ from torch import Tensor
 from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.methods.method import Job
-from retouch.methods.optimising import NetworkFit, Optimising, fitted_tensors
+from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.parameters import parameter
 
 
@@ -47,16 +47,6 @@ class Imagic(Optimising):
     network_learning_rate: float = parameter(
         5e-7, "Adam's learning rate in stage B; low-rank adapters need about 1e-4", low=0, high=1, source="section 4.1"
     )
-    adapter_rank: int = parameter(
-        0, "0 fits all weights; otherwise the rank of low-rank adapters, which take far less memory", low=0, high=512
-    )
-    batch_size: int = parameter(
-        1, "noise levels per optimiser step, drawn evenly over the schedule", low=1, high=256, unit="pictures"
-    )
-    bfloat16: bool = parameter(False, "fit in mixed precision: faster on recent GPUs")
-    gradient_checkpointing: bool = parameter(
-        False, "recompute the network's activations in the backward pass: slower, in much less memory"
-    )
 
     def fit_steps(self) -> int:
         """Those of both stages."""
@@ -68,7 +58,7 @@ class Imagic(Optimising):
 
     def fit(self, job: Job) -> Fit:
         """Stages A and B."""
-        how = NetworkFit(self.adapter_rank, self.bfloat16, self.gradient_checkpointing)
+        how = self.network_fit
         target = job.model.embed([job.target])
         optimised = target.clone().requires_grad_()
 

@@ -28,7 +28,7 @@ from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.masks.objects import object_mask, segmenter_for
 from retouch.methods.method import Job
-from retouch.methods.optimising import NetworkFit, Optimising, fitted_tensors
+from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.methods.sampling import Draft, sample
 from retouch.parameters import parameter
 
@@ -81,16 +81,6 @@ class LayerDiffusion(Optimising):
         50, "denoising steps of a reference that is sampled", low=1, high=1000, unit="steps"
     )
     reference_guidance_scale: float = parameter(7.5, "w, there", low=0, high=50)
-    adapter_rank: int = parameter(
-        0, "0 fits all weights; otherwise the rank of low-rank adapters, which take far less memory", low=0, high=512
-    )
-    batch_size: int = parameter(
-        1, "noise levels per optimiser step and layer, drawn evenly over the schedule", low=1, high=256, unit="pictures"
-    )
-    bfloat16: bool = parameter(False, "fit in mixed precision: faster on recent GPUs")
-    gradient_checkpointing: bool = parameter(
-        False, "recompute the network's activations in the backward pass: slower, in much less memory"
-    )
 
     def _lengths(self) -> tuple[int, int]:
         return (
@@ -112,7 +102,7 @@ class LayerDiffusion(Optimising):
     def fit(self, job: Job) -> Fit:
         """The modules that optimise, as far as they are switched on."""
         object_text, background_text = self.texts(job.target)
-        model, how = job.model, NetworkFit(self.adapter_rank, self.bfloat16, self.gradient_checkpointing)
+        model, how = job.model, self.network_fit
         said = model.embed([object_text])
         e_a, e_b = said.clone(), model.embed([background_text])
         embedding_steps, network_steps = self._lengths()

@@ -19,6 +19,39 @@ from retouch.parameters import parameter
 
 
 @dataclass(frozen=True)
+class NetworkFit:
+    """How a network's weights are fitted.
+
+    Attributes:
+        rank: of low-rank adapters; 0 fits all weights.
+        bfloat16: whether to compute in mixed precision, variables and optimiser in float32; a network that is in half
+            precision itself always does.
+        gradient_checkpointing: whether to recompute activations in the backward pass.
+    """
+
+    rank: int = 0
+    bfloat16: bool = False
+    gradient_checkpointing: bool = False
+
+    @contextmanager
+    def computing(self, model: Backbone) -> Iterator[None]:
+        """The precision and memory mode of a fit, whatever is fitted."""
+        with ExitStack() as stack:
+            if self.bfloat16 or model.dtype != torch.float32:
+                stack.enter_context(torch.autocast(model.device.type, torch.bfloat16))
+            if self.gradient_checkpointing:
+                stack.enter_context(model.gradient_checkpointing())
+            yield
+
+    @contextmanager
+    def weights(self, model: Backbone, seed: int) -> Iterator[dict[str, nn.Parameter]]:
+        """The trainable weights, in the network's place."""
+        chosen = low_rank_adapters(model.unet, self.rank, seed) if self.rank else copied_weights(model.unet)
+        with chosen as variables:
+            yield variables
+
+
+@dataclass(frozen=True)
 class Optimising(Method):
     """Fits to a picture, then samples with what was fitted; a fit serves any number of samples."""
 
@@ -30,6 +63,21 @@ class Optimising(Method):
         50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps"
     )
     guidance_scale: float = parameter(7.5, "w: how strongly the condition pulls; 1 is no guidance", low=0, high=50)
+    adapter_rank: int = parameter(
+        0, "0 fits all weights; otherwise the rank of low-rank adapters, which take far less memory", low=0, high=512
+    )
+    batch_size: int = parameter(
+        1, "noise levels per optimiser step, drawn evenly over the schedule", low=1, high=256, unit="pictures"
+    )
+    bfloat16: bool = parameter(False, "fit in mixed precision: faster on recent GPUs")
+    gradient_checkpointing: bool = parameter(
+        False, "recompute the network's activations in the backward pass: slower, in much less memory"
+    )
+
+    @property
+    def network_fit(self) -> NetworkFit:
+        """How the network is fitted."""
+        return NetworkFit(self.adapter_rank, self.bfloat16, self.gradient_checkpointing)
 
     def steps(self) -> int:
         """The optimiser's and the sampler's."""
@@ -83,39 +131,6 @@ class Optimising(Method):
     def sampled_mask(self, job: Job) -> Tensor | None:
         """Where sampling may depart from the picture; None for everywhere."""
         return job.mask
-
-
-@dataclass(frozen=True)
-class NetworkFit:
-    """How a network's weights are fitted.
-
-    Attributes:
-        rank: of low-rank adapters; 0 fits all weights.
-        bfloat16: whether to compute in mixed precision, variables and optimiser in float32; a network that is in half
-            precision itself always does.
-        gradient_checkpointing: whether to recompute activations in the backward pass.
-    """
-
-    rank: int = 0
-    bfloat16: bool = False
-    gradient_checkpointing: bool = False
-
-    @contextmanager
-    def computing(self, model: Backbone) -> Iterator[None]:
-        """The precision and memory mode of a fit, whatever is fitted."""
-        with ExitStack() as stack:
-            if self.bfloat16 or model.dtype != torch.float32:
-                stack.enter_context(torch.autocast(model.device.type, torch.bfloat16))
-            if self.gradient_checkpointing:
-                stack.enter_context(model.gradient_checkpointing())
-            yield
-
-    @contextmanager
-    def weights(self, model: Backbone, seed: int) -> Iterator[dict[str, nn.Parameter]]:
-        """The trainable weights, in the network's place."""
-        chosen = low_rank_adapters(model.unet, self.rank, seed) if self.rank else copied_weights(model.unet)
-        with chosen as variables:
-            yield variables
 
 
 def fitted_tensors(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
