@@ -240,4 +240,5 @@ class Work:
 
 
 def _fused(variables: Mapping[str, Tensor]) -> bool:
-    return all(variable.is_cuda for variable in variables.values())
+    """Whether Adam has a fused kernel for where the variables are."""
+    return all(variable.device.type in ("cpu", "cuda") for variable in variables.values())
