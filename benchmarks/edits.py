@@ -145,6 +145,8 @@ def main() -> None:
         row for row in read(options.log)
         if row["model"] == editor.model.fingerprint and row["method"] in variants and row["seed"] in wanted
     ]  # fmt: skip
+    kinds = list(KINDS)
+    rows.sort(key=lambda row: (variants.index(row["method"]), kinds.index(row["kind"])))
     table = summary(rows)
     for row in table:
         print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()))

@@ -88,6 +88,7 @@ def main() -> None:
         for row in read(options.log)
         if row["model"] == model and row["method"] in variants and row["seed"] in wanted
     ]
+    rows.sort(key=lambda row: (variants.index(row["method"]), kinds.index(row["kind"])))
     table = summary(rows)
     for row in table:
         mine = [r for r in rows if (r["method"], r["kind"]) == (row["method"], row["kind"])]

@@ -120,6 +120,7 @@ def quality_section(edits: dict) -> list[str]:
         *(
             f"- {kind}: `{row['method']}`, {percent(row['asked'])} % asked, {percent(row['kept'])} % kept, "
             f"{percent(row['both'])} % both"
+            + (f", {row['outside_psnr']:.1f} dB" if row["outside_psnr"] is not None else "")
             for kind, (_, row) in best.items()
         ),
     ]
