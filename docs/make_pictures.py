@@ -71,7 +71,7 @@ def fits(editor: Editor) -> None:
     picture = paint(scene_for(source, 3))[0]
     fit = editor.fit(picture, target=target)
     swept = run_sweep(editor, picture, fit, etas=[0.2, 0.4, 0.5, 0.6, 0.8, 1.0], seeds=range(4), scorer=ClipScorer())
-    write_picture(swept.sheet(128), FOLDER / "sweep.png", recipe=swept.recipe(), force=True)
+    write_picture(swept.sheet(128), FOLDER / "sweep.jpg", recipe=swept.recipe(), force=True)
     write_picture(swept.curve(), FOLDER / "curve.png", force=True)
     pair = edit_pair("subject and place", FIRST_HELD_OUT)
     fit = editor.fit(pair.picture, target=pair.target_prompt, method="layer-diffusion")
@@ -84,7 +84,7 @@ def fits(editor: Editor) -> None:
         )
         rows[-1] += [labelled(result.image, f"{name}, seed {i}", 128) for i, result in enumerate(results)]
         recipes += [result.recipe for result in results]
-    write_picture(contact_sheet(rows), FOLDER / "layers.png", recipe={"edits": recipes}, force=True)
+    write_picture(contact_sheet(rows), FOLDER / "layers.jpg", recipe={"edits": recipes}, force=True)
 
 
 def world(editor: Editor) -> None:

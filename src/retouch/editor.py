@@ -21,7 +21,7 @@ from retouch.inversion.ddim import Inversions
 from retouch.masks.find import by_clicks, by_words
 from retouch.methods.method import Method, Outcome
 from retouch.methods.optimising import Optimising
-from retouch.methods.registry import methods
+from retouch.methods.registry import check_fits
 from retouch.methods.sampling import Draft
 from retouch.picture import Fitted, from_array, to_array, write_picture
 from retouch.picture import fit as fit_to_grid
@@ -199,8 +199,8 @@ class Editor:
             progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
         task = prepare(self.model, request)
-        if not isinstance(task.method, Optimising):
-            raise BadParameter(f"{task.method.name} fits nothing: choose one of {', '.join(_that_fit())}.")
+        check_fits(type(task.method))
+        assert isinstance(task.method, Optimising)
         with room_on(self.model):
             fit = task.method.fit(task.job)
         if fit.stopped in ("", "budget"):
@@ -300,7 +300,3 @@ class Editor:
 def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:
     plane = Image.fromarray((mask[0, 0].float().cpu().numpy() * 255).astype("uint8"))
     return fitted.restore(plane.resize(fitted.image.size, Image.Resampling.BILINEAR).convert("RGB")).convert("L")
-
-
-def _that_fit() -> list[str]:
-    return [name for name, kind in methods().items() if issubclass(kind, Optimising)]

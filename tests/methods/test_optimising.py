@@ -115,7 +115,12 @@ def test_an_alpha_of_one_forgets_the_background_text(bench, latents):
     ("target", "parts"),
     [
         ("a red cat jumping in the snow", ("a red cat jumping", "the snow")),
-        ("a photo of a dog, on a beach at night", ("a photo of a dog", "a beach at night")),
+        ("a photo of a dog, on a beach at night", ("a photo of a dog", "a photo of a beach at night")),
+        (
+            "An oil painting of a cat sitting in a meadow, wearing a hat.",
+            ("An oil painting of a cat sitting, wearing a hat", "An oil painting of a meadow"),
+        ),
+        ("a cat in the snow, ", ("a cat", "the snow")),
         ("A house Under a tree.", ("A house", "a tree")),
     ],
 )

@@ -46,17 +46,19 @@ def fit(
     behind = None if reference is None else read_picture(reference).image
     options.check_words(target, seed, budget)
 
-    from retouch.methods.registry import method_type
+    from retouch.methods.registry import check_fits, method_type
     from retouch.parameters import read_settings, settings_from_text
 
     given = settings_from_text(settings or [])
-    read_settings(method_type(method), given, method)
+    kind = method_type(method)
+    read_settings(kind, given, method)
+    check_fits(kind)
 
     from retouch.editor import Editor
 
     editor = Editor.from_pretrained(model, device=device or None)
     say = (lambda sentence: None) if quiet else note
-    source = options.described(model, opened.image, source, target, method_type(method).needs_source, say)
+    source = options.described(model, opened.image, source, target, kind.needs_source, say)
     with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:
         made = editor.fit(
             opened, target=target, method=method, source=source or None, mask=where, reference=behind, seed=seed,

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.backbone.load import quietly
 from retouch.diorama.captions import caption, nearest_known, parse
 from retouch.diorama.scene import ACCESSORIES, CHOICES, SUBJECTS, Scene, has, random_scene
 
@@ -23,7 +24,8 @@ def _clip() -> tuple[Any, Any]:
     from transformers.models.clip.modeling_clip import CLIPModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
-    model = CLIPModel.from_pretrained(WEIGHTS / "clip", dtype=torch.float32).eval()
+    with quietly():
+        model = CLIPModel.from_pretrained(WEIGHTS / "clip", dtype=torch.float32).eval()
     return model, CLIPTokenizer.from_pretrained(WEIGHTS / "clip")
 
 

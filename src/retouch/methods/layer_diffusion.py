@@ -5,7 +5,8 @@ and background text T_b get embeddings of their own, fitted to the picture's obj
 picture's background (outside M_r); their mix and the network are fitted to both; sampling alternates between the mix
 and the object text. The authors published no code. Left open by the text and chosen here:
 
-- T_a and T_b, where they are not given, are the target prompt before and after its first preposition of place;
+- T_a and T_b, where they are not given, are split from the target prompt: T_b is what follows its first preposition of
+  place, up to a comma, T_a the rest; a medium at the beginning (a photo of, an oil painting of) belongs to both;
 - the reference, where none is given, is sampled from T_b, its noise the seed's;
 - M and M_r, where no mask is given, are where the network's attention looks for the words of T_a, or what a segmenter
   makes of a click on the middle of that;
@@ -37,6 +38,11 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 
+_MEDIUM = re.compile(
+    r"(?:an?|the) (?:[\w-]+ ){0,2}(?:photo|photograph|picture|image|painting|drawing|sketch|watercolou?r|render) of ",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True)
 class LayerDiffusion(Optimising):
@@ -50,10 +56,11 @@ class LayerDiffusion(Optimising):
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
 
     object_text: str = parameter(
-        "", "T_a, what the object should be; empty: the target prompt before its first preposition of place",
-        kind="text",
+        "", "T_a, what the object should be; empty: the target prompt without its place", kind="text",
     )  # fmt: skip
-    background_text: str = parameter("", "T_b, where it should be; empty: the rest of the target prompt", kind="text")
+    background_text: str = parameter(
+        "", "T_b, where it should be; empty: what follows the first preposition of place", kind="text"
+    )
     alpha: float = parameter(0.7, "e_opt = α e_a + (1 − α) e_b", low=0, high=1, source="eq. 3")
     layered_optimisation: bool = parameter(True, "the first module: embeddings fitted to object and background")
     network_training: bool = parameter(True, "the second module: the network fitted to both layers")
@@ -162,10 +169,8 @@ class LayerDiffusion(Optimising):
         Raises:
             BadPrompt: when one is not given and the target prompt names no place, or when both say the same.
         """
-        found = _PLACE.search(target)
-        before, after = (target[: found.start()], target[found.end() :]) if found else ("", "")
-        object_text = self.object_text.strip() or before.strip(" ,.")
-        background_text = self.background_text.strip() or after.strip(" ,.")
+        before, after = split(target)
+        object_text, background_text = self.object_text.strip() or before, self.background_text.strip() or after
         if not object_text or not background_text:
             missing = "object_text='a red cat'" if not object_text else "background_text='a beach'"
             raise BadPrompt(
@@ -199,3 +204,19 @@ class LayerDiffusion(Optimising):
         if float(masks[0].min()) == 1:
             raise BadParameter("the mask covers everything, so that no background is left: mark the object alone.")
         return masks[0], 1 - masks[1]
+
+
+def split(target: str) -> tuple[str, str]:
+    """T_a and T_b of a sentence; empty strings where it names no place.
+
+    >>> split("a photo of a cat sitting on a beach, wearing a hat")
+    ('a photo of a cat sitting, wearing a hat', 'a photo of a beach')
+    """
+    found = _PLACE.search(target)
+    if not found:
+        return "", ""
+    place, comma, rest = target[found.end() :].partition(",")
+    medium = _MEDIUM.match(target)
+    of_object = target[: found.start()].strip(" ,.") + (f", {rest.strip(' ,.')}" if comma and rest.strip(" ,.") else "")
+    background = place.strip(" ,.")
+    return of_object, f"{medium.group()}{background}" if medium and background else background

@@ -13,6 +13,7 @@ from typing import Any
 from retouch.errors import BadParameter, BadPrompt
 from retouch.methods.composition import Composed, composed
 from retouch.methods.method import Method
+from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
 
 _OWN = {
@@ -55,6 +56,17 @@ def needs_source(name: str) -> BadPrompt:
     return BadPrompt(
         f"{name} needs to know what the picture shows: give a source prompt with --from ({without} do without)."
     )
+
+
+def check_fits(kind: type[Method]) -> None:
+    """Refuses a method that makes no fit.
+
+    Raises:
+        BadParameter: naming those that do.
+    """
+    if not issubclass(kind, Optimising):
+        those = ", ".join(name for name, other in methods().items() if issubclass(other, Optimising))
+        raise BadParameter(f"{kind.name} fits nothing: choose one of {those}.")
 
 
 def method_named(
