@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,7 +39,7 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
     settings, where = read(SegmenterRecipe, recipe, "segmenter", steps), device()
     painted = pool.load(folder, where)
     scenes, pictures = pool.held_out(settings.held_out, where)
-    truths = torch.stack([torch.from_numpy(paint_array(scene)[1]) for scene in scenes]).to(where) > 127
+    truths = torch.from_numpy(np.stack([paint_array(scene)[1] for scene in scenes])).to(where) > 127
     torch.manual_seed(settings.seed)  # the initial weights
     network = SamModel(_config(settings)).to(where).train()
 
