@@ -136,9 +136,10 @@ def test_a_budget_is_shared_among_stages_and_ends_them_early():
     [
         (lambda path: path.write_bytes(b"nonsense"), "damaged"),
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"seconds", b"minutes")), "no checkpoint of retouch"),
         (lambda path: None, "differs in: seed"),
     ],
-    ids=["nonsense", "cut off", "other work"],
+    ids=["nonsense", "cut off", "other contents", "other work"],
 )
 def test_a_checkpoint_of_other_work_or_a_damaged_one_is_refused(tmp_path, spoil, says):
     path = tmp_path / "checkpoint"

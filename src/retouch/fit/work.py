@@ -205,20 +205,20 @@ class Work:
         tensors, metadata = read_tensors(self.checkpoint)
         try:
             state = json.loads(metadata["work"])
-            identity = state["identity"]
-        except (KeyError, ValueError) as error:
+            identity, seconds = dict(state["identity"]), float(state["seconds"])
+            steps, losses = dict(state["steps"]), dict(state["losses"])
+        except (KeyError, ValueError, TypeError) as error:
             raise BadFit(
                 f"{self.checkpoint} is no checkpoint of retouch: remove it, or name another output."
             ) from error
-        if identity != json.loads(json.dumps(dict(self.identity))):
-            known = json.loads(json.dumps(dict(self.identity)))
+        known = json.loads(json.dumps(dict(self.identity)))
+        if identity != known:
             other = ", ".join(sorted(key for key in {*identity, *known} if identity.get(key) != known.get(key)))
             raise BadFit(
                 f"{self.checkpoint} is the checkpoint of unfinished work that differs in: {other}; remove it to begin "
                 "anew, or run the same command as before to go on."
             )
-        self.steps, self.losses, self.seconds = dict(state["steps"]), dict(state["losses"]), float(state["seconds"])
-        self._kept = tensors
+        self.steps, self.losses, self.seconds, self._kept = steps, losses, seconds, tensors
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
