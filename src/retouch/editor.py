@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,6 +51,7 @@ class EditResult:
         seconds, evaluations: what it cost; evaluations are rows of network batches.
         notes: what was done to the input or cut off the prompts, in sentences.
         mask: where the edit was allowed, L at the size of the input, for methods that decide it.
+        checkpoint: the file that keeps the work until :meth:`save` has written the picture; None without one.
     """
 
     image: Image.Image
@@ -58,6 +60,7 @@ class EditResult:
     evaluations: int
     notes: tuple[str, ...]
     mask: Image.Image | None = None
+    checkpoint: Path | None = field(default=None, compare=False)
     _editor: Editor | None = field(default=None, repr=False, compare=False)
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
     _fitted: Fitted | None = field(default=None, repr=False, compare=False)
@@ -70,12 +73,14 @@ class EditResult:
         return self._fitted.restore(self._editor.decode(self._outcome.source))
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
-        """Writes the picture with its recipe inside.
+        """Writes the picture with its recipe inside; the checkpoint goes then.
 
         Raises:
             OutputExists: when there is a file already and ``force`` is not set.
         """
         write_picture(self.image, path, recipe=self.recipe, force=force)
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
 
 
 class Editor:
@@ -143,7 +148,7 @@ class Editor:
             fit: what :meth:`fit` left for this picture; only sampling is left to do.
             budget: seconds that a method which optimises may spend on it.
             checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
-                goes on from there. It is removed at the end.
+                goes on from there. Saving the result removes it.
             settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
                 the published defaults. A method object is taken as it is.
 
@@ -161,14 +166,14 @@ class Editor:
         with room_on(self.model):
             outcome = task.method.edit(task.job)
             edited = task.fitted.restore(self.decode(outcome.target))
-        task.job.work.finish()
         allowed = None if outcome.mask is None else _mask_picture(outcome.mask, task.fitted)
         recipe, notes, cost = recipe_of(task), task.notes, self.model.evaluations - task.evaluated
         if task.job.work.message:
             notes = (*notes, task.job.work.message)
         return EditResult(
-            edited, recipe, time.monotonic() - task.began, cost, notes, allowed, self, outcome, task.fitted
-        )
+            edited, recipe, time.monotonic() - task.began, cost, notes, allowed, task.job.work.checkpoint, self,
+            outcome, task.fitted,
+        )  # fmt: skip
 
     def fit(
         self,
@@ -202,10 +207,7 @@ class Editor:
         check_fits(type(task.method))
         assert isinstance(task.method, Optimising)
         with room_on(self.model):
-            fit = task.method.fit(task.job)
-        if fit.stopped in ("", "budget"):
-            task.job.work.finish()
-        return fit
+            return task.method.fit(task.job)
 
     def variations(
         self,

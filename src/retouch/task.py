@@ -130,7 +130,8 @@ def prepare(model: Backbone, request: Request) -> Task:
         if request.progress:
             request.progress(done, total)
 
-    checkpoint = None if request.checkpoint is None else Path(request.checkpoint)
+    optimises = method.optimises and made is None
+    checkpoint = Path(request.checkpoint) if request.checkpoint is not None and optimises else None
     work = Work(request.budget, checkpoint, identity, request.detail or (lambda words: None))
     with room_on(model):
         latents, background = (

@@ -1,9 +1,15 @@
 """Fits: the objective, the weights that come and go, and the file."""
 
+import resource
+import signal
+from dataclasses import replace
+
 import pytest
 import torch
+from PIL import Image
 
-from retouch.errors import BadFit, OutputExists
+from retouch.editor import Editor
+from retouch.errors import BadFit, OutputExists, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
@@ -89,6 +95,52 @@ def test_a_fit_comes_back_from_its_file(tmp_path):
         FIT.save(tmp_path / "fit.safetensors")
     FIT.save(tmp_path / "fit.safetensors", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["fit.safetensors"]
+
+
+def test_the_checkpoint_stays_until_the_fit_is_written(tmp_path):
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.touch()
+    made = replace(FIT, checkpoint=checkpoint)
+    with pytest.raises(BadFit, match="cannot be written"):
+        made.save(checkpoint / "fit.safetensors")
+    replace(made, stopped="interrupted").save(tmp_path / "unfinished.safetensors")
+    assert checkpoint.exists()
+    made.save(tmp_path / "fit.safetensors")
+    assert not checkpoint.exists()
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch):
+    FIT.save(tmp_path / "fit.safetensors")
+    before, limits = (tmp_path / "fit.safetensors").read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        with pytest.raises(BadFit, match="cannot be written: .*; name another place"):
+            FIT.save(tmp_path / "fit.safetensors", force=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["fit.safetensors"]
+    assert (tmp_path / "fit.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["edit", "fit"])
+def test_work_is_not_lost_when_its_result_cannot_be_written(model, tmp_path, kind):
+    checkpoint, picture, said = tmp_path / "checkpoint", Image.new("RGB", (64, 64), "teal"), []
+    output = "result.png" if kind == "edit" else "result.safetensors"
+
+    def work():
+        run = Editor(model).edit if kind == "edit" else Editor(model).fit
+        return run(
+            picture, target="a red cat", method="imagic", checkpoint=checkpoint, detail=said.append, batch_size=1,
+            embedding_steps=2, network_steps=2, num_inference_steps=2,
+        )  # fmt: skip
+
+    with pytest.raises(RetouchError):
+        work().save(checkpoint / output)
+    assert checkpoint.exists() and len(said) == 4
+    work().save(tmp_path / output)
+    assert not checkpoint.exists() and len(said) == 4  # the second run had nothing left to do
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ class Fit:
         losses: mean loss over the last steps, by stage.
         stopped: "" when it ran to its end; "budget", "interrupted" or "diverged" otherwise.
         message: the sentence that says so.
+        checkpoint: the file that keeps the work until :meth:`save` has written the fit; None without one.
     """
 
     method: str
@@ -42,9 +43,10 @@ class Fit:
     losses: Mapping[str, float] = field(default_factory=dict)
     stopped: str = ""
     message: str = ""
+    checkpoint: Path | None = field(default=None, compare=False)
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
-        """Writes the fit as one safetensors file.
+        """Writes the fit as one safetensors file; the checkpoint goes then, unless the work was interrupted.
 
         Raises:
             OutputExists: when there is a file already and ``force`` is not set.
@@ -60,6 +62,8 @@ class Fit:
         tensors = {f"embeds/{name}": value.cpu() for name, value in self.embeds.items()}
         tensors |= {f"network/{name}": value.cpu() for name, value in self.network.items()}
         write_tensors(place, tensors, {"retouch_fit": _FORMAT, "about": json.dumps(about)})
+        if self.checkpoint and self.stopped != "interrupted":
+            self.checkpoint.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:

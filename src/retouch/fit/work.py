@@ -134,8 +134,9 @@ class Work:
     ) -> Fit:
         """What the stages left, with how far they came."""
         return Fit(
-            method, recipe, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped, self.message
-        )
+            method, recipe, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped, self.message,
+            self.checkpoint,
+        )  # fmt: skip
 
     def raise_if_unusable(self) -> None:
         """For callers that want the finished thing or nothing.
@@ -148,11 +149,6 @@ class Work:
             raise RetouchError(self.message)
         if self.stopped == "interrupted":
             raise KeyboardInterrupt
-
-    def finish(self) -> None:
-        """The result is written: the checkpoint is no longer needed."""
-        if self.checkpoint:
-            self.checkpoint.unlink(missing_ok=True)
 
     def _keep(
         self,
