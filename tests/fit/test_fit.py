@@ -109,13 +109,13 @@ def test_the_checkpoint_stays_until_the_fit_is_written(tmp_path):
     assert not checkpoint.exists()
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_the_old_file_and_no_half_one(tmp_path):
     FIT.save(tmp_path / "fit.safetensors")
     before, limits = (tmp_path / "fit.safetensors").read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
-        with pytest.raises(BadFit, match="cannot be written: .*; name another place"):
+        with pytest.raises(BadFit, match=r"cannot be written: .*; name another place"):
             FIT.save(tmp_path / "fit.safetensors", force=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
