@@ -301,13 +301,18 @@ def test_evaluate_measures_what_is_asked(trained: Path) -> None:
 
     ticks: list[tuple[int, int]] = []
     figures = evaluate(
-        trained / "weights", 32, parts=("autoencoder", "clip", "judge"), progress=lambda *at: ticks.append(at)
+        trained / "weights",
+        32,
+        parts=("autoencoder", "clip", "judge", "segmenter"),
+        progress=lambda *at: ticks.append(at),
     )
-    assert ticks[-1] == (4 * 32, 4 * 32)
+    assert ticks[-1] == (5 * 32, 5 * 32)
     assert 5 < figures["autoencoder.psnr"] < 60 and 0 <= figures["clip.of_32"] <= 1
     assert 0 <= figures["judge.autoencoded.subject"] <= 1
+    assert 0 <= figures["segmenter.iou.worst_tenth"] <= figures["segmenter.iou"] <= 1
     assert not [name for name in figures if name.startswith(("text_to_image", "inversion"))]
     card = model_card(figures)
     assert f"{figures['autoencoder.psnr']:.1f} dB" in card and "| the judge on paintings |" in card
+    assert f"click inside the subject | {figures['segmenter.iou']:.3f} |" in card
     with pytest.raises(BadParameter, match="no part 'speed'"):
         evaluate(trained / "weights", 32, parts=("speed",))

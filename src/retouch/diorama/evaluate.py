@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from retouch.backbone.load import EMBEDDED_FOLDER, load
@@ -17,8 +18,9 @@ from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import CHOICES, STYLES, Scene, attributes, has, random_scene
 from retouch.errors import BadParameter
 from retouch.inversion.ddim import ddim_inversion
+from retouch.masks.segmenter import Segmenter
 
-PARTS = ("autoencoder", "clip", "judge", "text_to_image", "inversion")
+PARTS = ("autoencoder", "clip", "judge", "segmenter", "text_to_image", "inversion")
 STEPS, GUIDANCE_SCALE = 50, 5.0
 HELD_OUT_FROM = 20_000_000
 """The first scene's seed: training starts far above it, the training's own checks lie below."""
@@ -50,6 +52,8 @@ def evaluate(
         - ``clip.of_32``: the right caption is the best of 32; ``clip.swapped.ATTRIBUTE``: it beats the same caption
           with that attribute changed (chance: 0.5);
         - ``judge.paintings.ATTRIBUTE``, ``judge.autoencoded.ATTRIBUTE``: the judge is right;
+        - ``segmenter.iou``, ``segmenter.iou.worst_tenth``: mean and lowest decile of the IoU with the painter's mask,
+          from one click inside the subject;
         - ``text_to_image.ATTRIBUTE``: the judge sees in a generated picture what its full caption says (50 steps,
           guidance 5);
         - ``inversion.psnr``: DDIM inversion and reconstruction with the caption at guidance 1, against the
@@ -68,10 +72,11 @@ def evaluate(
     folder = weights or EMBEDDED_FOLDER
     model, judge = load(str(folder)), load_judge(folder / "judge")
     shown = [random_scene(HELD_OUT_FROM + 100_000 * (seed % 10_000) + i) for i in range(scenes)]
-    pictures = np.stack([paint_array(scene)[0] for scene in shown])
+    painted = [paint_array(scene) for scene in shown]
+    pictures = np.stack([picture for picture, _ in painted])
     images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1  # [N, 3, 128, 128]
 
-    work = {"autoencoder": 1, "clip": 1, "judge": 2, "text_to_image": 2 * STEPS, "inversion": 2 * STEPS}
+    work = {"autoencoder": 1, "clip": 1, "judge": 2, "segmenter": 1, "text_to_image": 2 * STEPS, "inversion": 2 * STEPS}
     total, done = scenes * sum(work[part] for part in chosen), 0
 
     def tick(count: int) -> None:
@@ -100,6 +105,9 @@ def evaluate(
             figures |= agreement("judge.paintings", judge, shown, pictures)
             tick(scenes)
             figures |= agreement("judge.autoencoded", judge, shown, _pictures(decoded))
+            tick(scenes)
+        if "segmenter" in chosen:
+            figures |= _segmenter(folder, pictures, [mask for _, mask in painted], seed)
             tick(scenes)
         if "text_to_image" in chosen:
             drawn = draw(model, [caption(scene, direction=True) for scene in shown], seed, tick)
@@ -182,6 +190,17 @@ def _clip(folder: Path, scenes: list[Scene], pictures: Tensor) -> dict[str, floa
     return {f"clip.{name if name == 'of_32' else f'swapped.{name}'}": value for name, value in figures.items()}
 
 
+def _segmenter(
+    folder: Path, pictures: Iterable[np.ndarray], masks: Iterable[np.ndarray], seed: int
+) -> dict[str, float]:
+    segmenter, random, found = Segmenter(folder / "segmenter"), np.random.default_rng(seed), []
+    for picture, mask in zip(pictures, masks, strict=True):
+        y, x = random.choice(np.argwhere(mask > 230)) + 0.5
+        marked = np.asarray(segmenter.mask(Image.fromarray(picture), points=[(float(x), float(y))])) > 127
+        found.append((marked & (mask > 127)).sum() / (marked | (mask > 127)).sum())
+    return {"segmenter.iou": float(np.mean(found)), "segmenter.iou.worst_tenth": float(np.quantile(found, 0.1))}
+
+
 def _pictures(images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
@@ -207,6 +226,9 @@ def model_card(figures: Mapping[str, float]) -> str:
     lines = [f"| {title} | {figures[name]:.1f} dB |" for name, title in decibels.items() if name in figures]
     if "clip.of_32" in figures:
         lines.append(f"| CLIP: the right caption among 32 | {100 * figures['clip.of_32']:.1f} % |")
+    if "segmenter.iou" in figures:
+        lines.append(f"| segmenter: mean IoU from one click inside the subject | {figures['segmenter.iou']:.3f} |")
+        lines.append(f"| segmenter: lowest decile of that | {figures['segmenter.iou.worst_tenth']:.3f} |")
     by_attribute = {
         "text_to_image": "text to image (50 steps, guidance 5)",
         "clip.swapped": "CLIP, against the caption with this attribute changed",
@@ -238,6 +260,7 @@ run in seconds on a CPU, and judged against the truth: a scene painted with one 
 - `clip`: the CLIP model whose text half is the text encoder.
 - `judge`: a network that names every attribute of a picture. It was trained on paintings alone and shares nothing with
   the other parts.
+- `segmenter`: a `SamModel` that marks the subject from clicks or a box; it knows the painted world alone.
 
 Weights are stored in half precision.
 
