@@ -86,7 +86,7 @@ def main() -> None:
     rows = [
         row
         for row in read(options.log)
-        if row["model"] == model and row["method"] in variants and row["seed"] in wanted
+        if row["model"] == model and (row["method"] in variants and row["kind"] in kinds and row["seed"] in wanted)
     ]
     rows.sort(key=lambda row: (variants.index(row["method"]), kinds.index(row["kind"])))
     table = summary(rows)

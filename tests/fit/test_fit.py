@@ -81,6 +81,7 @@ def test_adapters_are_the_same_for_the_same_seed_and_leave_the_random_state(mode
 FIT = Fit(
     "imagic", {"model": "m", "target": "a cat"}, {"optimised": torch.randn(1, 5, 3)}, {"conv.weight": torch.ones(2)},
     steps={"embedding": 3}, losses={"embedding": 0.5}, stopped="budget", message="early",
+    seconds=1.5,
 )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_a_fit_comes_back_from_its_file(tmp_path):
     back = Fit.load(tmp_path / "fit.safetensors")
     assert torch.equal(back.embeds["optimised"], FIT.embeds["optimised"])
     assert torch.equal(back.network["conv.weight"], torch.ones(2))
-    for name in ("method", "recipe", "rank", "steps", "losses", "stopped", "message"):
+    for name in ("method", "recipe", "rank", "steps", "losses", "stopped", "message", "seconds"):
         assert getattr(back, name) == getattr(FIT, name)
     with pytest.raises(OutputExists, match="--force"):
         FIT.save(tmp_path / "fit.safetensors")

@@ -12,6 +12,9 @@ import typer
 from retouch.cli.messages import note
 from retouch.errors import BadParameter, BadPrompt
 
+Say = Callable[[str], None]
+"""Says a sentence to the user, or keeps it."""
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -47,9 +50,7 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
 
-def described(
-    model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Callable[[str], None]
-) -> str:
+def described(model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Say) -> str:
     """The source prompt; Diorama says itself what its picture shows where one is missing, and warns of odd words."""
     if model != "diorama":
         return source

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from os import PathLike
 
-import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from retouch.backbone.clip import Clip
 from retouch.backbone.load import EMBEDDED
+from retouch.evaluate.measures.clip import clip_score, prepared
 
 
 class ClipScorer:
@@ -34,13 +33,5 @@ class ClipScorer:
         The picture's shorter side is scaled to the model's and the middle square cut out, as the model's own
         preprocessing says. Sentences too long for the model are cut off.
         """
-        return float(100 * (self.clip.look(self._pixels(image)) * self.clip.read(text)).sum())
-
-    def _pixels(self, image: Image.Image) -> Tensor:
-        side = self.clip.side
-        scale = side / min(image.size)
-        size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
-        resample = Image.Resampling(self.clip.preprocessing.get("resample", Image.Resampling.BICUBIC))
-        left, top = (size[0] - side) // 2, (size[1] - side) // 2
-        small = image.convert("RGB").resize(size, resample).crop((left, top, left + side, top + side))
-        return torch.from_numpy(np.asarray(small, np.float32).transpose(2, 0, 1)[None] / 255)
+        seen = self.clip.look(prepared(self.clip, [image]))
+        return float(clip_score(seen, self.clip.read(text)))

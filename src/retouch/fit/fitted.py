@@ -31,6 +31,7 @@ class Fit:
         losses: mean loss over the last steps, by stage.
         stopped: "" when it ran to its end; "budget", "interrupted" or "diverged" otherwise.
         message: the sentence that says so.
+        seconds: that the optimiser's steps took.
         checkpoint: the file that keeps the work until :meth:`save` has written the fit; None without one.
     """
 
@@ -43,6 +44,7 @@ class Fit:
     losses: Mapping[str, float] = field(default_factory=dict)
     stopped: str = ""
     message: str = ""
+    seconds: float = 0.0
     checkpoint: Path | None = field(default=None, compare=False)
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
@@ -58,6 +60,7 @@ class Fit:
         about = {
             "method": self.method, "recipe": self.recipe, "rank": self.rank, "steps": self.steps,
             "losses": self.losses, "stopped": self.stopped, "message": self.message,
+            "seconds": self.seconds,
         }  # fmt: skip
         tensors = {f"embeds/{name}": value.cpu() for name, value in self.embeds.items()}
         tensors |= {f"network/{name}": value.cpu() for name, value in self.network.items()}

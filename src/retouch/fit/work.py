@@ -135,7 +135,7 @@ class Work:
         """What the stages left, with how far they came."""
         return Fit(
             method, recipe, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped, self.message,
-            self.checkpoint,
+            self.seconds, self.checkpoint,
         )  # fmt: skip
 
     def raise_if_unusable(self) -> None:

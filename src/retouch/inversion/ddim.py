@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -44,10 +45,12 @@ class Inversions:
 
     Attributes:
         shared: how many evaluations were saved so far because an inversion was there already.
+        shared_seconds: how long they took when they were made.
     """
 
     shared: int = 0
-    _kept: dict[tuple[str, int], Sequence[Tensor]] = field(default_factory=dict)
+    shared_seconds: float = 0.0
+    _kept: dict[tuple[str, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
     _latents: Tensor | None = None
     _model: Backbone | None = None
 
@@ -61,7 +64,10 @@ class Inversions:
         key = (prompt, steps)
         if key in self._kept:
             self.shared += steps * len(latents)
+            self.shared_seconds += self._kept[key][1]
             progress(steps)
         else:
-            self._kept[key] = ddim_inversion(model, latents, prompt_embeds, model.schedule(steps), progress)
-        return self._kept[key]
+            began = time.perf_counter()
+            made = ddim_inversion(model, latents, prompt_embeds, model.schedule(steps), progress)
+            self._kept[key] = made, time.perf_counter() - began
+        return self._kept[key][0]

@@ -1,0 +1,312 @@
+"""Any methods on any suite: resumable, sharded, on this machine or through another executor."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from retouch.editor import Editor
+from retouch.errors import BadParameter, BadPicture, RetouchError
+from retouch.evaluate.memory import PeakMemory
+from retouch.evaluate.run import Record, Run, Writer, slug
+from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite
+from retouch.inversion.ddim import Inversions
+from retouch.methods.optimising import Optimising
+from retouch.methods.registry import method_type
+from retouch.parameters import read_settings, settings_from_text
+
+Captioner = Callable[[Image.Image], str]
+"""Says what a picture shows."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with settings, under the label that its results bear."""
+
+    label: str
+    method: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to do of one case: (label, seed) pairs.
+
+    Attributes:
+        fit_seed: of the fits that the samples of a method that fits share.
+        fits: a folder for the checkpoints of fits; None for none.
+        masked: whether methods are given the case's mask.
+    """
+
+    case: Case
+    wanted: Sequence[tuple[str, int]]
+    variants: Mapping[str, Variant]
+    fit_seed: int = 0
+    fits: Path | None = None
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished edit: its record, picture and recipe; no picture where it failed."""
+
+    record: Record
+    image: Image.Image | None = None
+    recipe: Mapping[str, Any] | None = None
+
+
+Executor = Callable[[Iterable[Work]], Iterator[Made]]
+"""Does work, in any order; an edit's failure is a record with its reason."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far a shard is: edits made now, finished in all, failed among these, and all that it has."""
+
+    now: int
+    finished: int
+    failed: int
+    total: int
+
+
+def bench(
+    run: Run,
+    suite: Suite,
+    executor: Executor,
+    *,
+    shard: tuple[int, int] = (0, 1),
+    captioner: Captioner | None = None,
+    retry_failed: bool = False,
+    skip: Sequence[str] = (),
+    masked: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Done:
+    """Makes the edits of a run that are not there yet.
+
+    A case's methods share its inversions; each edit is in the run's folder before the next is begun.
+
+    Args:
+        executor: :func:`local`, or another.
+        shard: (i, n): every n-th case from the i-th on.
+        captioner: says what a picture shows, once, where the suite does not and a method needs to know.
+        retry_failed: whether edits that failed are made again.
+        skip: ids of entries to leave out.
+        masked: whether methods are given the suite's masks.
+        progress: called with (edits finished, all edits of the shard, the label at work).
+
+    Raises:
+        BadSuite, BadPicture, BadRun: each a sentence that says what to do; what is finished stays.
+    """
+    share, shards = shard
+    # a label without a method stands for outputs that others made
+    ours = {label: method for label, method in run.manifest.methods.items() if method["method"]}
+    variants = {label: Variant(label, **method) for label, method in ours.items()}
+    entries = [entry for entry in list(suite.entries)[share::shards] if entry.id not in set(skip)]
+    pairs = [(label, seed) for label in variants for seed in run.manifest.seeds]
+    total = len(entries) * len(pairs)
+    sources = any(method_type(one.method).needs_source for one in variants.values())
+
+    with Writer.opened(run, f"{share}/{shards}") as writer:
+        writer.adopt([(entry.id, *pair) for entry in entries for pair in pairs])
+        known = {record.key: record for record in run.records()}
+        finished = {key for key, record in known.items() if not (record.error and retry_failed)}
+        mine = [(entry, [pair for pair in pairs if (entry.id, *pair) not in finished]) for entry in entries]
+        before = total - sum(len(wanted) for _, wanted in mine)
+
+        def works() -> Iterator[Work]:
+            for entry, wanted in mine:
+                if wanted:
+                    case = _stored(run, suite, entry, captioner if sources else None)
+                    yield Work(case, wanted, variants, run.manifest.seeds[0], run.folder / "fits", masked)
+
+        made = failed = 0
+        for one in executor(works()):
+            writer.finish(one.record, one.image, one.recipe)
+            made, failed = made + 1, failed + bool(one.record.error)
+            if progress:
+                progress(before + made, total, one.record.method)
+    ids = {entry.id for entry in entries}
+    errors = sum(bool(record.error) for record in run.records() if record.case in ids)
+    return Done(made, before + made, errors, total)
+
+
+def local(editor: Editor) -> Executor:
+    """Edits here, one after another."""
+
+    def execute(works: Iterable[Work]) -> Iterator[Made]:
+        for work in works:
+            yield from edits(editor, work)
+
+    return execute
+
+
+def edits(editor: Editor, work: Work) -> Iterator[Made]:
+    """The edits of one case, each as soon as it is made; an edit that fails is a record with its reason."""
+    inversions = Inversions()
+    for label, seeds in _by_label(work.wanted):
+        variant, made = work.variants[label], set[int]()
+        try:
+            several = _sampled if issubclass(method_type(variant.method), Optimising) else _edited
+            for one in several(editor, work, variant, seeds, inversions):
+                made.add(one.record.seed)
+                yield one
+        except Exception as error:  # one method's fault must not take the others' results away
+            reason = str(error) if isinstance(error, RetouchError) else f"{type(error).__name__}: {error}"
+            for seed in seeds:
+                if seed not in made:
+                    yield Made(_record(work.case.entry, label, seed, 0.0, 0, error=reason or type(error).__name__))
+
+
+def _edited(
+    editor: Editor, work: Work, variant: Variant, seeds: Sequence[int], inversions: Inversions
+) -> Iterator[Made]:
+    entry = work.case.entry
+    for seed in seeds:
+        saved, saved_seconds = inversions.shared, inversions.shared_seconds
+        with PeakMemory(editor.model.device) as memory:
+            result = editor.edit(
+                work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
+                mask=work.case.mask if work.masked else None, inversions=inversions, **variant.settings,
+            )  # fmt: skip
+        record = _record(
+            entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
+            result.evaluations + inversions.shared - saved, memory.mib,
+        )  # fmt: skip
+        yield Made(record, result.image, result.recipe)
+
+
+def _sampled(
+    editor: Editor, work: Work, variant: Variant, seeds: Sequence[int], _inversions: Inversions
+) -> Iterator[Made]:
+    """One fit, and from it a sample for every seed."""
+    entry, kind = work.case.entry, method_type(variant.method)
+    assert issubclass(kind, Optimising)
+    given = read_settings(kind, variant.settings, variant.method)
+    sampling = {name: value for name, value in given.items() if name in kind.sampling}
+    mask = work.case.mask if work.masked else None
+    checkpoint = None
+    if work.fits is not None:
+        checkpoint = work.fits / f"{slug(variant.label)}.{slug(entry.id)}.checkpoint"
+    with PeakMemory(editor.model.device) as memory:
+        fit = editor.fit(
+            work.case.picture, target=entry.target, source=entry.source, method=variant.method, mask=mask,
+            seed=work.fit_seed, checkpoint=checkpoint,
+            **{name: value for name, value in given.items() if name not in kind.sampling},
+        )  # fmt: skip
+        if fit.stopped == "interrupted":
+            raise KeyboardInterrupt
+        if fit.stopped:
+            raise RetouchError(fit.message)
+        results = editor.variations(work.case.picture, fit, seeds=seeds, mask=mask, **sampling)
+    cost = editor.method_for(variant.method, entry.source, entry.target, variant.settings).evaluations()
+    for seed, result in zip(seeds, results, strict=True):
+        record = _record(entry, variant.label, seed, fit.seconds + result.seconds, cost, memory.mib)
+        yield Made(record, result.image, result.recipe)
+    if checkpoint is not None:  # all samples are finished
+        checkpoint.unlink(missing_ok=True)
+
+
+def _by_label(wanted: Iterable[tuple[str, int]]) -> list[tuple[str, list[int]]]:
+    seeds: dict[str, list[int]] = {}
+    for label, seed in wanted:
+        seeds.setdefault(label, []).append(seed)
+    return list(seeds.items())
+
+
+def _record(
+    entry: Entry, label: str, seed: int, seconds: float, evaluations: int, memory: float | None = None, error: str = ""
+) -> Record:
+    return Record(entry.id, entry.kind, label, seed, seconds, evaluations, memory, error)
+
+
+def _stored(run: Run, suite: Suite, entry: Entry, captioner: Captioner | None) -> Case:
+    """The case as the run keeps it: a caption is made once."""
+    known = run.case(entry.id)
+    if known is not None and (known.entry.source or captioner is None):
+        return known
+    case = known or suite.case(entry)
+    if not entry.source and captioner is not None:
+        case = replace(
+            case, entry=replace(entry, source=captioner(case.picture), about={**entry.about, "captioned": 1})
+        )
+    run.store(case)
+    return case
+
+
+def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[str, Variant]:
+    """What is to be run, by label.
+
+    Args:
+        methods: names, with nothing set.
+        variants: "METHOD:NAME=VALUE,…", which is its own label, or "LABEL=METHOD:NAME=VALUE,…".
+
+    Raises:
+        BadParameter: for an unknown method or parameter, a value outside its range, or a label used twice.
+    """
+    found = [Variant(name, name, {}) for name in methods] + [_variant(text) for text in variants]
+    labels = [one.label for one in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise BadParameter(f"two methods are called {label!r}: give one a label, as 'mine={label}:…'.")
+    return {
+        one.label: replace(one, settings=read_settings(method_type(one.method), one.settings, one.method))
+        for one in found
+    }
+
+
+def _variant(text: str) -> Variant:
+    head, _, settings = text.partition(":")
+    label, named, method = head.partition("=")
+    name = (method if named else head).strip()
+    pairs = [pair for pair in settings.split(",") if pair.strip()]
+    if not name or (named and not label.strip()):
+        raise BadParameter(f"the variant is {text!r}, expected METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,….")
+    return Variant(label.strip() if named else text.strip(), name, settings_from_text(pairs))
+
+
+def preflight(suite: Suite, entries: Sequence[Entry]) -> dict[str, str]:
+    """What is wrong with a suite's files, a sentence by entry: absent, broken, or of sizes that do not agree."""
+    wrong = {name: f"there is no file {str(paths[0])!r}." for name, paths in suite.missing().items()}
+    for entry in entries:
+        if entry.files and entry.id not in wrong:
+            try:
+                suite.case(entry)
+            except (BadPicture, BadSuite) as error:
+                wrong[entry.id] = str(error)
+    return {entry.id: wrong[entry.id] for entry in entries if entry.id in wrong}
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a run's figures depend on besides its settings: versions, machine, threads."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    found: dict[str, Any] = {
+        "date": now,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cpu": _cpu(),
+    }
+    for name in ("torch", "diffusers", "transformers", "peft", "torchmetrics", "pillow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    found |= {"device": str(device), "threads": torch.get_num_threads()}
+    if device.type == "cuda":
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def _cpu() -> str:
+    names = Path("/proc/cpuinfo")
+    for line in names.read_text().splitlines() if names.is_file() else []:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

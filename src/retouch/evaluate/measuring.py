@@ -1,0 +1,161 @@
+"""The measures of a run's edits, taken in batches and kept, so that each is taken once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from PIL import Image
+
+from retouch.backbone.clip import Clip
+from retouch.errors import BadModel, BadPicture
+from retouch.evaluate.measures.batch import Batch, picture_tensor
+from retouch.evaluate.measures.clip import image_features
+from retouch.evaluate.measures.registry import Measure
+from retouch.evaluate.measures.sets import Inception, frechet_distance
+from retouch.evaluate.results import about_measures, measured_lines, set_measures
+from retouch.evaluate.run import Record, Run, append, write_text
+from retouch.evaluate.suites.suite import Case
+
+_BATCH = 16
+
+SETS = {"fid": ("FID", "Inception"), "frechet.clip": ("Fréchet distance of CLIP features", "CLIP")}
+"""Measures of all edits of a method together, against the inputs: title, and what looks at the pictures."""
+
+Verdicts = Callable[[Sequence[Image.Image], Sequence[Mapping[str, Any]]], Mapping[str, Sequence[float]]]
+"""A suite's own measures by name, of pictures and their entries' ``about``."""
+
+
+def measure(
+    run: Run,
+    measures: Sequence[Measure],
+    *,
+    cases: Iterable[str] | None = None,
+    verdicts: Verdicts | None = None,
+    about_verdicts: Mapping[str, Mapping[str, str]] | None = None,
+    shard: str = "0/1",
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Takes what measures are missing of the finished edits, pictures of one size together.
+
+    Args:
+        cases: the ids to be measured; None for all.
+        verdicts, about_verdicts: the suite's own measures, and their ``title``, ``unit`` and ``better``.
+        progress: called with (edits measured, edits to measure).
+
+    Raises:
+        BadRun: when the disk does not take it, or another process measures the same shard.
+    """
+    about = {name: dict(value) for name, value in (about_verdicts or {}).items()}  # first: these know the truth
+    about |= {one.name: {"title": one.title, "unit": one.unit, "better": one.better} for one in measures}
+    write_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+    known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
+    chosen = None if cases is None else set(cases)
+    left = [
+        record
+        for record in run.records()
+        if not record.error
+        and (chosen is None or record.case in chosen)
+        and about.keys() - known.get(record.key, set())
+    ]
+    done = 0
+    with run.appending("measures", shard) as file:
+        for group in _groups(run, left):
+            values = _values(group, measures, verdicts)
+            for number, (record, _, _) in enumerate(group):
+                own = {name: _number(column[number]) for name, column in values.items()}
+                append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
+            done += len(group)
+            if progress:
+                progress(done, len(left))
+
+
+def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch.device | None = None) -> list[str]:
+    """The measures of :data:`SETS` for every method of a run.
+
+    Returns:
+        a sentence for each that cannot be taken here.
+    """
+    found, unable = set_measures(run), []
+    for name in names:
+        try:
+            features = _features(name, clip, device)
+            inputs = _seen(features, (case.picture for case in _cases(run)))
+            for label in run.manifest.methods:
+                mine = [record for record in run.records() if record.method == label and not record.error]
+                distance = frechet_distance(inputs, _seen(features, map(run.edit, mine)))
+                found.setdefault(label, {})[name] = distance
+        except BadModel as error:
+            unable.append(f"{name} is left out: {error}")
+    state = {label: {key: _number(value) for key, value in row.items()} for label, row in found.items()}
+    write_text(run.folder / "measures" / "sets.json", json.dumps(state, indent=1))
+    return unable
+
+
+_Group = Sequence[tuple[Record, Case, Image.Image]]
+
+
+def _groups(run: Run, records: Sequence[Record]) -> Iterator[_Group]:
+    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
+    waiting: dict[Any, list[tuple[Record, Case, Image.Image]]] = defaultdict(list)
+    name, case = "", None
+    for record in records:
+        if record.case != name:
+            name, case = record.case, run.case(record.case)
+        if case is None:
+            continue
+        group = waiting[case.picture.size, case.mask is None]
+        group.append((record, case, run.edit(record)))
+        if len(group) == _BATCH:
+            yield group
+            group.clear()
+    yield from (group for group in waiting.values() if group)
+
+
+def _values(group: _Group, measures: Sequence[Measure], verdicts: Verdicts | None) -> dict[str, Sequence[float]]:
+    batch = Batch.from_images(
+        [case.picture for _, case, _ in group], [image for *_, image in group],
+        [case.entry.target for _, case, _ in group], [case.entry.source for _, case, _ in group],
+        [case.mask for _, case, _ in group],
+    )  # fmt: skip
+    values: dict[str, Sequence[float]] = {one.name: one.compute(batch).tolist() for one in measures}
+    if verdicts is not None:
+        values |= verdicts([image for *_, image in group], [case.entry.about for _, case, _ in group])
+    return values
+
+
+def _features(name: str, clip: str | None, device: torch.device | None) -> Callable[[torch.Tensor], torch.Tensor]:
+    if SETS[name][1] == "Inception":
+        return Inception(device).features
+    if clip is None:
+        raise BadModel("no CLIP model was given.")
+    network = Clip(clip, device)
+    return lambda pictures: image_features(network, pictures)
+
+
+def _seen(features: Callable[[torch.Tensor], torch.Tensor], pictures: Iterable[Image.Image]) -> torch.Tensor:
+    parts, left = list[torch.Tensor](), iter(pictures)
+    while some := list(islice(left, _BATCH)):
+        by_size: dict[tuple[int, int], list[torch.Tensor]] = defaultdict(list)
+        for picture in some:
+            by_size[picture.size].append(picture_tensor(picture))
+        parts += [features(torch.stack(same)).cpu() for same in by_size.values()]
+    return torch.cat(parts) if parts else torch.zeros(0, 1)
+
+
+def _cases(run: Run) -> Iterator[Case]:
+    for entry in run.cases():
+        case = run.case(entry.id)
+        if case is None:
+            raise BadPicture(f"the pictures of {entry.id!r} are not in the run any more: begin it anew.")
+        yield case
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value

@@ -1,0 +1,48 @@
+"""Text onto the disk in one piece, and never over a file that nobody said may go."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from retouch.errors import BadParameter, OutputExists
+from retouch.evaluate.run import BadRun
+
+
+def check_text_output(path: Path, force: bool = False) -> None:
+    """Refuses an output that cannot or should not be written; call it before long work.
+
+    Raises:
+        OutputExists: when there is a file and ``force`` is not set.
+        BadParameter: when the folder is missing, may not be written to, or the path is a folder.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise BadParameter(f"the output {str(path)!r} is a folder: name a file in it.")
+    if not folder.is_dir():
+        raise BadParameter(f"the folder of the output {str(path)!r} does not exist: make it first.")
+    if path.exists() and not force:
+        raise OutputExists(f"{str(path)!r} exists already: give another name, or --force to overwrite it.")
+    if not os.access(folder, os.W_OK):
+        raise BadParameter(f"the folder of the output {str(path)!r} may not be written to: name another.")
+
+
+def write_text(text: str, path: Path, force: bool = False) -> None:
+    """Writes under a temporary name, then renames.
+
+    Raises:
+        OutputExists, BadParameter: as :func:`check_text_output`.
+        BadRun: when the disk does not take it; nothing is left behind.
+    """
+    check_text_output(path, force)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()

@@ -1,0 +1,343 @@
+"""The report as one HTML page that needs nothing else: no server, no network, no second file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from retouch.evaluate.report.gallery import gallery
+from retouch.evaluate.report.gathered import Gathered
+from retouch.evaluate.report.statistics import RESAMPLES
+from retouch.evaluate.report.tables import Cell, Column, Leaderboard, Row, breakdown, leaderboard
+from retouch.evaluate.results import library
+from retouch.evaluate.run import Run
+
+KEPT = ("psnr.outside", "psnr", "structure_distance", "lpips", "ssim", "mse", "kept")
+"""What the plane shows across, the first there is: how much of the picture was kept."""
+CHANGED = ("clip_score.inside", "clip_score", "both", "asked", "directional_similarity")
+"""What it shows up, the first there is: how much of what was asked was done."""
+
+_COLOURS = (
+    "#3b82d6", "#e0792b", "#2f9e62", "#d1477a", "#8a6ad6", "#a8870f", "#1c9bb0", "#cf4a43", "#6f9420", "#8a8f98",
+)  # fmt: skip
+"""For the methods; each can be told from a white and from a black background."""
+_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "x")
+_MACHINE = ("gpu", "cpu", "machine", "system", "device", "threads")
+_SPOKEN = ("gpu", "cpu", "machine", "system")  # what needs no name before it
+_WHEN = ("date", "started", "time")
+_MOST_SAID = 4
+_FEW_CASES = 10  # percentile intervals of fewer hold the truth clearly less often than they say
+_PRICE = ("seconds", "evaluations")
+_GROUPS = {"cost": "cost of an edit", "measure": "measures", "set": "of all edits"}
+
+
+def page(gathered: Gathered, most_cases: int = 60) -> str:
+    """The whole page.
+
+    Args:
+        most_cases: how many cases the gallery holds at most; they make up most of the page's size.
+
+    Raises:
+        MissingExtra: without jinja2 or plotly.
+        BadRun, BadPicture: when a case of the gallery is damaged.
+    """
+    jinja, offline = library("jinja2"), library("plotly.offline")
+    here = Path(__file__).parent
+    environment = jinja.Environment(
+        loader=jinja.FileSystemLoader(here), autoescape=True, trim_blocks=False, undefined=jinja.StrictUndefined
+    )
+    board = leaderboard(gathered)
+    board = Leaderboard(sorted(board.columns, key=lambda column: list(_GROUPS).index(column.role)), board.rows)
+    data = _data(gathered, board, most_cases)
+    rows = [_row(gathered, board, row, look) for row, look in zip(board.rows, data["methods"], strict=True)]
+    shown = len(data["gallery"])
+
+    def inlined(text: str) -> Any:
+        return library("markupsafe").Markup(text.replace("</script", "<\\/script"))
+
+    return str(
+        environment.get_template("page.html").render(
+            title=_title(gathered),
+            facts=_facts(gathered),
+            warnings=_warnings(gathered),
+            verdict=_verdict(board, data["methods"]),
+            groups=_groups(board.columns),
+            columns=board.columns,
+            rows=rows,
+            intervals=any(cell["interval"] for row in rows for cell in row["cells"]),
+            marked=any(cell["mark"] for row in rows for cell in row["cells"]),
+            close=any(cell["mark"] == "close" for row in rows for cell in row["cells"]),
+            resamples=f"{RESAMPLES:,}",
+            notes=_notes(gathered, board),
+            gallery_note=f"{shown} of {len(gathered.entries)} cases. Click an edit to lay it over the input.",
+            failures=gathered.failures.to_dict("records"),
+            lacking=gathered.lacking,
+            settings=_settings(gathered),
+            data=data,
+            style=inlined((here / "page.css").read_text(encoding="utf-8")),
+            script=inlined((here / "page.js").read_text(encoding="utf-8")),
+            plotly=inlined(offline.get_plotlyjs()) if data["points"] else "",
+        )
+    )
+
+
+def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, Any]:
+    """What the page's script reads: numbers for places, and every text ready made."""
+    by_kind = breakdown(gathered, board.columns)
+    counts = {kind: sum(entry.kind == kind for entry in gathered.entries.values()) for kind in by_kind}
+    axes = _axes(board.columns)
+    whole = {
+        column.name: [_cell(column, row.cells[column.name]) for row in board.rows]
+        for column in board.columns
+        if column.name in next(iter(by_kind.values()), {})
+    }
+    return {
+        "methods": [
+            {"label": row.label, "colour": _COLOURS[i % len(_COLOURS)], "symbol": _SYMBOLS[i % len(_SYMBOLS)]}
+            for i, row in enumerate(board.rows)
+        ],
+        "columns": [
+            {"name": column.name, "heading": column.heading, "arrow": column.arrow, "better": column.better}
+            for column in board.columns
+        ],
+        "points": axes and {
+            column.name: [_point(column, row.cells[column.name]) for row in board.rows] for column in board.columns
+        },
+        "axes": axes,
+        "kinds": [{"name": "all", "cases": len(gathered.entries)}]
+        + [{"name": kind, "cases": count} for kind, count in counts.items()],
+        "breakdown": {"all": whole}
+        | {
+            kind: {
+                column.name: [_cell(column, cell) for cell in cells[column.name]]
+                for column in board.columns
+                if column.name in cells
+            }
+            for kind, cells in by_kind.items()
+        },
+        "gallery": gallery(gathered, board.columns, most_cases) if most_cases else [],
+        "seeds": gathered.seeds,
+        "bestOf": gathered.best_of,
+    }  # fmt: skip
+
+
+def _axes(columns: Sequence[Column]) -> dict[str, str] | None:
+    """What the plane begins with; None where there is nothing to set against anything."""
+    names = [column.name for column in columns]
+    measures = [column.name for column in columns if column.role != "cost"]
+    if not measures or len(names) < 2:
+        return None
+    up = _first(CHANGED, measures) or next((name for name in measures if name != _first(KEPT, measures)), measures[0])
+    across = _first(KEPT, [name for name in measures if name != up])
+    return {"x": across or next(name for name in [*measures, *names] if name != up), "y": up}
+
+
+def _first(wanted: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of ``names`` that is one of ``wanted``, or one of its kinds, as "lpips.alex" is of "lpips"."""
+    return next((name for want in wanted for name in names if name == want or name.startswith(f"{want}.")), None)
+
+
+def _interval(column: Column, cell: Cell, between: str = " – ") -> str:
+    return "" if math.isnan(cell.low) else f"{column.shown(cell.low)}{between}{column.shown(cell.high)}"
+
+
+def _cell(column: Column, cell: Cell) -> list[Any]:
+    """Value, text, interval and mark."""
+    return [_finite(cell.mean), column.shown(cell.mean), _interval(column, cell), cell.mark]
+
+
+def _point(column: Column, cell: Cell) -> list[Any]:
+    """Value and interval's ends as they are drawn, then as text."""
+    scale = 100 if column.percent else 1
+    ends = [_finite(value * scale) for value in (cell.mean, cell.low, cell.high)]
+    return [*ends, column.shown(cell.mean), _interval(column, cell, " to ")]
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, str]) -> dict[str, Any]:
+    method = next(method for method in gathered.methods if method.label == row.label)
+    cells = []
+    for column in board.columns:
+        cell = row.cells[column.name]
+        rated = column.role == "measure"
+        cells.append(
+            {
+                "name": column.name, "value": _finite(cell.mean), "shown": column.shown(cell.mean), "mark": cell.mark,
+                "interval": _interval(column, cell) if rated else "",
+                "strip": _strip(cell, [one.cells[column.name] for one in board.rows]) if rated else None,
+                "count": cell.count if rated and cell.count != row.edits else 0,
+            }
+        )  # fmt: skip
+    model = gathered.models[method.run] if len(set(gathered.models)) > 1 else ""
+    return {
+        "label": row.label, "colour": look["colour"], "model": model, "cells": cells, "edits": row.edits,
+        "failures": row.failures,
+    }  # fmt: skip
+
+
+def _strip(cell: Cell, column: Sequence[Cell]) -> list[float] | None:
+    """Where the interval begins and ends and where the mean is, per cent of the column's width."""
+    ends = [end for one in column for end in (one.low, one.high) if math.isfinite(end)]
+    if math.isnan(cell.low) or len(column) < 2 or max(ends) == min(ends):
+        return None
+    scale = 100 / (max(ends) - min(ends))
+    return [round((value - min(ends)) * scale, 1) for value in (cell.low, cell.high, cell.mean)]
+
+
+def _groups(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    spans = {role: sum(column.role == role for column in columns) for role in _GROUPS}
+    return [{"title": title, "span": spans[role]} for role, title in _GROUPS.items() if spans[role]]
+
+
+def _title(gathered: Gathered) -> str:
+    suite = gathered.runs[0].manifest.suite.get("suite", "edits")
+    return f"{suite}: {_counted(len(gathered.methods), 'method')} on {_counted(len(gathered.entries), 'case')}"
+
+
+def _facts(gathered: Gathered) -> list[tuple[str, str]]:
+    """Suite, model, cases, seeds, date, versions and machine; what differs between runs is told of each."""
+    runs = gathered.runs
+    cases = len(gathered.entries)
+    seeds = ", ".join(map(str, gathered.seeds))
+    chosen = f" (the best of each case by {gathered.best_of})" if gathered.best_of else ""
+    rest = [
+        ("model", [f"{run.manifest.model['name']} ({run.manifest.model.get('fingerprint', '?')})" for run in runs]),
+        ("date", [_date(run) for run in runs]),
+        ("versions", [f"retouch {run.manifest.retouch}, {_environment(run, False)}".rstrip(", ") for run in runs]),
+        ("machine", [_environment(run, True) for run in runs]),
+    ]
+    return [
+        ("suite", str(runs[0].manifest.suite.get("suite", "unnamed"))),
+        ("cases", f"{cases} of {cases + gathered.not_begun}" if gathered.not_begun else str(cases)),
+        ("seeds", f"{seeds}{chosen}"),
+        *((name, _of_each(runs, values)) for name, values in rest if any(values)),
+    ]
+
+
+def _of_each(runs: Sequence[Run], values: Sequence[str]) -> str:
+    if len(set(values)) == 1:
+        return values[0]
+    return "; ".join(f"{value} in {run.folder.resolve().name}" for run, value in zip(runs, values, strict=True))
+
+
+def _date(run: Run) -> str:
+    """When the run was made, as its manifest says; where it does not, when its manifest was last written."""
+    said = next((str(run.manifest.environment[key]) for key in _WHEN if key in run.manifest.environment), "")
+    try:
+        when = datetime.fromisoformat(said)
+    except ValueError:
+        if said:
+            return said
+        when = datetime.fromtimestamp((run.folder / "run.json").stat().st_mtime, UTC)
+    return f"{when:%Y-%m-%d %H:%M}"
+
+
+def _environment(run: Run, machine: bool) -> str:
+    """The parts of the manifest's environment that are of the machine, or the others."""
+    words = []
+    for key, value in run.manifest.environment.items():
+        if key in _WHEN or (key in _MACHINE) is not machine or value in (None, ""):
+            continue
+        if isinstance(value, Mapping):
+            words += [f"{name} {part}" for name, part in value.items()]
+        else:
+            words.append(str(value) if key in _SPOKEN else f"{key} {value}")
+    return ", ".join(words)
+
+
+def _warnings(gathered: Gathered) -> list[str]:
+    found = []
+    if gathered.made < gathered.wanted:
+        begun = f", and {_counted(gathered.not_begun, 'case')} not begun" if gathered.not_begun else ""
+        one = "This run is" if len(gathered.runs) == 1 else "These runs are"
+        found.append(f"{one} not complete: {gathered.made} of {gathered.wanted} edits are done{begun}.")
+        if gathered.lacking:
+            found.append("The methods' figures are of different edits until all are done.")
+    if len(gathered.failures):
+        found.append(f"{_counted(len(gathered.failures), 'edit')} failed; the figures are of the others.")
+    if gathered.unmeasured == len(gathered.edits):
+        found.append("No edit is measured yet: only costs are shown.")
+    elif gathered.unmeasured:
+        found.append(f"{_counted(gathered.unmeasured, 'edit')} not measured yet.")
+    return found
+
+
+def _verdict(board: Leaderboard, looks: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """For each method that is the best at something: at what, and what an edit costs.
+
+    What sets a method apart surely comes first; the rest carries the sign of what may be chance.
+    """
+    if len(board.rows) < 2:
+        return []
+    rivals = {
+        column.name: [row.cells[column.name].mark for row in board.rows]
+        for column in board.columns
+        if column.role != "cost" and len(board.best(column.name)) < len(board.rows)
+    }
+    found = []
+    for row, look in zip(board.rows, looks, strict=True):
+        best = [name for name in rivals if row.cells[name].mark == "best"]
+        best.sort(key=lambda name: "close" in rivals[name])
+        words = [
+            f"{board.column(name).title} ({_with_unit(board.column(name), row.cells[name])})"
+            + (" ≈" if "close" in rivals[name] else "")
+            for name in best[:_MOST_SAID]
+        ]
+        if len(best) > _MOST_SAID:
+            words.append(f"and {len(best) - _MOST_SAID} more")
+        fastest = "seconds" in row.cells and row.cells["seconds"].mark == "best"
+        if words or fastest:
+            price = " and ".join(
+                _with_unit(board.column(name), row.cells[name]) for name in _PRICE if name in row.cells
+            )
+            said = [*(["the fastest"] if fastest else []), *(["best in " + ", ".join(words)] if words else [])]
+            found.append(
+                {"label": row.label, "colour": look["colour"], "words": f"{price} an edit: {'; '.join(said)}."}
+            )
+    return found
+
+
+def _with_unit(column: Column, cell: Cell) -> str:
+    unit = "evaluations" if column.name == "evaluations" else column.short_unit
+    return f"{column.shown(cell.mean)} {unit}".strip()
+
+
+def _notes(gathered: Gathered, board: Leaderboard) -> list[str]:
+    notes = []
+    if gathered.best_of:
+        notes.append(
+            f"Of the seeds of a case only the one that is best by {gathered.best_of} counts. Costs are of one edit: "
+            "choosing among several costs them all."
+        )
+    cases = gathered.edits["case"].nunique()
+    if 1 < cases < _FEW_CASES:
+        notes.append(f"Of {cases} cases the intervals come out too narrow: take more before you decide.")
+    if any(column.name == "memory_mib" for column in board.columns):
+        notes.append("Time and evaluations are means; peak memory is the most that any edit took.")
+    return notes
+
+
+def _settings(gathered: Gathered) -> list[dict[str, str]]:
+    return [
+        {
+            "label": method.label,
+            "run": str(gathered.runs[method.run].folder.resolve().name),
+            "given": _given(gathered.runs[method.run].manifest.methods[method.name]),
+        }
+        for method in gathered.methods
+    ]
+
+
+def _given(method: Mapping[str, Any]) -> str:
+    settings = [f"{name}={value}" for name, value in method.get("settings", {}).items()]
+    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

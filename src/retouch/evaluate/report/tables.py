@@ -1,0 +1,266 @@
+"""The report's tables: a row for each method, with all edits together and by kind of edit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from retouch.evaluate.report.gathered import COSTS, Gathered
+from retouch.evaluate.report.statistics import Estimates, Floats, estimates
+
+if TYPE_CHECKING:
+    import pandas
+
+SHARES = ("asked", "kept", "both")
+"""Measures that are fractions of right answers, shown as per cent."""
+
+_COST_COLUMNS = {
+    "seconds": ("time", "s"),
+    "evaluations": ("evaluations", ""),
+    "memory_mib": ("peak memory", "MiB"),
+}
+_SET_TITLES = {"fid": "FID", "frechet.clip": "Fréchet distance, CLIP"}
+_LOWER = ("fid", "kid", "frechet", "fréchet")  # measures of sets whose direction nothing says
+_DIGITS = 4
+_SHORT_UNIT = 3  # letters
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quantity that methods are compared by.
+
+    Attributes:
+        role: "measure"; "set", a measure of all edits together; or "cost".
+        better: "higher", "lower", or "" where nothing says.
+        decimals: that its values are shown with.
+    """
+
+    name: str
+    title: str
+    unit: str
+    better: str
+    role: str
+    decimals: int = 0
+
+    @property
+    def percent(self) -> bool:
+        """Whether its values are fractions that are shown as per cent."""
+        return self.name in SHARES
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def short_unit(self) -> str:
+        """The unit where it is a sign or two."""
+        return self.unit if len(self.unit) <= _SHORT_UNIT else ""
+
+    @property
+    def short_heading(self) -> str:
+        """The title and the short unit."""
+        return self.heading if self.short_unit else self.title
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better."""
+        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+
+    def shown(self, value: float) -> str:
+        """A value as text; a dash where there is none."""
+        return "–" if math.isnan(value) else f"{value * (100 if self.percent else 1):.{self.decimals}f}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A method's mean.
+
+    Attributes:
+        low, high: the ends of its 95 % interval; NaN where it has none.
+        count: how many values it is of.
+        mark: "best"; "close" where its difference to the best one's may be chance; "" otherwise.
+    """
+
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    count: int = 0
+    mark: str = ""
+
+    @property
+    def half_width(self) -> float:
+        """Of the interval."""
+        return (self.high - self.low) / 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's results; ``cells`` by the columns' names."""
+
+    label: str
+    edits: int
+    failures: int
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Methods against quantities."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+
+    def column(self, name: str) -> Column:
+        """One of the columns, by name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def best(self, name: str) -> list[Row]:
+        """The methods with the best value of a column."""
+        return [row for row in self.rows if row.cells[name].mark == "best"]
+
+
+def leaderboard(gathered: Gathered) -> Leaderboard:
+    """All methods, all edits."""
+    labels = [method.label for method in gathered.methods]
+    columns = _columns(gathered)
+    rated = [column for column in columns if column.role != "set"]
+    found = _estimates(gathered.edits, [column.name for column in rated], labels)
+    cells: dict[str, list[Cell]] = {}
+    for i, column in enumerate(rated):
+        own = [_cell(found, g, i) for g in range(len(labels))]
+        cells[column.name] = _peaks(gathered, labels, own) if column.name == "memory_mib" else own
+        drawn = None if column.name == "memory_mib" else found  # the draws are of means
+        marks = _marks([cell.mean for cell in cells[column.name]], column.better, drawn, i)
+        cells[column.name] = [replace(cell, mark=mark) for cell, mark in zip(cells[column.name], marks, strict=True)]
+    for column in columns:
+        if column.role == "set":
+            values = [float(gathered.sets.get(label, {}).get(column.name, math.nan)) for label in labels]
+            marks = _marks(values, column.better)
+            cells[column.name] = [Cell(value, mark=mark) for value, mark in zip(values, marks, strict=True)]
+    columns = [_with_decimals(column, [cell.mean for cell in cells[column.name]]) for column in columns]
+    edits, failures = (frame["label"].value_counts().to_dict() for frame in (gathered.edits, gathered.failures))
+    return Leaderboard(
+        columns,
+        [
+            Row(
+                label, int(edits.get(label, 0)), int(failures.get(label, 0)),
+                {column.name: cells[column.name][g] for column in columns},
+            )
+            for g, label in enumerate(labels)
+        ],
+    )  # fmt: skip
+
+
+def breakdown(gathered: Gathered, columns: Sequence[Column]) -> dict[str, dict[str, list[Cell]]]:
+    """Means by kind of edit.
+
+    Returns:
+        by kind, then by column: a cell for each method. Columns of role "set" have none.
+    """
+    labels = [method.label for method in gathered.methods]
+    rated = [column for column in columns if column.role != "set" and column.name != "memory_mib"]
+    found: dict[str, dict[str, list[Cell]]] = {}
+    for kind in gathered.kinds:
+        edits = gathered.edits[gathered.edits["kind"] == kind]
+        of_kind = _estimates(edits, [column.name for column in rated], labels)
+        found[kind] = {}
+        for i, column in enumerate(rated):
+            marks = _marks(list(of_kind.mean[:, i]), column.better, of_kind, i)
+            found[kind][column.name] = [replace(_cell(of_kind, g, i), mark=mark) for g, mark in enumerate(marks)]
+    return found
+
+
+def frame_of(board: Leaderboard) -> pandas.DataFrame:
+    """The leaderboard as a table of plain numbers, a method a row.
+
+    Returns:
+        columns ``method``, ``edits``, ``failures``; each column's mean under its name, and for measures also
+        ``NAME.low``, ``NAME.high`` and ``NAME.count``.
+    """
+    from retouch.evaluate.results import library
+
+    rows = []
+    for row in board.rows:
+        line: dict[str, object] = {"method": row.label, "edits": row.edits, "failures": row.failures}
+        for column in board.columns:
+            cell = row.cells[column.name]
+            line[column.name] = cell.mean
+            if column.role == "measure":
+                line |= {f"{column.name}.{part}": getattr(cell, part) for part in ("low", "high", "count")}
+        rows.append(line)
+    frame: pandas.DataFrame = library("pandas").DataFrame(rows)
+    return frame
+
+
+def _columns(gathered: Gathered) -> list[Column]:
+    """Measures, measures of sets, costs; costs that nobody took are left out."""
+    columns = [_column(gathered, name, "measure") for name in gathered.measures]
+    in_sets = dict.fromkeys(name for values in gathered.sets.values() for name in values)
+    columns += [_column(gathered, name, "set") for name in in_sets if name not in gathered.measures]
+    titles = [column.title for column in columns]
+    columns = [
+        replace(column, title=f"{column.title} ({column.name})") if titles.count(column.title) > 1 else column
+        for column in columns
+    ]
+    taken = [name for name in COSTS if gathered.edits[name].notna().any()]
+    return columns + [Column(name, *_COST_COLUMNS[name], "lower", "cost") for name in taken]
+
+
+def _column(gathered: Gathered, name: str, role: str) -> Column:
+    known = gathered.about.get(name, {})
+    unit = "%" if name in SHARES else known.get("unit", "")
+    better = known.get("better", "")
+    if not better and role == "set" and any(word in name.lower() for word in _LOWER):
+        better = "lower"
+    return Column(name, known.get("title") or _SET_TITLES.get(name, name), unit, better, role)
+
+
+def _with_decimals(column: Column, values: Sequence[float]) -> Column:
+    """Four digits of the largest value; whole evaluations and mebibytes."""
+    sizes = [abs(value) for value in values if math.isfinite(value) and value != 0]
+    if column.percent:
+        decimals = 1
+    elif column.name in ("evaluations", "memory_mib") or not sizes:
+        decimals = 0
+    else:
+        decimals = min(6, max(0, _DIGITS - 1 - math.floor(math.log10(max(sizes)))))
+    return replace(column, decimals=min(decimals, 2) if column.role == "cost" else decimals)
+
+
+def _estimates(edits: pandas.DataFrame, names: Sequence[str], labels: Sequence[str]) -> Estimates:
+    rank = {label: number for number, label in enumerate(labels)}
+    values: Floats = edits[list(names)].to_numpy(float, na_value=np.nan)
+    groups = edits["label"].map(rank).to_numpy(np.int64)
+    _, cases = np.unique(edits["case"].to_numpy(str), return_inverse=True)
+    return estimates(values, cases.astype(np.int64), groups, len(labels))
+
+
+def _cell(found: Estimates, group: int, quantity: int) -> Cell:
+    mean, low, high = (float(part[group, quantity]) for part in (found.mean, found.low, found.high))
+    return Cell(mean, low, high, int(found.count[group, quantity]))
+
+
+def _peaks(gathered: Gathered, labels: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:
+    """Memory counts by its most, not by its mean."""
+    most = gathered.edits["memory_mib"].astype(float).groupby(gathered.edits["label"]).max().to_dict()
+    return [Cell(float(most.get(label, math.nan)), count=cell.count) for label, cell in zip(labels, cells, strict=True)]
+
+
+def _marks(values: Sequence[float], better: str, found: Estimates | None = None, quantity: int = 0) -> list[str]:
+    """Which values are the best, and which others cannot be told apart from them; none where nothing is compared."""
+    there = [value for value in values if math.isfinite(value)]
+    if not better or len(there) < 2:
+        return [""] * len(values)
+    top = max(there) if better == "higher" else min(there)
+    first = values.index(top)
+    marks = []
+    for g, value in enumerate(values):
+        sure = found is None or not math.isfinite(value) or math.isnan(found.low[g, quantity])
+        close = not sure and found is not None and not found.told_apart(g, first, quantity)
+        marks.append("best" if value == top else "close" if close else "")
+    return marks

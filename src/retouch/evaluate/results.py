@@ -1,0 +1,113 @@
+"""A run's records and measures as one table, an edit a row."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retouch.errors import RetouchError
+from retouch.evaluate.run import BadRun, Run, read_lines
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def results(run: Run) -> pandas.DataFrame:
+    """All finished edits of a run.
+
+    Returns:
+        columns ``case``, ``kind``, ``source``, ``target``, ``method``, ``seed``, ``seconds``, ``evaluations``,
+        ``memory_mib``, ``error`` ("" for none), and one for every measure (NaN where it is undefined or was not
+        taken), in the order of the run's cases, methods and seeds.
+
+    Raises:
+        MissingExtra: without pandas.
+    """
+    table = library("pandas")
+    prompts = {entry.id: (entry.source, entry.target) for entry in run.cases()}
+    measured = {(row["case"], row["method"], row["seed"]): row["values"] for row in measured_lines(run)}
+    names = [name for name in about_measures(run) if any(name in values for values in measured.values())]
+    rows = []
+    for record in run.records():
+        source, target = prompts.get(record.case, (None, ""))
+        values = measured.get(record.key, {})
+        known = {name: float("nan") if values.get(name) is None else values[name] for name in names}
+        rows.append({**asdict(record), "source": source, "target": target, **known})
+    columns = ["case", "kind", "source", "target", "method", "seed", "seconds", "evaluations", "memory_mib", "error"]
+    return table.DataFrame(rows, columns=[*columns, *names])
+
+
+def write_results(run: Run) -> Path:
+    """Writes ``results.parquet``, in one piece, with the manifest in its metadata.
+
+    Raises:
+        MissingExtra: without pandas or pyarrow.
+        BadRun: when the disk does not take it.
+    """
+    arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
+    path = run.folder / "results.parquet"
+    whole = arrow.Table.from_pandas(results(run), preserve_index=False)
+    manifest = json.dumps(asdict(run.manifest)).encode()
+    whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), b"retouch": manifest})
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        parquet.write_table(whole, unfinished)
+        unfinished.replace(path)
+    except OSError as error:
+        raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+    return path
+
+
+def measured_lines(run: Run) -> list[dict[str, Any]]:
+    """The lines of ``measures/*.jsonl``, one for each measured edit; of several for one edit, their values joined."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for path in sorted(run.folder.glob("measures/*.jsonl")):
+        for row in read_lines(path):
+            kept = found.setdefault((row["case"], row["method"], row["seed"]), {**row, "values": {}})
+            kept["values"] |= row["values"]
+    return list(found.values())
+
+
+def about_measures(run: Run) -> dict[str, dict[str, str]]:
+    """What the measures of a run are: by name, ``title``, ``unit`` and ``better`` ("higher" or "lower")."""
+    return _read(run.folder / "measures" / "about.json")
+
+
+def set_measures(run: Run) -> dict[str, dict[str, float]]:
+    """Measures of all edits of a method together, such as Fréchet distances: by method, then by name."""
+    return _read(run.folder / "measures" / "sets.json")
+
+
+class MissingExtra(RetouchError):
+    """A library that an optional part needs is not installed."""
+
+
+def library(name: str, extra: str = "bench") -> Any:
+    """An optional library, which pip installs with the package's extra of that name.
+
+    Raises:
+        MissingExtra: when it is not installed.
+    """
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise MissingExtra(
+            f"{name.partition('.')[0]} is not installed: get it with pip install 'retouch[{extra}]'."
+        ) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return dict(found)

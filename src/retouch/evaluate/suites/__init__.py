@@ -1,0 +1,1 @@
+"""Suites: which edits a benchmark asks for, and where their pictures are."""

@@ -1,0 +1,95 @@
+"""PIE-Bench (Ju et al., Direct Inversion, 2024): pictures, two prompts and a mask, in ten kinds of edit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retouch.errors import BadPicture
+from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, check_entries, folder_of
+from retouch.picture import read_picture
+
+KINDS = (
+    "random", "change object", "add object", "delete object", "change content", "change pose", "change colour",
+    "change material", "change background", "change style",
+)  # fmt: skip
+"""By ``editing_type_id``."""
+
+_SIDE = 512
+
+
+class PieBench(Suite):
+    """The public layout: ``mapping_file.json``, a dict of id to what is asked, and ``annotation_images/``.
+
+    The brackets in prompts, which mark the edited words, are taken out; the blended words are in ``about``.
+
+    Raises:
+        BadSuite: when the folder or its table is not there or not of this layout.
+    """
+
+    name = "pie-bench"
+
+    def __init__(self, folder: str | Path) -> None:
+        where = folder_of(folder, "PIE-Bench")
+        table = where / "mapping_file.json"
+        try:
+            rows = json.loads(table.read_text(encoding="utf-8"))
+            self.entries = [_entry(name, row, where) for name, row in rows.items()]
+        except FileNotFoundError:
+            raise BadSuite(f"there is no {str(table)!r}: name the folder that holds it.") from None
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise BadSuite(f"{str(table)!r} is not PIE-Bench's mapping file ({type(error).__name__}).") from None
+        self._runs = {name: row["mask"] for name, row in rows.items()}
+        check_entries(self.entries, repr(str(table)))
+        self.identity = {"suite": self.name, "edits": sorted(entry.id for entry in self.entries)}
+
+    def case(self, entry: Entry) -> Case:
+        """Picture and mask."""
+        picture = read_picture(entry.files["picture"]).image
+        if picture.size != (_SIDE, _SIDE):
+            raise BadPicture(
+                f"{str(entry.files['picture'])!r} is {picture.width} x {picture.height}; PIE-Bench's masks are for "
+                f"pictures of {_SIDE} x {_SIDE}."
+            )
+        try:
+            mask = decode_mask(self._runs[entry.id])
+        except (ValueError, TypeError):
+            raise BadSuite(f"the mask of {entry.id!r} in mapping_file.json is not a list of runs.") from None
+        return Case(entry, picture, Image.fromarray(mask * np.uint8(255)))
+
+
+def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
+    """[512, 512] of 0 and 1 from [start, length, start, length, …], row by row.
+
+    A run that goes over the end is cut off there. The border row and column on every side are 1, as in the published
+    evaluation.
+    """
+    flat = np.zeros(_SIDE * _SIDE, np.uint8)
+    for start, length in zip(runs[::2], runs[1::2], strict=True):
+        flat[start : start + length] = 1
+    mask = flat.reshape(_SIDE, _SIDE)
+    mask[[0, -1], :] = 1
+    mask[:, [0, -1]] = 1
+    return mask
+
+
+def without_brackets(prompt: str) -> str:
+    """A prompt without the marks around its edited words."""
+    return " ".join(prompt.replace("[", "").replace("]", "").split())
+
+
+def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
+    return Entry(
+        name,
+        KINDS[int(row["editing_type_id"])],
+        without_brackets(row["editing_prompt"]),
+        without_brackets(row["original_prompt"]),
+        {"instruction": row.get("editing_instruction", ""), "blended_word": row.get("blended_word", "")},
+        {"picture": where / "annotation_images" / row["image_path"]},
+    )

@@ -1,0 +1,355 @@
+"""The runner: what is finished is never lost or done again, whatever happens; failures are recorded; figures add up."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
+from retouch.editor import Editor
+from retouch.errors import BadParameter, RetouchError
+from retouch.evaluate.bench import Made, Work, bench, environment, local, read_variants
+from retouch.evaluate.measures.registry import measures_for
+from retouch.evaluate.measuring import measure, measure_sets
+from retouch.evaluate.outputs import read_outputs, take_outputs
+from retouch.evaluate.results import about_measures, results, set_measures, write_results
+from retouch.evaluate.run import BadRun, Manifest, Record, Run, Writer, slug
+from retouch.evaluate.suites.table import Table
+
+FAST = ["ddim:num_inference_steps=2", "sdedit:num_inference_steps=2"]
+SUITE = DioramaSuite(["colour", "pose"], count=2)
+
+
+@pytest.fixture(scope="module")
+def editor():
+    return Editor.from_pretrained("diorama")
+
+
+def manifest(editor, variants=FAST, seeds=(0,), suite=SUITE):
+    methods = {
+        label: {"method": one.method, "settings": dict(one.settings)}
+        for label, one in read_variants([], variants).items()
+    }
+    model = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
+    return Manifest(suite.identity, model, methods, list(seeds), environment(editor.model.device))
+
+
+class Counting:
+    """The local executor, which remembers what it was asked for and can break off."""
+
+    def __init__(self, editor, stop_after=None):
+        self.execute, self.asked, self.stop_after = local(editor), [], stop_after
+
+    def __call__(self, works):
+        for made in self.execute(works):
+            if self.stop_after is not None and len(self.asked) == self.stop_after:
+                raise RuntimeError("the machine fails")
+            self.asked.append(made.record.key)
+            yield made
+
+
+@pytest.fixture(scope="module")
+def finished(editor, tmp_path_factory):
+    run = Run.create(tmp_path_factory.mktemp("bench") / "run", manifest(editor, seeds=(0, 1)))
+    bench(run, SUITE, local(editor))
+    measure(run, measures_for("diorama")[0], verdicts=verdicts, about_verdicts=VERDICTS)
+    return run
+
+
+def test_every_case_method_and_seed_has_its_edit(editor, finished):
+    records = finished.records()
+    assert len(records) == len({record.key for record in records}) == 4 * 2 * 2
+    assert not any(record.error for record in records)
+    entry = SUITE.entries[0]
+    alone = editor.edit(
+        SUITE.case(entry).picture, source=entry.source, target=entry.target, method="sdedit", seed=1,
+        num_inference_steps=2,
+    )  # fmt: skip
+    mine = next(r for r in records if r.key == (entry.id, "sdedit:num_inference_steps=2", 1))
+    assert finished.edit(mine).tobytes() == alone.image.tobytes()
+    assert mine.evaluations == alone.evaluations and mine.seconds > 0
+
+
+def test_a_shared_inversion_is_counted_in_full(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor, ["ddim:num_inference_steps=2", "prox-npi:num_inference_steps=2"]))
+    bench(run, SUITE, local(editor))
+    first, second = run.records()[:2]
+    alone = editor.method_for("prox-npi", "a", "b", {"num_inference_steps": 2}).evaluations()
+    assert (first.method, second.method) == ("ddim:num_inference_steps=2", "prox-npi:num_inference_steps=2")
+    assert second.evaluations == alone
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 6])
+def test_a_run_that_broke_off_goes_on(editor, tmp_path, stop_after):
+    first, second = Counting(editor, stop_after), Counting(editor)
+    with pytest.raises(RuntimeError):
+        bench(Run.create(tmp_path, manifest(editor)), SUITE, first)
+    done = bench(Run.create(tmp_path, manifest(editor)), SUITE, second)
+    assert (done.now, done.finished, done.total) == (8 - stop_after, 8, 8)
+    assert not set(first.asked) & set(second.asked)
+
+
+def test_a_picture_whose_line_was_lost_is_taken_up(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor))
+    bench(run, SUITE, local(editor))
+    before, path = run.records(), tmp_path / "records" / "0-of-1.jsonl"
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join(lines[:3]) + b"\n" + lines[3][:20])  # the disk got half a line
+    again = Counting(editor)
+    bench(Run.create(tmp_path, manifest(editor)), SUITE, again)
+    assert again.asked == [] and Run.open(tmp_path).records() == before
+
+
+def test_methods_and_seeds_may_be_added(editor, tmp_path):
+    bench(Run.create(tmp_path, manifest(editor, FAST[:1])), SUITE, local(editor))
+    counting = Counting(editor)
+    run = Run.create(tmp_path, manifest(editor, FAST[1:], seeds=(5,)))
+    bench(run, SUITE, counting)
+    assert run.manifest.seeds == [0, 5] and list(run.manifest.methods) == FAST
+    assert len(counting.asked) == 4 * 3 and len(run.records()) == 4 * 4
+
+
+def test_shards_make_one_run(editor, tmp_path):
+    for share in (1, 0, 2):
+        bench(Run.create(tmp_path, manifest(editor)), SUITE, local(editor), shard=(share, 3))
+    run = Run.open(tmp_path)
+    assert len(run.records()) == 8 and len(list((tmp_path / "records").iterdir())) == 3
+    assert [record.case for record in run.records()] == sorted(record.case for record in run.records())
+
+
+def test_two_processes_cannot_work_on_one_shard(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor))
+    with Writer.opened(run), pytest.raises(BadRun, match="another process"), Writer.opened(run):
+        raise AssertionError
+    with Writer.opened(run):
+        pass
+
+
+def test_a_failure_is_recorded_and_the_others_go_on(editor, tmp_path):
+    def faulty(works):
+        for work in works:
+            broken = replace(work, variants={**work.variants, FAST[0]: replace(work.variants[FAST[0]], method="null")})
+            yield from local(editor)([broken])
+
+    run = Run.create(tmp_path, manifest(editor))
+    done = bench(run, SUITE, faulty)
+    assert (done.failed, done.finished) == (4, 8)
+    assert {record.error[:21] for record in run.records() if record.error} == {"there is no method 'n"}
+    again = Counting(editor)
+    assert bench(run, SUITE, again).now == 0 and not again.asked
+    done = bench(run, SUITE, again, retry_failed=True)
+    assert (done.failed, done.now) == (0, 4) and not any(record.error for record in run.records())
+
+
+def test_the_samples_of_one_fit_share_it(editor, tmp_path):
+    label = "imagic:embedding_steps=2,network_steps=2,num_inference_steps=2,batch_size=1"
+    run = Run.create(tmp_path, manifest(editor, [label], seeds=(3, 4)))
+    one = DioramaSuite(["colour"], count=1)
+    run = replace(run, manifest=replace(run.manifest, suite=one.identity))
+    bench(run, one, local(editor))
+    first, second = run.records()
+    case = one.case(one.entries[0])
+    fit = editor.fit(
+        case.picture, target=case.entry.target, method="imagic", seed=3, embedding_steps=2, network_steps=2,
+        batch_size=1,
+    )  # fmt: skip
+    expected = editor.variations(case.picture, fit, seeds=(3, 4), num_inference_steps=2)
+    assert [run.edit(r).tobytes() for r in (first, second)] == [r.image.tobytes() for r in expected]
+    assert first.evaluations == second.evaluations == 2 * 2 + 2 * 2
+    assert not list((tmp_path / "fits").glob("*")) if (tmp_path / "fits").exists() else True
+
+
+def test_captions_are_made_once(editor, tmp_path):
+    case = SUITE.case(SUITE.entries[0])
+    case.picture.save(tmp_path / "a.png")
+    (tmp_path / "edits.csv").write_text(f"picture,target\na.png,{case.entry.target.replace(',', '')}\n")
+    suite, asked = Table(tmp_path / "edits.csv"), []
+
+    def caption(image):
+        asked.append(image.size)
+        return case.entry.source
+
+    for seeds in ((0,), (0, 1)):
+        run = Run.create(tmp_path / "run", manifest(editor, seeds=seeds, suite=suite))
+        bench(run, suite, local(editor), captioner=caption)
+    assert len(asked) == 1 and run.case(suite.entries[0].id).entry.source == case.entry.source
+    assert len(run.records()) == 4 and not any(record.error for record in run.records())
+
+
+def test_figures_are_those_of_the_pictures(editor, finished):
+    table = results(finished)
+    assert len(table) == 16 and list(table.columns[:6]) == ["case", "kind", "source", "target", "method", "seed"]
+    for _, row in table.iterrows():
+        record = Record(row.case, row.kind, row.method, row.seed, 0, 0)
+        case, edit = finished.case(row.case), finished.edit(record)
+        error = (np.asarray(case.picture, float) - np.asarray(edit, float)) ** 2
+        assert row.psnr == pytest.approx(10 * np.log10(255**2 / error.mean()), abs=1e-3)
+        outside = error[np.asarray(case.mask) == 0].mean()
+        assert row["psnr.outside"] == pytest.approx(10 * np.log10(255**2 / outside), abs=1e-3)
+        said = verdicts([edit], [case.entry.about])
+        assert (row.asked, row.kept, row.both) == (said["asked"][0], said["kept"][0], said["both"][0])
+    assert about_measures(finished)["asked"] == VERDICTS["asked"]
+    import pandas
+
+    stored = pandas.read_parquet(write_results(finished))
+    assert stored.shape == table.shape and (stored.psnr == table.psnr).all()
+
+
+def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    taken, before = [], (tmp_path / "run" / "measures" / "0-of-1.jsonl").read_bytes()
+    able, _ = measures_for("diorama", ["psnr"])
+    measure(run, able, progress=lambda done, total: taken.append(total))
+    assert taken == [] and (tmp_path / "run" / "measures" / "0-of-1.jsonl").read_bytes() == before
+    measure(run, measures_for("diorama", ["ssim.inside"])[0], progress=lambda done, total: taken.append(total))
+    assert taken[-1] == 16 and {"ssim.inside", "psnr"} <= set(results(run).columns)
+    unable = measure_sets(run, ["frechet.clip", "fid"], "diorama")
+    assert len(unable) == 1 and "torch-fidelity" in unable[0]
+    assert set(set_measures(run)) == set(FAST) and all(v["frechet.clip"] > 0 for v in set_measures(run).values())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"suite": {"suite": "diorama", "kinds": ["pose"]}}, "of other edits"),
+        ({"model": {"name": "diorama", "fingerprint": "else"}}, "made with the model"),
+        ({"retouch": "0.0.1"}, r"made by retouch .* and this is 0\.0\.1"),
+        ({"methods": {FAST[0]: {"method": "ddim", "settings": {"num_inference_steps": 3}}}}, "with other settings"),
+    ],
+)
+def test_a_run_is_not_continued_by_other_work(editor, finished, change, says):
+    before = (finished.folder / "run.json").read_bytes()
+    with pytest.raises(BadRun, match=says):
+        Run.create(finished.folder, replace(manifest(editor), **change))
+    assert (finished.folder / "run.json").read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_is_left_alone(editor, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(BadRun, match="is not empty"):
+        Run.create(tmp_path, manifest(editor))
+    for text in ("", "[]", '{"format": 99, "retouch": "9.0"}'):
+        (tmp_path / "run.json").write_text(text)
+        with pytest.raises(BadRun, match=r"holds no run|another version"):
+            Run.open(tmp_path)
+
+
+def test_a_full_disk_stops_cleanly_and_the_run_goes_on(editor, tmp_path):
+    run, limits = Run.create(tmp_path, manifest(editor)), resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    def filling(works):
+        for number, made in enumerate(local(editor)(works)):
+            if number == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (600, limits[1]))
+            yield made
+
+    try:
+        with pytest.raises(RetouchError, match="could not be written"):
+            bench(run, SUITE, filling)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert len(run.records()) == 2 and not [p for p in tmp_path.rglob("*") if p.name.endswith(".tmp")]
+    assert bench(run, SUITE, local(editor)).now == 6
+
+
+def test_variants_are_labelled():
+    found = read_variants(["ddim"], ["sdedit:strength=0.5", "weak=sdedit:strength=0.3,num_inference_steps=5"])
+    assert list(found) == ["ddim", "sdedit:strength=0.5", "weak"]
+    assert found["weak"].settings == {"strength": 0.3, "num_inference_steps": 5}
+    for methods, variants, says in [
+        (["ddim"], ["ddim=sdedit:strength=0.5"], "two methods are called 'ddim'"),
+        ([], ["ddim:strength=0.5"], "strength"),
+        ([], ["nothing:a=1"], "no method 'nothing'"),
+        ([], ["=ddim"], "expected METHOD"),
+    ]:
+        with pytest.raises(BadParameter, match=says):
+            read_variants(methods, variants)
+
+
+def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    for entry in SUITE.entries[:3]:
+        SUITE.case(entry).truth.resize((64, 64)).save(tmp_path / "theirs" / f"{entry.id}.png")
+    run = Run.create(tmp_path / "run", manifest(editor, FAST[:1]))
+    methods = {**run.manifest.methods, "theirs": {"method": "", "settings": {}}}
+    run = Run.create(run.folder, replace(run.manifest, methods=methods))
+    assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
+    assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
+    assert bench(run, SUITE, local(editor)).now == 4
+    records = [record for record in run.records() if record.method == "theirs"]
+    assert len(records) == 3 and {run.edit(record).size for record in records} == {(128, 128)}
+    with pytest.raises(BadParameter, match="holds no output of this suite"):
+        take_outputs(run, SUITE, "other", tmp_path)
+    with pytest.raises(BadParameter, match="expected LABEL=FOLDER"):
+        read_outputs(["x"])
+
+
+def test_names_become_files_that_do_not_clash():
+    names = ["a b", "a_b", "a/b", "../a", ".hidden", "x" * 200, "x" * 201, "plain-1.png", "übung"]
+    files = [slug(name) for name in names]
+    assert len(set(files)) == len(names) and not any("/" in name or name.startswith(".") for name in files)
+    assert slug("plain-1.png") == "plain-1.png" and max(map(len, files)) < 100
+
+
+SCRIPT = """
+import sys
+import torch
+torch.set_num_threads(1)
+from retouch.cli import main
+sys.argv = ["retouch", "bench", "diorama", "-o", sys.argv[1], "--methods", "none", "--variant",
+    "a=ddim:num_inference_steps=2", "--variant", "b=sdedit:num_inference_steps=2", "--kinds", "colour,pose",
+    "--count", "10", "--quiet"]
+main()
+"""
+
+
+def test_killed_at_random_moments_nothing_is_lost_or_repeated(tmp_path):
+    """Real SIGKILLs while the command line works; edits seen on the disk before a kill keep their very bytes."""
+    folder, random, seen = tmp_path / "run", np.random.default_rng(0), {}
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], stderr=subprocess.PIPE) as process:
+            begun = len(list(folder.glob("edits/*/*.png")))
+            while process.poll() is None and len(list(folder.glob("edits/*/*.png"))) < begun + 2:
+                time.sleep(0.01)
+            time.sleep(random.uniform(0, 1))
+            process.kill()
+        for path in folder.glob("edits/*/*.png"):
+            key = str(path.relative_to(folder))
+            assert seen.setdefault(key, path.read_bytes()) == path.read_bytes()
+    assert len(seen) >= 6
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    run = Run.open(folder)
+    assert len(run.records()) == 40 == len(results(run).dropna(subset=["psnr"]))
+    lines = [json.loads(line) for line in (folder / "records" / "0-of-1.jsonl").read_text().splitlines()]
+    assert len(lines) == 40 and all((folder / key).read_bytes() == before for key, before in seen.items())
+    assert (folder / "results.parquet").exists() and not list(folder.rglob("*.tmp"))
+
+
+def test_memory_does_not_grow_with_the_cases(editor, tmp_path):
+    """Cases come one by one: when one is asked for, the edits of all before it are on the disk already."""
+    run, open_cases = Run.create(tmp_path, manifest(editor)), []
+
+    def watching(works):
+        for number, work in enumerate(works):
+            assert isinstance(work, Work)
+            open_cases.append(len(run.records()) == 2 * number)
+            for label, seed in work.wanted:
+                entry = work.case.entry
+                yield Made(Record(entry.id, entry.kind, label, seed, 0.1, 1), Image.new("RGB", (8, 8)))
+
+    bench(run, SUITE, watching)
+    assert open_cases == [True] * 4
+    assert asdict(run.records()[0])["seconds"] == 0.1
