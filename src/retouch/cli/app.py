@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli import compare, diorama, edit, fit, mask, methods, models, sweep
+from retouch.cli import bench, compare, diorama, edit, fit, mask, methods, models, report, study, sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,9 @@ app.command("fit")(fit.fit)
 app.command("sweep")(sweep.sweep)
 app.command("mask")(mask.mask)
 app.command("compare")(compare.compare)
+app.command("bench")(bench.bench)
+app.command("report")(report.report)
+app.command("study")(study.study)
 app.command("methods")(methods.methods)
 app.command("models")(models.models)
 app.command("recipe")(edit.recipe)

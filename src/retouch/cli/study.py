@@ -1,0 +1,122 @@
+"""``retouch study``: people judge the edits of a run on a small web page, and what they said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retouch.cli import options
+from retouch.cli.messages import note
+from retouch.errors import BadParameter
+
+if TYPE_CHECKING:
+    from retouch.evaluate.run import Run
+    from retouch.evaluate.study.results import Verdict
+
+
+def study(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `retouch bench` wrote.")],
+    questions: Annotated[
+        str | None, typer.Option(help="preference (which of two edits), rating (1 to 5) or both; default: preference.")
+    ] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="A method to compare with every other; default: all pairs.")
+    ] = None,
+    per_rater: Annotated[
+        int | None, typer.Option(help="Questions for each rater, checks not counted; default: 30.")
+    ] = None,
+    checks: Annotated[int | None, typer.Option(help="Attention checks for each rater; default: 3.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of questions, order and sides; default: 0.")] = None,
+    host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen at; 0 takes a free one.")] = 7861,
+    results: Annotated[bool, typer.Option("--results", help="Print what raters said, and serve nothing.")] = False,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="With --results: raters who failed a check count too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --results: as one JSON object.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="With --results: also draw them, as .png.")] = None,
+    force: options.Force = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Let people judge the edits of a RUN, blindly, on a web page; --results prints what they said.
+
+    Answers are kept in the run's folder, in study.sqlite; the same command goes on with the study.
+    """
+    from retouch.evaluate.run import Run
+    from retouch.evaluate.study.questions import Settings
+    from retouch.evaluate.study.store import FILE
+
+    values = {
+        "questions": questions, "compare": compare, "per_rater": per_rater, "checks": checks, "seed": seed,
+    }  # fmt: skip
+    given = {one.name: values[one.name] for one in fields(Settings) if values[one.name] is not None}
+    opened = Run.open(run)
+    if results:
+        _results(opened, compare or "", keep_all, as_json, plot, force)
+        return
+    for option, named in (("--keep-all", keep_all), ("--json", as_json), ("--plot", plot)):
+        if named:
+            raise BadParameter(f"{option} goes with --results: add it, or leave {option} out.")
+
+    from retouch.evaluate.study.serve import serve
+
+    def ready(address: str) -> None:
+        typer.echo(address)
+        if not quiet:
+            note("raters begin at this address; Ctrl-C ends it, and every answer is kept.")
+
+    answers = serve(opened, given, host, port, ready)
+    if not quiet:
+        note(f"{opened.folder / FILE} holds {answers} answers; see them with --results.")
+
+
+def _results(run: Run, reference: str, keep_all: bool, as_json: bool, plot: Path | None, force: bool) -> None:
+    from retouch.evaluate.study.plot import drawn
+    from retouch.evaluate.study.results import verdict
+    from retouch.evaluate.study.store import Study
+    from retouch.picture import check_outputs, write_picture
+
+    check_outputs((plot,), force)
+    with Study.existing(run) as judged:
+        found = verdict(judged, keep_all=keep_all, reference=reference)
+    if plot:
+        write_picture(drawn(found), plot, force=force)
+    if as_json:
+        typer.echo(json.dumps(found.figures(), ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _print(found: Verdict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from retouch.evaluate.study.questions import ASPECTS
+
+    console = Console()
+    typer.echo(_about(found))
+    if found.preferences:
+        table = Table("method", "preferred to", "rate", "95 % interval", "n", box=None, pad_edge=False)
+        for pair in found.preferences:
+            low, high = pair.interval
+            shown = ("", "") if pair.rate is None else (f"{pair.rate:.1%}", f"{low:.1%} to {high:.1%}")
+            table.add_row(pair.method, pair.other, *shown, str(pair.n))
+        console.print(table)
+    if found.ratings:
+        table = Table("method", "rated for", "mean", "1", "2", "3", "4", "5", "n", box=None, pad_edge=False)
+        for one in found.ratings:
+            mean = "" if one.mean is None else f"{one.mean:.2f}"
+            table.add_row(one.method, ASPECTS[one.aspect], mean, *map(str, one.counts), str(one.n))
+        console.print(table)
+
+
+def _about(found: Verdict) -> str:
+    said = f"raters: {found.raters}, with all questions answered: {found.finished}"
+    if found.failed:
+        left = "kept" if found.kept else "left out, --keep-all keeps them"
+        said += f", with a failed check: {found.failed} ({left})"
+    return said

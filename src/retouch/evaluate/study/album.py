@@ -1,0 +1,68 @@
+"""The pictures of a study, by names that tell nothing."""
+
+from __future__ import annotations
+
+import hmac
+import io
+from functools import lru_cache
+
+from PIL import Image
+
+from retouch.evaluate.run import BadRun, Record, Run
+from retouch.evaluate.study.questions import BadStudy, Shown, pictures
+from retouch.evaluate.study.store import Study
+
+_KEPT = 128  # pictures in memory: what some dozens of raters look at
+
+
+class Album:
+    """Every picture that the questions show; no other file can be had from it.
+
+    Raises:
+        BadStudy: when an edit is not there any more.
+    """
+
+    def __init__(self, run: Run, study: Study) -> None:
+        self._run, self._secret = run, study.secret
+        shown = {one for question in study.questions for one in pictures(question)}
+        for one in shown:
+            if one.part == "edit" and not run.edit_path(_record(one)).is_file():
+                raise BadStudy(
+                    f"the study asks about {str(run.edit_path(_record(one)))!r}, which is not there: run it again."
+                )
+        self._shown = {self.name(one): one for one in shown}
+        self._png = lru_cache(maxsize=_KEPT)(self._drawn)
+
+    def name(self, shown: Shown) -> str:
+        """A keyed digest of what is shown: 32 hexadecimal digits."""
+        return hmac.digest(self._secret, repr(tuple(shown)).encode(), "sha256").hex()[:32]
+
+    def png(self, name: str) -> bytes | None:
+        """The picture of that name as PNG, its pixels alone: the file's own texts say by which method it is.
+
+        Returns:
+            None when the study has no such picture.
+
+        Raises:
+            BadPicture, BadRun: when it cannot be read.
+        """
+        return self._png(name) if name in self._shown else None
+
+    def _drawn(self, name: str) -> bytes:
+        shown, file = self._shown[name], io.BytesIO()
+        self._image(shown).save(file, "PNG", compress_level=3)  # the file's texts are not written again
+        return file.getvalue()
+
+    def _image(self, shown: Shown) -> Image.Image:
+        if shown.part == "edit":
+            found: Image.Image | None = self._run.edit(_record(shown))
+        else:
+            case = self._run.case(shown.case)
+            found = None if case is None else case.truth if shown.part == "truth" else case.picture
+        if found is None:
+            raise BadRun(f"the case {shown.case!r} lacks a picture: the run is damaged, begin it anew.")
+        return found
+
+
+def _record(shown: Shown) -> Record:
+    return Record(shown.case, "", shown.method, shown.seed, 0, 0)
