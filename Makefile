@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test bench pictures format clean setup
+.PHONY: demo test bench leaderboard pictures format clean setup
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,6 +33,12 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/fitting.py
+
+# some 40 minutes on one core; interrupted, it goes on where it was
+leaderboard: $(READY)
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 5 \
+		--kinds "colour,subject,place,accessory,pose,subject and place"
+	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py

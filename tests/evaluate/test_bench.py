@@ -166,6 +166,20 @@ def test_the_samples_of_one_fit_share_it(editor, tmp_path):
     assert not list((tmp_path / "fits").glob("*")) if (tmp_path / "fits").exists() else True
 
 
+def test_the_suite_s_settings_reach_the_methods_that_have_them(editor, tmp_path):
+    suite = DioramaSuite(["colour"], count=1)
+    suite.entries = [replace(entry, settings={"strength": 0.5, "quantile": 0.9}) for entry in suite.entries]
+    label, case = "sdedit:num_inference_steps=4", suite.case(suite.entries[0])
+    for suited, strength in ((True, {"strength": 0.5}), (False, {})):
+        run = Run.create(tmp_path / str(suited), manifest(editor, [label], suite=suite))
+        bench(run, suite, local(editor), suited=suited)
+        expected = editor.edit(
+            case.picture, source=case.entry.source, target=case.entry.target, method="sdedit", num_inference_steps=4,
+            **strength,
+        )  # fmt: skip
+        assert run.edit(run.records()[0]).tobytes() == expected.image.tobytes()
+
+
 def test_captions_are_made_once(editor, tmp_path):
     case = SUITE.case(SUITE.entries[0])
     case.picture.save(tmp_path / "a.png")

@@ -72,7 +72,7 @@ def test_a_wrong_tedbench_is_one_sentence(tmp_path, text, says):
 def pie_row(**changes):
     row = {
         "image_path": "1_change/a.jpg", "original_prompt": "a [red] cup", "editing_prompt": "a [blue]  cup",
-        "editing_instruction": "make it blue", "editing_type_id": "6", "blended_word": "cup cup", "mask": [513, 2],
+        "editing_instruction": "make it blue", "editing_type_id": "6", "blended_word": "red blue", "mask": [513, 2],
     }  # fmt: skip
     return {**row, **changes}
 
@@ -84,7 +84,8 @@ def test_pie_bench_is_read_as_published(tmp_path):
     suite = PieBench(tmp_path)
     entry = suite.entries[0]
     assert (entry.id, entry.kind, entry.source, entry.target) == ("000", "change colour", "a red cup", "a blue cup")
-    assert entry.about == {"instruction": "make it blue", "blended_word": "cup cup"}
+    assert entry.about == {"instruction": "make it blue", "blended_word": "red blue"}
+    assert entry.settings == {"blend_words": "red blue", "reweight": "blue=2"}
     mask = np.asarray(suite.case(entry).mask)
     assert mask[1, 1] == mask[1, 2] == 255 and mask[1, 3] == mask[2, 2] == 0
     with pytest.raises(BadPicture, match="is 256 x 256"):

@@ -49,6 +49,9 @@ def bench(
         str, typer.Option(help="An image-to-text model for source prompts that the suite lacks: folder or hub name.")
     ] = "",
     masks: Annotated[bool, typer.Option("--masks", help="Give the methods the suite's masks.")] = False,
+    suited: Annotated[
+        bool, typer.Option("--suite-settings", help="Give the methods what the suite sets: PIE-Bench's blended words.")
+    ] = False,
     measures: Annotated[
         str, typer.Option(help="Measures and groups (default, pie-bench, all), fid, frechet.clip, or none.")
     ] = "default",
@@ -94,7 +97,8 @@ def bench(
     about = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
     methods_of_run = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
     methods_of_run |= {label: {"method": "", "settings": {}} for label in others}
-    identity = {**opened.identity, **({"masks": True} if masks else {})}
+    given = {name: True for name, wanted in (("masks", masks), ("settings", suited)) if wanted}
+    identity = {**opened.identity, **given}
     manifest = Manifest(identity, about, methods_of_run, numbers, environment(editor.model.device))
     run = Run.create(output, manifest)
     for label, folder in others.items():
@@ -106,7 +110,8 @@ def bench(
         try:
             done = run_bench(
                 run, opened, _executor(executor, editor, model, device, address, worker_cpus, worker_gpus),
-                shard=share, captioner=caption, retry_failed=retry_failed, skip=skip, masked=masks, progress=progress,
+                shard=share, captioner=caption, retry_failed=retry_failed, skip=skip, masked=masks, suited=suited,
+                progress=progress,
             )  # fmt: skip
         except KeyboardInterrupt:
             note(f"retouch: interrupted; {str(output)!r} keeps what is finished: the same command goes on from there.")

@@ -21,7 +21,7 @@ from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite
 from retouch.inversion.ddim import Inversions
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_type
-from retouch.parameters import read_settings, settings_from_text
+from retouch.parameters import parameters_of, read_settings, settings_from_text
 
 Captioner = Callable[[Image.Image], str]
 """Says what a picture shows."""
@@ -44,6 +44,7 @@ class Work:
         fit_seed: of the fits that the samples of a method that fits share.
         fits: a folder for the checkpoints of fits; None for none.
         masked: whether methods are given the case's mask.
+        suited: whether methods are given the suite's settings that they have.
     """
 
     case: Case
@@ -52,6 +53,14 @@ class Work:
     fit_seed: int = 0
     fits: Path | None = None
     masked: bool = False
+    suited: bool = False
+
+    def settings(self, variant: Variant) -> dict[str, Any]:
+        """The variant's, over those of the suite that its method has."""
+        if not self.suited:
+            return dict(variant.settings)
+        known = {one.name for one in parameters_of(method_type(variant.method))}
+        return {**{k: v for k, v in self.case.entry.settings.items() if k in known}, **variant.settings}
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ def bench(
     retry_failed: bool = False,
     skip: Sequence[str] = (),
     masked: bool = False,
+    suited: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Done:
     """Makes the edits of a run that are not there yet.
@@ -99,7 +109,7 @@ def bench(
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
         retry_failed: whether edits that failed are made again.
         skip: ids of entries to leave out.
-        masked: whether methods are given the suite's masks.
+        masked, suited: whether methods are given the suite's masks, and its settings.
         progress: called with (edits finished, all edits of the shard, the label at work).
 
     Raises:
@@ -125,7 +135,7 @@ def bench(
             for entry, wanted in mine:
                 if wanted:
                     case = _stored(run, suite, entry, captioner if sources else None)
-                    yield Work(case, wanted, variants, run.manifest.seeds[0], run.folder / "fits", masked)
+                    yield Work(case, wanted, variants, run.manifest.seeds[0], run.folder / "fits", masked, suited)
 
         made = failed = 0
         for one in executor(works()):
@@ -174,7 +184,7 @@ def _edited(
         with PeakMemory(editor.model.device) as memory:
             result = editor.edit(
                 work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
-                mask=work.case.mask if work.masked else None, inversions=inversions, **variant.settings,
+                mask=work.case.mask if work.masked else None, inversions=inversions, **work.settings(variant),
             )  # fmt: skip
         record = _record(
             entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
@@ -189,7 +199,7 @@ def _sampled(
     """One fit, and from it a sample for every seed."""
     entry, kind = work.case.entry, method_type(variant.method)
     assert issubclass(kind, Optimising)
-    given = read_settings(kind, variant.settings, variant.method)
+    given = read_settings(kind, work.settings(variant), variant.method)
     sampling = {name: value for name, value in given.items() if name in kind.sampling}
     mask = work.case.mask if work.masked else None
     checkpoint = None

@@ -165,7 +165,10 @@ class Run:
             if image is not None:
                 write_picture(image, folder / f"{part}.png", force=True)
         state = {"id": entry.id, "kind": entry.kind, "source": entry.source, "target": entry.target}
-        write_text(folder / "case.json", json.dumps({**state, "about": dict(entry.about)}, ensure_ascii=False))
+        write_text(
+            folder / "case.json",
+            json.dumps({**state, "about": dict(entry.about), "settings": dict(entry.settings)}, ensure_ascii=False),
+        )
 
     def records(self) -> list[Record]:
         """Every finished edit, each once, in the order of cases, methods and seeds."""
@@ -210,7 +213,8 @@ class Run:
     @staticmethod
     def _entry(path: Path) -> Entry:
         state = json.loads(path.read_text(encoding="utf-8"))
-        return Entry(state["id"], state["kind"], state["target"], state["source"], state["about"])
+        known = {key: state[key] for key in ("id", "kind", "target", "source", "about", "settings")}
+        return Entry(**known)
 
 
 class Writer:

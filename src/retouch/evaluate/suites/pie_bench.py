@@ -27,7 +27,8 @@ _SIDE = 512
 class PieBench(Suite):
     """The public layout: ``mapping_file.json``, a dict of id to what is asked, and ``annotation_images/``.
 
-    The brackets in prompts, which mark the edited words, are taken out; the blended words are in ``about``.
+    The brackets in prompts, which mark the edited words, are taken out. The blended words are in ``about``, and as
+    ``settings`` for Prompt-to-Prompt, as the published table gives them.
 
     Raises:
         BadSuite: when the folder or its table is not there or not of this layout.
@@ -85,11 +86,22 @@ def without_brackets(prompt: str) -> str:
 
 
 def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
+    source, target = without_brackets(row["original_prompt"]), without_brackets(row["editing_prompt"])
+    blended = row.get("blended_word", "")
     return Entry(
         name,
         KINDS[int(row["editing_type_id"])],
-        without_brackets(row["editing_prompt"]),
-        without_brackets(row["original_prompt"]),
-        {"instruction": row.get("editing_instruction", ""), "blended_word": row.get("blended_word", "")},
+        target,
+        source,
+        {"instruction": row.get("editing_instruction", ""), "blended_word": blended},
         {"picture": where / "annotation_images" / row["image_path"]},
+        _blending(blended, source, target),
     )
+
+
+def _blending(words: str, source: str, target: str) -> dict[str, str]:
+    """The published settings of Prompt-to-Prompt: blend the words, and the target's counts twice."""
+    old, _, new = words.partition(" ")
+    if not new or old not in source.split() or new not in target.split():
+        return {}
+    return {"blend_words": f"{old} {new}", "reweight": f"{new}=2"}

@@ -29,6 +29,7 @@ class Entry:
         target: what the picture should show.
         source: what it shows; None where the suite does not say.
         about: more that is known of it, JSON-ready.
+        settings: parameters that the suite gives the methods that have them, when a run asks for it.
         files: where picture and mask are, for suites that read files.
     """
 
@@ -38,6 +39,7 @@ class Entry:
     source: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
