@@ -16,10 +16,9 @@ import torch
 
 from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
 from retouch.editor import Editor
-from retouch.evaluate.bench import bench, environment, local, read_variants
+from retouch.evaluate.bench import begin, bench, local, read_variants
 from retouch.evaluate.measures.registry import measures_for
 from retouch.evaluate.measuring import measure
-from retouch.evaluate.run import Manifest, Run
 
 METHODS = ("prox-npi", "negative-prompt", "masactrl", "plug-and-play", "ddim", "sdedit")
 
@@ -66,11 +65,7 @@ def main() -> None:
             yield work
 
     with tempfile.TemporaryDirectory() as folder:
-        about = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
-        methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
-        run = Run.create(
-            Path(folder) / "run", Manifest(suite.identity, about, methods, [0], environment(editor.model.device))
-        )
+        run = begin(Path(folder) / "run", suite, editor, variants)
         began = time.perf_counter()
         bench(run, suite, timed)
         whole = time.perf_counter() - began

@@ -67,11 +67,10 @@ def bench(
     quiet: options.Quiet = False,
 ) -> None:
     """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was."""
+    from retouch.evaluate.bench import begin, read_variants
     from retouch.evaluate.bench import bench as run_bench
-    from retouch.evaluate.bench import environment, read_variants
     from retouch.evaluate.compare import chosen_methods
     from retouch.evaluate.outputs import read_outputs, take_outputs
-    from retouch.evaluate.run import Manifest, Run
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
     variants = read_variants(names, variant or [])
@@ -94,13 +93,7 @@ def bench(
     from retouch.editor import Editor
 
     editor = Editor.from_pretrained(model, device=device or None)
-    about = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
-    methods_of_run = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
-    methods_of_run |= {label: {"method": "", "settings": {}} for label in others}
-    given = {name: True for name, wanted in (("masks", masks), ("settings", suited)) if wanted}
-    identity = {**opened.identity, **given}
-    manifest = Manifest(identity, about, methods_of_run, numbers, environment(editor.model.device))
-    run = Run.create(output, manifest)
+    run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     for label, folder in others.items():
         lacking = take_outputs(run, opened, label, folder, numbers[0])
         if lacking:

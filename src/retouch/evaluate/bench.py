@@ -16,7 +16,7 @@ from PIL import Image
 from retouch.editor import Editor
 from retouch.errors import BadParameter, BadPicture, RetouchError
 from retouch.evaluate.memory import PeakMemory
-from retouch.evaluate.run import Record, Run, Writer, slug
+from retouch.evaluate.run import Manifest, Record, Run, Writer, slug
 from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite
 from retouch.inversion.ddim import Inversions
 from retouch.methods.optimising import Optimising
@@ -84,6 +84,34 @@ class Done:
     finished: int
     failed: int
     total: int
+
+
+def begin(
+    folder: str | Path,
+    suite: Suite,
+    editor: Editor,
+    variants: Mapping[str, Variant],
+    seeds: Sequence[int] = (0,),
+    *,
+    others: Sequence[str] = (),
+    masked: bool = False,
+    suited: bool = False,
+) -> Run:
+    """A run in a folder, new or to go on with.
+
+    Args:
+        others: labels of outputs that others made, see :mod:`retouch.evaluate.outputs`.
+        masked, suited: as for :func:`bench`; they make it another run.
+
+    Raises:
+        BadRun: as :meth:`retouch.evaluate.run.Run.create`.
+    """
+    given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
+    methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
+    methods |= {label: {"method": "", "settings": {}} for label in others}
+    model = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
+    made_with = environment(editor.model.device)
+    return Run.create(folder, Manifest({**suite.identity, **given}, model, methods, list(seeds), made_with))
 
 
 def bench(
