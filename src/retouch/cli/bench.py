@@ -96,8 +96,8 @@ def bench(
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     for label, folder in others.items():
         lacking = take_outputs(run, opened, label, folder, numbers[0])
-        if lacking:
-            say(f"{label} lacks {len(lacking)} of {len(opened.entries)} edits, {lacking[0]!r} for one.")
+        there = len(opened.entries) - len(lacking)
+        say(f"{there} of {len(opened.entries)} edits are there of {label}.")
     measuring = _Measuring(chosen, clip or ("diorama" if model == "diorama" else ""), dino, say)
     with progress_bar("bench", quiet=quiet) as progress:
         try:
@@ -109,7 +109,8 @@ def bench(
         except KeyboardInterrupt:
             note(f"retouch: interrupted; {str(output)!r} keeps what is finished: the same command goes on from there.")
             raise typer.Exit(130) from None
-    say(f"{done.finished} of {done.total} edits are finished, {done.now} of them now; {done.failed} failed.")
+    if variants:
+        say(f"{done.finished} of {done.total} edits are finished, {done.now} of them now; {done.failed} failed.")
     mine = [entry.id for entry in list(opened.entries)[share[0] :: share[1]]]
     _measure(run, measuring, mine, opened.name, shard, quiet, say)
     say(f"see them side by side: retouch report {output}")

@@ -18,7 +18,8 @@ _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 def take_outputs(run: Run, suite: Suite, label: str, folder: Path, seed: int = 0) -> list[str]:
     """Copies pictures called after the suite's ids (``ID.png``) into a run.
 
-    One of another size than the input is scaled to it, so that it can be measured against it. They cost nothing here.
+    One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
+    known.
 
     Returns:
         the ids of which there is no picture.
@@ -43,7 +44,7 @@ def take_outputs(run: Run, suite: Suite, label: str, folder: Path, seed: int = 0
             image = read_picture(found[entry.id]).image
             if image.size != case.picture.size:
                 image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
-            writer.finish(Record(entry.id, entry.kind, label, seed, 0.0, 0), image)
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None), image)
     return [entry.id for entry in suite.entries if entry.id not in found]
 
 

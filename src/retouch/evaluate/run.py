@@ -49,6 +49,7 @@ class Record:
         method: its label in the run.
         seed: of everything random.
         seconds, evaluations: what it costs alone; an inversion it shares with others of the run is counted in full.
+            None for outputs that others made.
         memory_mib: most memory in use during it, above what was in use before; None where it cannot be told.
         error: why there is no edit; "" otherwise.
     """
@@ -57,8 +58,8 @@ class Record:
     kind: str
     method: str
     seed: int
-    seconds: float
-    evaluations: int
+    seconds: float | None
+    evaluations: int | None
     memory_mib: float | None = None
     error: str = ""
 
