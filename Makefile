@@ -34,9 +34,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/fitting.py
 
-# some 40 minutes on one core; interrupted, it goes on where it was
+# some 35 minutes on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
-	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 5 \
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 3 \
 		--kinds "colour,subject,place,accessory,pose,subject and place"
 	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 
