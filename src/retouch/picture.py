@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
 import stat
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFilter, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from retouch.errors import BadParameter, BadPicture, OutputExists
+from retouch.whole import written_whole
 
 READABLE = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -426,19 +426,15 @@ def write_picture(
             exif = Image.Exif()
             exif[ExifTags.Base.ImageDescription] = f"{RECIPE_KEY}:{text}"
             options["exif"] = exif
-    unfinished = where.absolute().parent / f".{RECIPE_KEY}-{secrets.token_hex(8)}.tmp"
     try:
-        with unfinished.open("xb") as file:
+        with written_whole(where) as unfinished, unfinished.open("xb") as file:
             image.save(file, kind, **options)
-        os.replace(unfinished, where)
     except OSError as error:
         raise BadPicture(
             f"{_shown(where)} could not be written ({_one_line(error)}): check the disk and the permissions."
         ) from None
     except ValueError as error:  # too large a side, or too long a recipe, for JPEG or WebP
         raise BadPicture(f"{_shown(where)} could not be written ({_one_line(error)}): write a .png instead.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_recipe(path: Path_) -> dict[str, Any] | None:

@@ -95,9 +95,10 @@ def evaluate(
         chosen = tuple(filter(None, parts.split(","))) or None
         figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)
     if card:
-        unfinished = card.with_name(f"{card.name}.tmp")
-        unfinished.write_text(model_card(figures), encoding="utf-8")
-        unfinished.replace(card)
+        from retouch.whole import written_whole
+
+        with written_whole(card) as unfinished:
+            unfinished.write_text(model_card(figures), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(figures))
         return

@@ -19,7 +19,7 @@ from retouch.evaluate.measures.clip import image_features
 from retouch.evaluate.measures.registry import Measure
 from retouch.evaluate.measures.sets import Inception, frechet_distance
 from retouch.evaluate.results import about_measures, measured_lines, set_measures
-from retouch.evaluate.run import Record, Run, append, write_text
+from retouch.evaluate.run import Record, Run, append, put_text
 from retouch.evaluate.suites.suite import Case
 
 _BATCH = 16
@@ -53,7 +53,7 @@ def measure(
     """
     about = {name: dict(value) for name, value in (about_verdicts or {}).items()}  # first: these know the truth
     about |= {one.name: {"title": one.title, "unit": one.unit, "better": one.better} for one in measures}
-    write_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+    put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
     known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
     chosen = None if cases is None else set(cases)
     left = [
@@ -93,7 +93,7 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
         except BadModel as error:
             unable.append(f"{name} is left out: {error}")
     state = {label: {key: _number(value) for key, value in row.items()} for label, row in found.items()}
-    write_text(run.folder / "measures" / "sets.json", json.dumps(state, indent=1))
+    put_text(run.folder / "measures" / "sets.json", json.dumps(state, indent=1))
     return unable
 
 

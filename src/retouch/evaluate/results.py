@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retouch.errors import RetouchError
 from retouch.evaluate.run import BadRun, Run, read_lines
+from retouch.whole import written_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -54,15 +53,11 @@ def write_results(run: Run) -> Path:
     whole = arrow.Table.from_pandas(results(run), preserve_index=False)
     manifest = json.dumps(asdict(run.manifest)).encode()
     whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), b"retouch": manifest})
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        parquet.write_table(whole, unfinished)
-        unfinished.replace(path)
+        with written_whole(path) as unfinished:
+            parquet.write_table(whole, unfinished)
     except OSError as error:
         raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
     return path
 
 

@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -32,6 +31,7 @@ from retouch import __version__
 from retouch.errors import BadPicture, RetouchError
 from retouch.evaluate.suites.suite import Case, Entry
 from retouch.picture import read_recipe, write_picture
+from retouch.whole import written_whole
 
 FORMAT = 1
 
@@ -136,7 +136,7 @@ class Run:
             methods = {**before.methods, **manifest.methods}
             seeds = list(dict.fromkeys([*before.seeds, *manifest.seeds]))
             run = cls(where, Manifest(before.suite, before.model, methods, seeds, manifest.environment))
-        write_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
+        put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
         return run
 
     def cases(self) -> list[Entry]:
@@ -166,7 +166,7 @@ class Run:
             if image is not None:
                 write_picture(image, folder / f"{part}.png", force=True)
         state = {"id": entry.id, "kind": entry.kind, "source": entry.source, "target": entry.target}
-        write_text(
+        put_text(
             folder / "case.json",
             json.dumps({**state, "about": dict(entry.about), "settings": dict(entry.settings)}, ensure_ascii=False),
         )
@@ -335,22 +335,18 @@ def _make(folder: Path) -> None:
         raise BadRun(f"{str(folder)!r} cannot be made ({error.strerror}): name another folder.") from None
 
 
-def write_text(path: Path, text: str) -> None:
+def put_text(path: Path, text: str) -> None:
     """Writes a small file in one piece.
 
     Raises:
         BadRun: when the disk does not take it.
     """
     _make(path.parent)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        with written_whole(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
 
 
 def _lock(file: IO[bytes], refusal: str) -> None:

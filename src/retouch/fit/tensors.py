@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
 
 from retouch.errors import BadFit
+from retouch.whole import written_whole
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -21,17 +20,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside, dict(metadata))
-        beside.replace(path)
+        with written_whole(path) as unfinished:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(metadata))
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadFit(f"{path} cannot be written: {reason}; name another place.") from error
-    finally:
-        with suppress(OSError):
-            beside.unlink()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from retouch.errors import BadParameter, OutputExists
-from retouch.evaluate.run import BadRun
+from retouch.evaluate.run import put_text
 
 
 def check_text_output(path: Path, force: bool = False) -> None:
@@ -37,12 +35,4 @@ def write_text(text: str, path: Path, force: bool = False) -> None:
         BadRun: when the disk does not take it; nothing is left behind.
     """
     check_text_output(path, force)
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
-    finally:
-        with suppress(OSError):
-            unfinished.unlink()
+    put_text(path, text)
