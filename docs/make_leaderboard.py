@@ -6,6 +6,7 @@ scenes of six kinds of edit.
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from retouch.evaluate.report import gather, leaderboard
@@ -31,7 +32,7 @@ def shown(name: str, cell) -> str:
 
 def table(board) -> list[str]:
     """Markdown, the best first."""
-    rows = sorted(board.rows, key=lambda row: -row.cells["both"].mean)
+    rows = sorted(board.rows, key=lambda row: (-row.cells["both"].mean, -row.cells["psnr.outside"].mean))
     lines = [f"| method | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
     return lines + [
         f"| `{row.label}` | {' | '.join(shown(name, row.cells[name]) for name in COLUMNS)} |" for row in rows
@@ -65,11 +66,15 @@ def main() -> None:
     text = "\n".join(
         [
             BEGIN,
-            f"{cases} held-out cases ({about['count']} of each: {', '.join(about['kinds'])}), every method with the "
-            f"settings it is recommended with for Diorama, one seed; {environment['date'][:10]}, {environment['cpu']}, "
-            f"{environment['threads']} thread. *Asked*: the asked change is there; *kept*: the share of the other "
-            "attributes that are as they were; *both*: the change is there and everything else kept. In brackets 95 % "
-            "bootstrap intervals over cases. *Outside*: of the region that the edit may change, against the input.",
+            textwrap.fill(
+                f"{cases} held-out cases ({about['count']} of each: {', '.join(about['kinds'])}), every method with "
+                f"the settings that Diorama recommends, one seed; {environment['date'][:10]}, {environment['cpu']}, "
+                f"{environment['threads']} thread. *Asked*: the asked change is there; *kept*: the share of the other "
+                "attributes that are as they were; *both*: the change is there and everything else kept. In brackets "
+                "95 % bootstrap intervals over cases; where no case failed, they say no more than that. *Outside*: of "
+                "the region that the edit may change, against the input.",
+                120,
+            ),
             "",
             *table(board),
             END,

@@ -40,8 +40,10 @@ def manifest(editor):
 
 @pytest.fixture(scope="module")
 def cluster():
-    os.environ["RAY_worker_niceness"] = "0"  # not behind the tests that run beside this one
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    at_once = {"worker_niceness": 0}  # not behind the tests that run beside this one
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _system_config=at_once
+    )  # fmt: skip
     yield
     ray.shutdown()
 
