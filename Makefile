@@ -33,6 +33,7 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/fitting.py
+	$(BIN)/python benchmarks/runner.py
 
 # some 35 minutes on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
