@@ -207,13 +207,13 @@ def runner_section(runner: dict) -> list[str]:
         "",
         "## What a run adds to its edits",
         "",
-        paragraph(f"""`python benchmarks/runner.py --cases {runner["edits"] // 6}`, {runner["date"]}, {runner["threads"]}
-            threads: {runner["edits"]} edits by six tuning-free methods took {runner["edit_seconds"]:.0f} s inside the
-            editor. Cases, pictures and records on the disk added {runner["runner_seconds"]:.1f} s
-            ({100 * runner["added"]:.1f} %; the goal is 5), all measures {runner["measure_seconds"]:.1f} s. Since a case's
-            methods share its inversion, the whole took {runner["whole_to_alone"]:.2f} of what the edits take one by one
-            (the goal is 1.2). Memory: {runner["memory_early_mib"]:.0f} MiB early in the run,
-            {runner["memory_late_mib"]:.0f} at its end."""),
+        paragraph(f"""`python benchmarks/runner.py --cases {runner["edits"] // 6}`, {runner["date"]},
+            {runner["threads"]} threads: {runner["edits"]} edits by six tuning-free methods took
+            {runner["edit_seconds"]:.0f} s inside the editor. Cases, pictures and records on the disk added
+            {runner["runner_seconds"]:.1f} s ({100 * runner["added"]:.1f} %; the goal is 5), all measures
+            {runner["measure_seconds"]:.1f} s. Since a case's methods share its inversion, the whole took
+            {runner["whole_to_alone"]:.2f} of what the edits take one by one (the goal is 1.2). Memory:
+            {runner["memory_early_mib"]:.0f} MiB early in the run, {runner["memory_late_mib"]:.0f} at its end."""),
     ]
 
 
