@@ -27,9 +27,11 @@ def batch(masks=True, edits=None, which=slice(None)):
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     """All measures, with random networks where there are no weights."""
+    vit = random_vit(tmp_path_factory.mktemp("vit"))
+    measures_for("diorama", ["all"], dino=vit)  # transformers asks for torchvision once, and must not find the stand-in
     with pytest.MonkeyPatch.context() as patched:
         random_torchvision(patched)
-        able, unable = measures_for("diorama", ["all"], dino=random_vit(tmp_path_factory.mktemp("vit")))
+        able, unable = measures_for("diorama", ["all"], dino=vit)
     assert not unable
     return able
 

@@ -22,6 +22,7 @@ from retouch.evaluate.measures.clip import (
     text_features,
 )
 from retouch.evaluate.measures.perceptual import Lpips
+from retouch.evaluate.measures.pixels import nan_where
 from retouch.evaluate.measures.structure import DINO, Dino, structure_distance
 
 Better = Literal["higher", "lower"]
@@ -214,6 +215,21 @@ def _lpips_outside(lpips: Lpips, batch: Batch, masks: Tensor) -> Tensor:
     return lpips.distance_outside(batch.inputs, batch.edits, masks)
 
 
+def _lpips_inside(lpips: Lpips, batch: Batch, masks: Tensor) -> Tensor:
+    return lpips.distance_outside(batch.inputs, batch.edits, 1 - masks)
+
+
+def _structure_outside(dino: Dino, batch: Batch, masks: Tensor) -> Tensor:
+    """As LPIPS outside: the input is pasted into the edit inside the mask."""
+    pasted = torch.where(masks > 0, batch.inputs, batch.edits)
+    found = structure_distance(dino.keys(batch.inputs), dino.keys(pasted))
+    return nan_where(masks.flatten(1).min(1).values > 0, found)
+
+
+def _structure_inside(dino: Dino, batch: Batch, masks: Tensor) -> Tensor:
+    return _structure_outside(dino, batch, 1 - masks)
+
+
 def _structure(dino: Dino, batch: Batch) -> Tensor:
     return structure_distance(dino.keys(batch.inputs), dino.keys(batch.edits))
 
@@ -246,14 +262,23 @@ _TABLE: dict[str, _Row] = {
     "mse.inside": _Row("MSE inside the mask", "", "lower", "", _pixels(pixels.mse, "inside")),
     "mse.outside": _Row("MSE outside the mask", "", "lower", "", _pixels(pixels.mse, "outside")),
     "lpips.alex": _Row("LPIPS (AlexNet)", "", "lower", "alex", _lpips),
+    "lpips.alex.inside": _Row("LPIPS (AlexNet) inside the mask", "", "lower", "alex", _masked(_lpips_inside)),
     "lpips.alex.outside": _Row("LPIPS (AlexNet) outside the mask", "", "lower", "alex", _masked(_lpips_outside)),
     "lpips.squeeze": _Row("LPIPS (SqueezeNet)", "", "lower", "squeeze", _lpips),
+    "lpips.squeeze.inside": _Row("LPIPS (SqueezeNet) inside the mask", "", "lower", "squeeze", _masked(_lpips_inside)),
     "lpips.squeeze.outside": _Row(
         "LPIPS (SqueezeNet) outside the mask", "", "lower", "squeeze", _masked(_lpips_outside)
     ),
     "lpips.vgg": _Row("LPIPS (VGG)", "", "lower", "vgg", _lpips),
+    "lpips.vgg.inside": _Row("LPIPS (VGG) inside the mask", "", "lower", "vgg", _masked(_lpips_inside)),
     "lpips.vgg.outside": _Row("LPIPS (VGG) outside the mask", "", "lower", "vgg", _masked(_lpips_outside)),
     "structure_distance": _Row("structure distance", "", "lower", "dino", _structure),
+    "structure_distance.inside": _Row(
+        "structure distance inside the mask", "", "lower", "dino", _masked(_structure_inside)
+    ),
+    "structure_distance.outside": _Row(
+        "structure distance outside the mask", "", "lower", "dino", _masked(_structure_outside)
+    ),
     "pie.structure_distance": _Row("PIE-Bench structure distance", "", "lower", "dino", _pie_structure),
     "pie.psnr": _Row("PIE-Bench PSNR, unedited part", "dB", "higher", "", _unedited(pie_bench.psnr)),
     "pie.lpips": _Row("PIE-Bench LPIPS, unedited part", "", "lower", "squeeze", _masked(_pie_lpips)),
