@@ -19,6 +19,7 @@ from retouch.evaluate.bench import Made, Work, bench, environment, local, read_v
 from retouch.evaluate.measures.registry import measures_for
 from retouch.evaluate.measuring import measure, measure_sets
 from retouch.evaluate.outputs import read_outputs, take_outputs
+from retouch.evaluate.report import gather
 from retouch.evaluate.results import about_measures, results, set_measures, write_results
 from retouch.evaluate.run import BadRun, Manifest, Record, Run, Writer, slug
 from retouch.evaluate.suites.table import Table
@@ -163,7 +164,7 @@ def test_the_samples_of_one_fit_share_it(editor, tmp_path):
     expected = editor.variations(case.picture, fit, seeds=(3, 4), num_inference_steps=2)
     assert [run.edit(r).tobytes() for r in (first, second)] == [r.image.tobytes() for r in expected]
     assert first.evaluations == second.evaluations == 2 * 2 + 2 * 2
-    assert not list((tmp_path / "fits").glob("*")) if (tmp_path / "fits").exists() else True
+    assert (tmp_path / "fits").is_dir() and not list((tmp_path / "fits").iterdir())  # the checkpoint came and went
 
 
 def test_the_suite_s_settings_reach_the_methods_that_have_them(editor, tmp_path):
@@ -296,12 +297,14 @@ def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
     (tmp_path / "theirs").mkdir()
     for entry in SUITE.entries[:3]:
         SUITE.case(entry).truth.resize((64, 64)).save(tmp_path / "theirs" / f"{entry.id}.png")
-    run = Run.create(tmp_path / "run", manifest(editor, FAST[:1]))
+    run = Run.create(tmp_path / "run", manifest(editor, FAST[:1], seeds=(2, 3)))
     methods = {**run.manifest.methods, "theirs": {"method": "", "settings": {}}}
     run = Run.create(run.folder, replace(run.manifest, methods=methods))
     assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
     assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
-    assert bench(run, SUITE, local(editor)).now == 4
+    assert bench(run, SUITE, local(editor)).now == 8
+    gathered = gather([run])  # one output of theirs stands for all seeds
+    assert (gathered.made, gathered.wanted, gathered.lacking) == (11, 12, {SUITE.entries[3].id: ["theirs"]})
     records = [record for record in run.records() if record.method == "theirs"]
     assert len(records) == 3 and {run.edit(record).size for record in records} == {(128, 128)}
     with pytest.raises(BadParameter, match="holds no output of this suite"):

@@ -13,6 +13,7 @@ from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
+    from retouch.editor import Editor
     from retouch.evaluate.bench import Captioner, Executor, Variant
     from retouch.evaluate.run import Run
     from retouch.evaluate.suites.suite import Suite
@@ -95,7 +96,7 @@ def bench(
     editor = Editor.from_pretrained(model, device=device or None)
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     for label, folder in others.items():
-        lacking = take_outputs(run, opened, label, folder, numbers[0])
+        lacking = take_outputs(run, opened, label, folder)
         there = len(opened.entries) - len(lacking)
         say(f"{there} of {len(opened.entries)} edits are there of {label}.")
     measuring = _Measuring(chosen, clip or ("diorama" if model == "diorama" else ""), dino, say)
@@ -178,15 +179,14 @@ def _captioner(suite: Suite, variants: dict[str, Variant], name: str, model: str
     return None
 
 
-def _executor(name: str, editor: object, model: str, device: str, address: str, cpus: float, gpus: float) -> Executor:
-    from retouch.editor import Editor
+def _executor(name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float) -> Executor:
     from retouch.evaluate.bench import local
 
     if name == "ray":
         from retouch.evaluate.on_ray import ModelSpec, on_ray
 
-        return on_ray(ModelSpec(model, device, max(1, int(cpus))), address=address, cpus=cpus, gpus=gpus)
-    assert isinstance(editor, Editor)
+        where = device or ("" if gpus else "cpu")  # workers that asked for no GPU must not crowd one
+        return on_ray(ModelSpec(model, where, max(1, int(cpus))), address=address, cpus=cpus, gpus=gpus)
     return local(editor)
 
 

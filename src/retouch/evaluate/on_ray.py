@@ -77,6 +77,7 @@ def _connect(ray: Any, address: str) -> bool:
             socket.create_connection((host, int(port)), _PATIENCE).close()  # ray itself would try for minutes
         except OSError as error:
             raise RetouchError(refusal.format(error.strerror or error)) from None
+    # else Ray warns that it will one day no longer hide GPUs from workers that ask for none
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         if address:

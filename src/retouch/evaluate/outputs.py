@@ -15,7 +15,7 @@ from retouch.picture import read_picture
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def take_outputs(run: Run, suite: Suite, label: str, folder: Path, seed: int = 0) -> list[str]:
+def take_outputs(run: Run, suite: Suite, label: str, folder: Path) -> list[str]:
     """Copies pictures called after the suite's ids (``ID.png``) into a run.
 
     One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
@@ -32,6 +32,7 @@ def take_outputs(run: Run, suite: Suite, label: str, folder: Path, seed: int = 0
     if not found:
         example = f"{suite.entries[0].id}.png"
         raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
+    seed = run.manifest.seeds[0]
     with Writer.opened(run, f"{label}/outputs") as writer:
         known = {record.key for record in run.records()}
         for entry in suite.entries:

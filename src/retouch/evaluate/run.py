@@ -89,6 +89,10 @@ class Manifest:
     retouch: str = __version__
     format: int = FORMAT
 
+    def seeds_of(self, label: str) -> Sequence[int]:
+        """The seeds that a method's edits are made with; outputs that others made are there once."""
+        return self.seeds if self.methods[label]["method"] else self.seeds[:1]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -221,8 +225,8 @@ class Run:
 class Writer:
     """Appends to a run as one of its shards: pictures and records, each in one piece."""
 
-    def __init__(self, run: Run, shard: str, file: IO[bytes]) -> None:
-        self.run, self.shard, self._file = run, shard, file
+    def __init__(self, run: Run, file: IO[bytes]) -> None:
+        self.run, self._file = run, file
 
     @classmethod
     @contextmanager
@@ -233,7 +237,7 @@ class Writer:
             BadRun: when another process works on the same shard of the run.
         """
         with run.appending("records", shard) as file:
-            yield cls(run, shard, file)
+            yield cls(run, file)
 
     def adopt(self, wanted: Sequence[tuple[str, str, int]]) -> None:
         """Writes the lines of edits whose pictures are there without one."""
@@ -242,7 +246,7 @@ class Writer:
             place = self.run.edit_path(Record(case, "", method, seed, 0, 0))
             if (case, method, seed) in known or not place.is_file():
                 continue
-            with suppress(BadPicture, KeyError, TypeError):
+            with suppress(BadPicture, KeyError, TypeError):  # a picture without a record is made again
                 inside = (read_recipe(place) or {})["bench"]
                 self._append(Record(**inside))
 

@@ -130,7 +130,7 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
     entries = {entry.id: entry for run in reversed(runs) for entry in run.cases()}
     entries = {name: entries[name] for name in sorted(entries)}
     of_suite = max(_cases_of(runs[0].manifest.suite), len(entries))
-    per_case = [len(run.manifest.methods) * len(run.manifest.seeds) for run in runs]
+    per_case = [len(run.manifest.seeds_of(label)) for run in runs for label in run.manifest.methods]
     return Gathered(
         runs, methods, entries, edits.reset_index(drop=True), failures.reset_index(drop=True), about, there, sets,
         len(whole), of_suite * sum(per_case), unmeasured, of_suite - len(entries),
@@ -192,7 +192,7 @@ def _lacking(
     runs: Sequence[Run], methods: Sequence[Method], entries: Mapping[str, Entry], whole: pandas.DataFrame
 ) -> dict[str, list[str]]:
     done = Counter(zip(whole["case"], whole["label"], strict=True))
-    wanted = {method.label: len(runs[method.run].manifest.seeds) for method in methods}
+    wanted = {method.label: len(runs[method.run].manifest.seeds_of(method.name)) for method in methods}
     found = {case: [label for label, count in wanted.items() if done[case, label] < count] for case in entries}
     return {case: labels for case, labels in found.items() if labels}
 

@@ -335,6 +335,8 @@ def _settings(gathered: Gathered) -> list[dict[str, str]]:
 
 
 def _given(method: Mapping[str, Any]) -> str:
+    if not method.get("method"):
+        return "outputs that others made"
     settings = [f"{name}={value}" for name, value in method.get("settings", {}).items()]
     return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.errors import BadPicture
-from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, check_entries, folder_of
+from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, check_entries, folder_of, json_table
 from retouch.picture import read_picture
 
 KINDS = (
@@ -38,16 +37,15 @@ class PieBench(Suite):
 
     def __init__(self, folder: str | Path) -> None:
         where = folder_of(folder, "PIE-Bench")
-        table = where / "mapping_file.json"
+        rows = json_table(where, "mapping_file.json")
         try:
-            rows = json.loads(table.read_text(encoding="utf-8"))
             self.entries = [_entry(name, row, where) for name, row in rows.items()]
-        except FileNotFoundError:
-            raise BadSuite(f"there is no {str(table)!r}: name the folder that holds it.") from None
+            self._runs = {name: row["mask"] for name, row in rows.items()}
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise BadSuite(f"{str(table)!r} is not PIE-Bench's mapping file ({type(error).__name__}).") from None
-        self._runs = {name: row["mask"] for name, row in rows.items()}
-        check_entries(self.entries, repr(str(table)))
+            raise BadSuite(
+                f"the mapping_file.json of {str(where)!r} is not PIE-Bench's ({type(error).__name__}: {error})."
+            ) from None
+        check_entries(self.entries, f"the mapping_file.json of {str(where)!r}")
         self.identity = {"suite": self.name, "edits": sorted(entry.id for entry in self.entries)}
 
     def case(self, entry: Entry) -> Case:

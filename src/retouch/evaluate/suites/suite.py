@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -115,6 +116,21 @@ def check_entries(entries: Sequence[Entry], where: str) -> None:
     twice = [name for name, count in Counter(entry.id for entry in entries).items() if count > 1]
     if twice:
         raise BadSuite(f"{where} uses the id {twice[0]!r} more than once: give every edit an id of its own.")
+
+
+def json_table(folder: Path, name: str) -> Any:
+    """What the JSON file ``name`` of a suite's folder holds.
+
+    Raises:
+        BadSuite: when it is not there, or no JSON.
+    """
+    table = folder / name
+    try:
+        return json.loads(table.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadSuite(
+            f"{str(table)!r} cannot be read ({type(error).__name__}): name the folder with the benchmark's {name}."
+        ) from None
 
 
 def folder_of(path: str | Path, what: str) -> Path:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, folder_of
+from retouch.evaluate.suites.suite import (
+    BadSuite,
+    Case,
+    Entry,
+    Suite,
+    case_from_files,
+    check_entries,
+    folder_of,
+    json_table,
+)
 
 
 class TEdBench(Suite):
@@ -22,15 +30,13 @@ class TEdBench(Suite):
 
     def __init__(self, folder: str | Path) -> None:
         where = folder_of(folder, "TEdBench")
-        table = where / "input_list.json"
+        rows = json_table(where, "input_list.json")
         try:
-            rows = json.loads(table.read_text(encoding="utf-8"))
             pairs = [(str(row["img_name"]), str(row["target_text"])) for row in rows]
-        except FileNotFoundError:
-            raise BadSuite(f"there is no {str(table)!r}: name the folder that holds it and originals/.") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise BadSuite(
-                f'{str(table)!r} is not a list of {{"img_name", "target_text"}} ({type(error).__name__}).'
+                f'the input_list.json of {str(where)!r} is not a list of {{"img_name", "target_text"}} '
+                f"({type(error).__name__})."
             ) from None
         self.entries = [
             Entry(
@@ -39,7 +45,7 @@ class TEdBench(Suite):
             )
             for name, text in pairs
         ]  # fmt: skip
-        check_entries(self.entries, repr(str(table)))
+        check_entries(self.entries, f"the input_list.json of {str(where)!r}")
         self.identity = {"suite": self.name, "edits": sorted(entry.id for entry in self.entries)}
 
     def case(self, entry: Entry) -> Case:
