@@ -98,7 +98,9 @@ def small_run(
         measures = run.folder / "measures"
         measures.mkdir(exist_ok=True)
         (measures / "0-of-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        (measures / "about.json").write_text(json.dumps(ABOUT))
+        (measures / "about.json").write_text(
+            json.dumps({**ABOUT, "fid": {"title": "FID", "unit": "", "better": "lower"}})
+        )
         frechet = {method: {"fid": round(20 + 3 * _hand(method)[1], 2)} for method in methods}
         (measures / "sets.json").write_text(json.dumps(frechet))
     return run

@@ -231,6 +231,30 @@ def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
     unable = measure_sets(run, ["frechet.clip", "fid"], "diorama")
     assert len(unable) == 1 and "torch-fidelity" in unable[0]
     assert set(set_measures(run)) == set(FAST) and all(v["frechet.clip"] > 0 for v in set_measures(run).values())
+    assert about_measures(run)["frechet.clip"]["better"] == "lower" and "fid" not in about_measures(run)
+
+
+def test_sets_are_compared_inside_and_outside_the_masks(editor, tmp_path):
+    """The truth differs from the inputs inside the masks and nowhere else; a picture turned around, everywhere."""
+    run = Run.create(tmp_path / "run", manifest(editor, {}))
+    hands = {name: {"method": "", "settings": {}} for name in ("truth", "turned")}
+    run = Run.create(run.folder, replace(run.manifest, methods=hands))
+    with Writer.opened(run) as writer:
+        for entry in SUITE.entries:
+            case = SUITE.case(entry)
+            run.store(case)
+            for name, image in (("truth", case.truth), ("turned", case.picture.rotate(180))):
+                writer.finish(Record(entry.id, entry.kind, name, 0, None, None), image)
+    names = ["frechet.clip", "frechet.clip.inside", "frechet.clip.outside"]
+    assert measure_sets(run, names, "diorama") == []
+    whole, inside, outside = ([set_measures(run)[hand][name] for hand in hands] for name in names)
+    assert whole[0] > 0.001 and inside[0] > whole[0] and outside[0] == pytest.approx(0, abs=1e-5)
+    assert min(whole[1], inside[1], outside[1]) > 0.01
+    for mask in (run.folder / "cases").glob("*/mask.png"):
+        mask.unlink()
+    assert measure_sets(run, names[1:], "diorama") == [
+        f"{name} is left out: no case of this run has a mask." for name in names[1:]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -247,6 +271,21 @@ def test_a_run_is_not_continued_by_other_work(editor, finished, change, says):
     with pytest.raises(BadRun, match=says):
         Run.create(finished.folder, replace(manifest(editor), **change))
     assert (finished.folder / "run.json").read_bytes() == before
+
+
+def test_a_run_goes_on_with_more_scenes(editor, tmp_path):
+    def grown(count):
+        suite = DioramaSuite(["colour"], count)
+        return Run.create(tmp_path / "run", manifest(editor, FAST[:1], suite=suite)), suite
+
+    asked = []
+    for count in (1, 3, 2):  # the last has nothing left to do, and takes nothing away
+        run, suite = grown(count)
+        counting = Counting(editor)
+        bench(run, suite, counting)
+        asked.append([case for case, _, _ in counting.asked])
+    assert asked == [["colour-1000"], ["colour-1001", "colour-1002"], []]
+    assert Run.open(run.folder).manifest.suite["count"] == 3 and len(run.records()) == 3
 
 
 def test_a_folder_that_is_no_run_is_left_alone(editor, tmp_path):

@@ -54,7 +54,10 @@ def bench(
         bool, typer.Option("--suite-settings", help="Give the methods what the suite sets: PIE-Bench's blended words.")
     ] = False,
     measures: Annotated[
-        str, typer.Option(help="Measures and groups (default, pie-bench, all), fid, frechet.clip, or none.")
+        str,
+        typer.Option(
+            help="Measures and groups (default, pie-bench, all), fid, frechet.clip (.inside, .outside), or none."
+        ),
     ] = "default",
     clip: Annotated[
         str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
@@ -199,7 +202,7 @@ def _measures(text: str) -> tuple[list[str], list[str]]:
     single = [name for name in wanted if name not in SETS]
     for name in single:
         names(name)  # refuses what does not exist
-    return single, [name for name in wanted if name in SETS]
+    return single, [name for name in SETS if name in wanted or "all" in wanted]
 
 
 class _Measuring:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from retouch.backbone.clip import Clip
 from retouch.errors import BadModel, BadPicture
-from retouch.evaluate.measures.batch import Batch, picture_tensor
+from retouch.evaluate.measures.batch import Batch, mask_tensor, picture_tensor
 from retouch.evaluate.measures.clip import image_features
+from retouch.evaluate.measures.regions import cut_around, outside_of
 from retouch.evaluate.measures.registry import Measure
 from retouch.evaluate.measures.sets import Inception, frechet_distance
 from retouch.evaluate.results import about_measures, measured_lines, set_measures
@@ -24,7 +25,11 @@ from retouch.evaluate.suites.suite import Case
 
 _BATCH = 16
 
-SETS = {"fid": ("FID", "Inception"), "frechet.clip": ("Fréchet distance of CLIP features", "CLIP")}
+SETS = {
+    name + part: (title + where, network)
+    for name, title, network in (("fid", "FID", "Inception"), ("frechet.clip", "Fréchet distance, CLIP", "CLIP"))
+    for part, where in (("", ""), (".inside", " around the mask"), (".outside", " outside the mask"))
+}
 """Measures of all edits of a method together, against the inputs: title, and what looks at the pictures."""
 
 Verdicts = Callable[[Sequence[Image.Image], Sequence[Mapping[str, Any]]], Mapping[str, Sequence[float]]]
@@ -76,22 +81,33 @@ def measure(
 
 
 def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch.device | None = None) -> list[str]:
-    """The measures of :data:`SETS` for every method of a run.
+    """The measures of :data:`SETS` for every method of a run: Fréchet distances between its edits and the inputs.
+
+    ``.inside`` compares the squares around the masks, ``.outside`` the inputs and the edits with the input pasted in
+    inside; cases without a mask do not count there.
 
     Returns:
         a sentence for each that cannot be taken here.
     """
     found, unable = set_measures(run), []
-    for name in names:
+    for network in dict.fromkeys(SETS[name][1] for name in names):
+        mine = [name for name in names if SETS[name][1] == network]
         try:
-            features = _features(name, clip, device)
-            inputs = _seen(features, (case.picture for case in _cases(run)))
-            for label in run.manifest.methods:
-                mine = [record for record in run.records() if record.method == label and not record.error]
-                distance = frechet_distance(inputs, _seen(features, map(run.edit, mine)))
-                found.setdefault(label, {})[name] = distance
+            features = _features(network, clip, device)
         except BadModel as error:
-            unable.append(f"{name} is left out: {error}")
+            unable += [f"{name} is left out: {error}" for name in mine]
+            continue
+        for name in mine:
+            part = name.rpartition(".")[2]
+            inputs = _seen(features, (_part(case, case.picture, part) for case in _cases(run)))
+            if not len(inputs):
+                unable.append(f"{name} is left out: no case of this run has a mask.")
+                continue
+            for label in run.manifest.methods:
+                found.setdefault(label, {})[name] = frechet_distance(inputs, _seen(features, _edits(run, label, part)))
+    taken = {name for row in found.values() for name in row}
+    about = {name: {"title": SETS[name][0], "unit": "", "better": "lower"} for name in SETS if name in taken}
+    put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
     state = {label: {key: _number(value) for key, value in row.items()} for label, row in found.items()}
     put_text(run.folder / "measures" / "sets.json", json.dumps(state, indent=1))
     return unable
@@ -129,21 +145,52 @@ def _values(group: _Group, measures: Sequence[Measure], verdicts: Verdicts | Non
     return values
 
 
-def _features(name: str, clip: str | None, device: torch.device | None) -> Callable[[torch.Tensor], torch.Tensor]:
-    if SETS[name][1] == "Inception":
-        return Inception(device).features
+_Features = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _features(network: str, clip: str | None, device: torch.device | None) -> _Features:
+    """Features [B, D] of pictures [B, 3, H, W].
+
+    Raises:
+        BadModel: where the network cannot be had.
+    """
+    if network == "Inception":
+        inception = Inception(device)
+        inception.load()
+        return inception.features
     if clip is None:
         raise BadModel("no CLIP model was given.")
-    network = Clip(clip, device)
-    return lambda pictures: image_features(network, pictures)
+    looks = Clip(clip, device)
+    _ = looks.side  # which only the loaded model knows
+    return lambda pictures: image_features(looks, pictures)
 
 
-def _seen(features: Callable[[torch.Tensor], torch.Tensor], pictures: Iterable[Image.Image]) -> torch.Tensor:
-    parts, left = list[torch.Tensor](), iter(pictures)
+def _edits(run: Run, label: str, part: str) -> Iterator[torch.Tensor | None]:
+    for record in run.records():
+        if record.method == label and not record.error and (case := run.case(record.case)):
+            yield _part(case, run.edit(record), part)
+
+
+def _part(case: Case, shown: Image.Image, part: str) -> torch.Tensor | None:
+    """The part of a picture that a measure of sets looks at; None where the case has no such part."""
+    picture = picture_tensor(shown)
+    if part not in ("inside", "outside"):
+        return picture
+    if case.mask is None:
+        return None
+    mask = mask_tensor(case.mask)
+    if part == "inside":
+        return cut_around(picture, mask)
+    return None if mask.all() else outside_of(picture_tensor(case.picture), picture, mask)
+
+
+def _seen(features: _Features, pictures: Iterable[torch.Tensor | None]) -> torch.Tensor:
+    left = (picture for picture in pictures if picture is not None)
+    parts = list[torch.Tensor]()
     while some := list(islice(left, _BATCH)):
-        by_size: dict[tuple[int, int], list[torch.Tensor]] = defaultdict(list)
+        by_size: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
         for picture in some:
-            by_size[picture.size].append(picture_tensor(picture))
+            by_size[picture.shape].append(picture)
         parts += [features(torch.stack(same)).cpu() for same in by_size.values()]
     return torch.cat(parts) if parts else torch.zeros(0, 1)
 

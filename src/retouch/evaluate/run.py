@@ -124,7 +124,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | Path, manifest: Manifest) -> Run:
-        """A new run, or one to go on with: methods and seeds may be added.
+        """A new run, or one to go on with: methods and seeds may be added, and scenes of a suite that has a count.
 
         Raises:
             BadRun: when the folder holds something else, or a run of another suite, model, version or setting.
@@ -139,7 +139,8 @@ class Run:
             _check_same(before, manifest, where)
             methods = {**before.methods, **manifest.methods}
             seeds = list(dict.fromkeys([*before.seeds, *manifest.seeds]))
-            run = cls(where, Manifest(before.suite, before.model, methods, seeds, manifest.environment))
+            suite = max(before.suite, manifest.suite, key=lambda one: one.get("count", 0))
+            run = cls(where, Manifest(suite, before.model, methods, seeds, manifest.environment))
         put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
         return run
 
@@ -308,7 +309,7 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
             f"the run {str(where)!r} was made by retouch {before.retouch}, and this is {now.retouch}: go on with that "
             "version, or name another folder."
         )
-    if json.loads(json.dumps(before.suite)) != json.loads(json.dumps(now.suite)):
+    if json.loads(json.dumps({**before.suite, "count": 0})) != json.loads(json.dumps({**now.suite, "count": 0})):
         raise BadRun(f"the run {str(where)!r} is of other edits than this suite's: name another folder.")
     if before.model != now.model:
         raise BadRun(

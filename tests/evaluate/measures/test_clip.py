@@ -18,9 +18,9 @@ from retouch.evaluate.measures.clip import (
     image_features,
     image_features_inside,
     prepared,
-    square_around,
     text_features,
 )
+from retouch.evaluate.measures.regions import square_around
 from tests.evaluate.measures.stand_ins import disks, near, pictures
 
 CLIP = Clip("diorama")

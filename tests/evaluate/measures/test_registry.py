@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from retouch.backbone.clip import Clip
+from retouch.diorama import paint, scene_for
 from retouch.errors import BadParameter
-from retouch.evaluate.measures.batch import Batch
+from retouch.evaluate.measures.batch import Batch, picture_tensor
 from retouch.evaluate.measures.registry import measures_for, names
 from tests.evaluate.measures.stand_ins import disks, near, pictures, random_torchvision, random_vit, without
 
 INPUTS = pictures(3, 40, 40) * 0.3 + torch.linspace(0, 0.7, 40)
-SOURCES = ["a red cat sitting on a beach", None, "a dog"]
+SOURCES = ["a red cat sitting on a beach", None, "a dog"]  # what needs the second is NaN
 TARGETS = ["a blue cat sitting on a beach", "a blue cat", "a bird in a forest"]
 MASKED = {name for name in names() if "side" in name} | {
     "pie.psnr", "pie.lpips", "pie.mse", "pie.ssim", "pie.clip_score.edited",
@@ -44,7 +45,7 @@ def test_every_name_is_a_measure_and_its_values_are_those_of_its_pictures_one_by
         assert values.shape == (3,) and values.dtype == torch.float32
         alone = torch.cat([measure.compute(batch(which=slice(i, i + 1))) for i in range(3)])
         assert torch.allclose(values, alone, rtol=2e-3, atol=1e-5, equal_nan=True), measure.name
-        undefined = [False, measure.name == "directional_similarity", False]  # there is no source
+        undefined = [False, measure.name.startswith("directional") or measure.name == "clip_score.outside", False]
         assert values.isnan().tolist() == undefined, measure.name
 
 
@@ -62,7 +63,7 @@ def test_the_better_value_is_the_one_of_the_better_preserved_picture(everything)
     small, large = batch(edits=near(INPUTS, 0.02)), batch(edits=near(INPUTS, 0.3))
     for measure in everything:
         if "clip" in measure.name or "directional" in measure.name:
-            assert measure.better == "higher"
+            assert (measure.better == "lower") == (measure.name == "directional_similarity.outside")
             continue
         difference = measure.compute(small) - measure.compute(large)
         assert ((difference > 0) == (measure.better == "higher")).all(), measure.name
@@ -74,6 +75,36 @@ def test_inside_and_outside_together_are_the_whole(everything):
     for name in ("mse", "ssim"):
         inside, outside, whole = (compute[name + part](batch()) for part in (".inside", ".outside", ""))
         assert torch.allclose(share * inside + (1 - share) * outside, whole, rtol=1e-4)
+
+
+def test_an_edit_is_judged_by_clip_inside_by_what_is_inside_and_outside_by_what_is_outside():
+    """A red cat that became blue, and one that stayed while all around it became a forest."""
+    scenes = [paint(scene_for(f"a {colour} cat sitting {where}", 3)) for colour, where in
+              (("red", "on a beach"), ("blue", "on a beach"), ("red", "in a forest"))]  # fmt: skip
+    beach, blue, forest = (picture_tensor(image) for image, _ in scenes)
+    mask = (blue != beach).any(0, keepdim=True).float()
+    around = torch.where(mask > 0, beach, forest)
+    texts = ["a red cat sitting on a beach"], ["a blue cat sitting on a beach"]
+    measures, _ = measures_for("diorama", [f"{name}.{part}" for name in ("clip_score", "directional_similarity")
+                                           for part in ("inside", "outside")])  # fmt: skip
+    found = [
+        {
+            measure.name: float(measure.compute(Batch(beach[None], edit[None], mask[None], *texts)))
+            for measure in measures
+        }
+        for edit in (blue, around, beach)
+    ]
+    right, wrong, nothing = found
+    assert right["clip_score.inside"] > wrong["clip_score.inside"] + 3
+    assert right["directional_similarity.inside"] > 0.2 and right["directional_similarity.outside"] == 0
+    assert right["clip_score.outside"] == nothing["clip_score.outside"] > wrong["clip_score.outside"] + 3
+    assert nothing["directional_similarity.inside"] == nothing["directional_similarity.outside"] == 0
+    everything = Batch(beach[None], blue[None], torch.ones_like(mask)[None], *texts)
+    by_name = {measure.name: measure.compute for measure in measures}
+    assert (
+        by_name["clip_score.outside"](everything).isnan()
+        and by_name["directional_similarity.outside"](everything).isnan()
+    )
 
 
 def test_clip_looks_at_a_picture_once_however_many_measures_ask(monkeypatch):

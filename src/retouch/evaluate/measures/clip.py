@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from retouch.backbone.clip import Clip
 from retouch.evaluate.measures.batch import picture_tensor, to_image
+from retouch.evaluate.measures.regions import cut_around
 
 _STILL = 1e-4
 """Features of length 1 that lie nearer together are equal but for rounding; edits move them by a tenth and more."""
@@ -51,33 +52,16 @@ def image_features(clip: Clip, pictures: Iterable[Tensor]) -> Tensor:
 def image_features_inside(clip: Clip, pictures: Tensor, masks: Tensor) -> Tensor:
     """What pictures show around their masks: [B, D] of length 1, NaN where the mask is empty.
 
-    CLIP sees the smallest square that holds the mask's bounding box, shifted into the picture, or its middle where the
-    box is longer than the picture's shorter side. So things keep their shapes and surroundings; a picture with
-    everything else painted black (PIE-Bench's way) is one that CLIP has never seen the like of.
+    CLIP sees the square of :func:`retouch.evaluate.measures.regions.cut_around`.
 
     Args:
         pictures: [B, 3, H, W] in 0..1.
         masks: [B, 1, H, W] of 0 and 1.
     """
-    squares = [square_around(mask[0]) for mask in masks]
-    cut = [
-        picture[:, top : top + side, left : left + side] if side else picture
-        for picture, (top, left, side) in zip(pictures, squares, strict=True)
-    ]
-    empty = torch.tensor([side == 0 for _, _, side in squares])
-    features = image_features(clip, cut)
-    return features.masked_fill(empty.to(features.device)[:, None], torch.nan)
-
-
-def square_around(mask: Tensor) -> tuple[int, int, int]:
-    """(top, left, side) of the square that :func:`image_features_inside` cuts out around [H, W]; side 0 for none."""
-    rows, columns = mask.any(1).nonzero().flatten().tolist(), mask.any(0).nonzero().flatten().tolist()
-    if not rows:
-        return 0, 0, 0
-    height, width = mask.shape
-    side = min(max(rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1), height, width)
-    top, left = (rows[0] + rows[-1] + 1 - side) // 2, (columns[0] + columns[-1] + 1 - side) // 2
-    return min(max(top, 0), height - side), min(max(left, 0), width - side), side
+    cut = [cut_around(picture, mask) for picture, mask in zip(pictures, masks, strict=True)]
+    features = image_features(clip, [pictures[0] if part is None else part for part in cut])
+    empty = torch.tensor([part is None for part in cut], device=features.device)
+    return features.masked_fill(empty[:, None], torch.nan)
 
 
 def text_features(clip: Clip, sentences: Sequence[str | None]) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from retouch.errors import BadModel
 from retouch.evaluate.measures.pixels import nan_where
+from retouch.evaluate.measures.regions import covers_all, outside_of
 
 _SMALLEST = 32  # pixels along a side: of smaller pictures nothing is left after the networks' pooling
 _NETWORKS = {"alex": "AlexNet", "squeeze": "SqueezeNet", "vgg": "VGG"}
@@ -73,11 +74,9 @@ class Lpips:
         return self._loaded(a.to(self.device), b.to(self.device), normalize=True).flatten()
 
     def distance_outside(self, inputs: Tensor, edits: Tensor, masks: Tensor) -> Tensor:
-        """The distance outside masks [B, 1, H, W]: of the input and the edit with the input pasted in inside; [B].
+        """The distance outside masks [B, 1, H, W]: of the input and of what is :func:`outside_of` them; [B].
 
-        So only differences outside the mask count, and nothing new, such as a black hole, comes into either picture.
         The mean goes over the whole picture all the same: the larger the mask, the less there is to count. NaN where
         the mask leaves nothing.
         """
-        found = self.distance(inputs, torch.where(masks > 0, inputs, edits))
-        return nan_where(masks.flatten(1).min(1).values > 0, found)
+        return nan_where(covers_all(masks), self.distance(inputs, outside_of(inputs, edits, masks)))

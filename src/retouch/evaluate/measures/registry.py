@@ -23,6 +23,7 @@ from retouch.evaluate.measures.clip import (
 )
 from retouch.evaluate.measures.perceptual import Lpips
 from retouch.evaluate.measures.pixels import nan_where
+from retouch.evaluate.measures.regions import covers_all, outside_of
 from retouch.evaluate.measures.structure import DINO, Dino, structure_distance
 
 Better = Literal["higher", "lower"]
@@ -176,12 +177,29 @@ def _features(clip: Clip, batch: Batch, what: str) -> Tensor:
     return batch.once((clip, what), lambda: see(clip, getattr(batch, what)))
 
 
+def _around(clip: Clip, batch: Batch, masks: Tensor, what: str) -> Tensor:
+    return batch.once((clip, what, "inside"), lambda: image_features_inside(clip, getattr(batch, what), masks))
+
+
+def _outside(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
+    def seen() -> Tensor:
+        features = image_features(clip, outside_of(batch.inputs, batch.edits, masks))
+        return features.masked_fill(covers_all(masks).to(features.device)[:, None], torch.nan)
+
+    return batch.once((clip, "edits", "outside"), seen)
+
+
 def _clip_score(clip: Clip, batch: Batch) -> Tensor:
     return clip_score(_features(clip, batch, "edits"), _features(clip, batch, "targets"))
 
 
 def _clip_score_inside(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
-    return clip_score(image_features_inside(clip, batch.edits, masks), _features(clip, batch, "targets"))
+    return clip_score(_around(clip, batch, masks, "edits"), _features(clip, batch, "targets"))
+
+
+def _clip_score_outside(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
+    """Of the source: what is outside should still show what it did."""
+    return clip_score(_outside(clip, batch, masks), _features(clip, batch, "sources"))
 
 
 def _clip_score_edited(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
@@ -189,7 +207,20 @@ def _clip_score_edited(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
 
 
 def _directional(clip: Clip, batch: Batch) -> Tensor:
-    return directional_similarity(*(_features(clip, batch, what) for what in ("inputs", "edits", "sources", "targets")))
+    return _direction(clip, batch, _features(clip, batch, "inputs"), _features(clip, batch, "edits"))
+
+
+def _directional_inside(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
+    return _direction(clip, batch, *(_around(clip, batch, masks, what) for what in ("inputs", "edits")))
+
+
+def _directional_outside(clip: Clip, batch: Batch, masks: Tensor) -> Tensor:
+    """How far the asked change went on where nothing should change."""
+    return _direction(clip, batch, _features(clip, batch, "inputs"), _outside(clip, batch, masks))
+
+
+def _direction(clip: Clip, batch: Batch, inputs: Tensor, edits: Tensor) -> Tensor:
+    return directional_similarity(inputs, edits, *(_features(clip, batch, what) for what in ("sources", "targets")))
 
 
 def _pixels(
@@ -221,9 +252,8 @@ def _lpips_inside(lpips: Lpips, batch: Batch, masks: Tensor) -> Tensor:
 
 def _structure_outside(dino: Dino, batch: Batch, masks: Tensor) -> Tensor:
     """As LPIPS outside: the input is pasted into the edit inside the mask."""
-    pasted = torch.where(masks > 0, batch.inputs, batch.edits)
-    found = structure_distance(dino.keys(batch.inputs), dino.keys(pasted))
-    return nan_where(masks.flatten(1).min(1).values > 0, found)
+    pasted = outside_of(batch.inputs, batch.edits, masks)
+    return nan_where(covers_all(masks), structure_distance(dino.keys(batch.inputs), dino.keys(pasted)))
 
 
 def _structure_inside(dino: Dino, batch: Batch, masks: Tensor) -> Tensor:
@@ -251,7 +281,16 @@ _COSINE = "cosine × 100"
 _TABLE: dict[str, _Row] = {
     "clip_score": _Row("CLIP score", _COSINE, "higher", "clip", _clip_score),
     "clip_score.inside": _Row("CLIP score around the mask", _COSINE, "higher", "clip", _masked(_clip_score_inside)),
+    "clip_score.outside": _Row(
+        "CLIP score of the source outside the mask", _COSINE, "higher", "clip", _masked(_clip_score_outside)
+    ),
     "directional_similarity": _Row("directional CLIP similarity", "cosine", "higher", "clip", _directional),
+    "directional_similarity.inside": _Row(
+        "directional CLIP similarity around the mask", "cosine", "higher", "clip", _masked(_directional_inside)
+    ),
+    "directional_similarity.outside": _Row(
+        "directional CLIP similarity outside the mask", "cosine", "lower", "clip", _masked(_directional_outside)
+    ),
     "psnr": _Row("PSNR", "dB", "higher", "", _pixels(pixels.psnr)),
     "psnr.inside": _Row("PSNR inside the mask", "dB", "higher", "", _pixels(pixels.psnr, "inside")),
     "psnr.outside": _Row("PSNR outside the mask", "dB", "higher", "", _pixels(pixels.psnr, "outside")),

@@ -73,6 +73,14 @@ class Inception:
                 "connect once so that torch-fidelity can fetch them, or take the Fréchet distance of CLIP features."
             ) from error
 
+    def load(self) -> None:
+        """Reads the network from the disk, or fetches it, unless that was done before.
+
+        Raises:
+            BadModel: where it cannot be had.
+        """
+        _ = self._loaded
+
     @torch.no_grad()
     def features(self, pictures: Tensor) -> Tensor:
         """[B, 2048] from [B, 3, H, W] in 0..1; the network resizes."""

@@ -23,8 +23,6 @@ _COST_COLUMNS = {
     "evaluations": ("evaluations", ""),
     "memory_mib": ("peak memory", "MiB"),
 }
-_SET_TITLES = {"fid": "FID", "frechet.clip": "Fréchet distance, CLIP"}
-_LOWER = ("fid", "kid", "frechet", "fréchet")  # measures of sets whose direction nothing says
 _DIGITS = 4
 _SHORT_UNIT = 3  # letters
 
@@ -214,10 +212,7 @@ def _columns(gathered: Gathered) -> list[Column]:
 def _column(gathered: Gathered, name: str, role: str) -> Column:
     known = gathered.about.get(name, {})
     unit = "%" if name in SHARES else known.get("unit", "")
-    better = known.get("better", "")
-    if not better and role == "set" and any(word in name.lower() for word in _LOWER):
-        better = "lower"
-    return Column(name, known.get("title") or _SET_TITLES.get(name, name), unit, better, role)
+    return Column(name, known.get("title") or name, unit, known.get("better", ""), role)
 
 
 def _with_decimals(column: Column, values: Sequence[float]) -> Column:

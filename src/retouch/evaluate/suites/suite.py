@@ -64,7 +64,8 @@ class Suite(ABC):
 
     Attributes:
         name: of the kind of suite.
-        identity: which edits it holds, JSON-ready: a run is only continued by a suite of the same identity.
+        identity: which edits it holds, JSON-ready: a run is only continued by a suite of the same identity, or one with
+            a larger "count" of scenes, which holds those of the smaller.
         entries: all edits.
     """
 
