@@ -13,7 +13,6 @@ from retouch.picture import write_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 
 FOLDER = Path(__file__).parent / "pictures"
-KINDS, FIRST_HELD_OUT = ("colour", "subject", "place", "style", "accessory", "pose"), 1000
 
 EDITS = (
     (3, "a red cat sitting on a beach", "a blue cat sitting on a beach"),
@@ -45,24 +44,7 @@ def by_every_method(editor: Editor) -> None:
         result = editor.edit(picture, source=source, target=target, method=name, inversions=kept)
         row.append(labelled(result.image, name, lines=1))
     recipe = {"source": source, "target": target, "seed": seed}
-    write_picture(contact_sheet(in_rows(row, 7)), FOLDER / "methods.png", recipe=recipe, force=True)
-
-
-def kinds(editor: Editor) -> None:
-    """The first held-out pair of every edit kind by every method: nothing selected."""
-    tiles, recipes = [], []
-    for kind in KINDS:
-        pair, kept = edit_pair(kind, FIRST_HELD_OUT), Inversions()
-        tiles.append(labelled(pair.picture, f"input\n{pair.source_prompt}", 144, lines=4))
-        for name in list_methods():
-            result = editor.edit(
-                pair.picture, source=pair.source_prompt, target=pair.target_prompt, method=name, inversions=kept
-            )
-            tiles.append(labelled(result.image, name, 144, lines=4))
-            recipes.append(result.recipe)
-        tiles.append(labelled(pair.truth, f"truth\n{pair.target_prompt}", 144, lines=4))
-    sheet = contact_sheet(in_rows(tiles, len(list_methods()) + 2))
-    write_picture(sheet, FOLDER / "kinds.jpg", recipe={"edits": recipes}, force=True)
+    write_picture(contact_sheet(in_rows(row, 8)), FOLDER / "methods.png", recipe=recipe, force=True)
 
 
 def fits(editor: Editor) -> None:
@@ -73,7 +55,7 @@ def fits(editor: Editor) -> None:
     swept = run_sweep(editor, picture, fit, etas=[0.2, 0.4, 0.5, 0.6, 0.8, 1.0], seeds=range(4), scorer=ClipScorer())
     write_picture(swept.sheet(128), FOLDER / "sweep.jpg", recipe=swept.recipe(), force=True)
     write_picture(swept.curve(), FOLDER / "curve.png", force=True)
-    pair = edit_pair("subject and place", FIRST_HELD_OUT)
+    pair = edit_pair("subject and place", 1000)
     fit = editor.fit(pair.picture, target=pair.target_prompt, method="layer-diffusion")
     rows, recipes = [], []
     for guided in (True, False):
@@ -105,7 +87,7 @@ def world(editor: Editor) -> None:
     )
 
 
-SHEETS = {"edits": edits, "methods": by_every_method, "kinds": kinds, "fits": fits, "world": world}
+SHEETS = {"edits": edits, "methods": by_every_method, "fits": fits, "world": world}
 
 
 def main() -> None:
