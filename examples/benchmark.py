@@ -17,7 +17,7 @@ methods = read_variants(["prox-npi"], ["short=ddim:num_inference_steps=10"])
 
 run = begin(folder / "run", suite, editor, methods)
 done = bench(run, suite, local(editor))  # edits that are there already are not made again
-print(f"{done.finished} of {done.total} edits")
+print(f"{done.there} of {done.total} edits")
 
 able, absent = measures_for(clip="diorama", names=["clip_score", "psnr.outside"])
 measure(run, able, verdicts=verdicts, about_verdicts=VERDICTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from zlib import crc32
@@ -49,6 +50,9 @@ def small_run(
     measured: bool = True,
     model: str = "diorama",
     suite: Mapping[str, object] | None = None,
+    helped: Mapping[str, bool] | None = None,
+    others: Collection[str] = (),
+    clip: str = "",
 ) -> Run:
     """Writes a run of ``methods`` × cases × ``seeds`` and opens it.
 
@@ -58,6 +62,9 @@ def small_run(
         failing, lacking: (case, method, seed) of edits that failed, and of edits that were not made.
         measured: whether ``measures/`` is written too.
         suite: the identity in place of the painted suite's.
+        helped: what is said beside the identity, as ``{"masks": True}``.
+        others: those of ``methods`` that are outputs of others, which cost nothing and are there once.
+        clip: the model that took the CLIP scores; "" for none said.
     """
     painted = DioramaSuite(kinds, count=count)
     identity = dict(suite or painted.identity)
@@ -65,7 +72,8 @@ def small_run(
         cases = [painted.case(entry) for entry in painted.entries]
     elif suite is None:
         identity = {"suite": "table", "edits": {case.entry.id: case.entry.target for case in cases}}
-    labels = {name: {"method": name, "settings": {}} for name in methods}
+    identity |= helped or {}
+    labels = {name: {"method": "" if name in others else name, "settings": {}} for name in methods}
     environment = {
         "date": "2026-11-20T10:00:00+00:00",
         "python": "3.11.2",
@@ -78,13 +86,15 @@ def small_run(
         for case in cases:
             run.store(case)
             for method in methods:
-                for seed in seeds:
+                for seed in run.manifest.seeds_of(method):
                     key = (case.entry.id, method, seed)
                     if key in lacking:
                         continue
                     strength, noise, blur, seconds, evaluations = _hand(method)
                     rng = np.random.default_rng(crc32("/".join(map(str, key)).encode()))
                     cost = (round(seconds * rng.uniform(0.9, 1.1), 3), evaluations, round(900 + 10 * noise, 1))
+                    if method in others:
+                        cost = (None, None, None)
                     if key in failing:
                         writer.finish(
                             Record(case.entry.id, case.entry.kind, method, seed, *cost, "out of memory"), None
@@ -98,10 +108,14 @@ def small_run(
         measures = run.folder / "measures"
         measures.mkdir(exist_ok=True)
         (measures / "0-of-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        about = {**ABOUT, "fid": {"title": "FID", "unit": "", "better": "lower"}}
         (measures / "about.json").write_text(
-            json.dumps({**ABOUT, "fid": {"title": "FID", "unit": "", "better": "lower"}})
+            json.dumps({name: {**one, "model": clip if "clip" in name else ""} for name, one in about.items()})
         )
-        frechet = {method: {"fid": round(20 + 3 * _hand(method)[1], 2)} for method in methods}
+        made = Counter(line["method"] for line in lines)
+        frechet = {
+            method: {"fid": {"value": round(20 + 3 * _hand(method)[1], 2), "edits": made[method]}} for method in methods
+        }
         (measures / "sets.json").write_text(json.dumps(frechet))
     return run
 

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,18 +11,22 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from retouch.backbone.load import EMBEDDED_FOLDER
 from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
 from retouch.editor import Editor
 from retouch.errors import BadParameter, RetouchError
-from retouch.evaluate.bench import Made, Work, bench, environment, local, read_variants
-from retouch.evaluate.measures.registry import measures_for
+from retouch.evaluate.bench import Made, Work, begin, bench, environment, local, read_variants
+from retouch.evaluate.measures.registry import Measure, measures_for
 from retouch.evaluate.measuring import measure, measure_sets
-from retouch.evaluate.outputs import read_outputs, take_outputs
+from retouch.evaluate.outputs import find_outputs, read_outputs, take_outputs
 from retouch.evaluate.report import gather
-from retouch.evaluate.results import about_measures, results, set_measures, write_results
+from retouch.evaluate.results import about_measures, outdated_sets, results, set_measures, write_results
 from retouch.evaluate.run import BadRun, Manifest, Record, Run, Writer, slug
+from retouch.evaluate.suites.suite import Case, Entry
 from retouch.evaluate.suites.table import Table
 
 FAST = ["ddim:num_inference_steps=2", "sdedit:num_inference_steps=2"]
@@ -93,7 +98,7 @@ def test_a_run_that_broke_off_goes_on(editor, tmp_path, stop_after):
     with pytest.raises(RuntimeError):
         bench(Run.create(tmp_path, manifest(editor)), SUITE, first)
     done = bench(Run.create(tmp_path, manifest(editor)), SUITE, second)
-    assert (done.now, done.finished, done.total) == (8 - stop_after, 8, 8)
+    assert (done.now, done.there, done.total) == (8 - stop_after, 8, 8)
     assert not set(first.asked) & set(second.asked)
 
 
@@ -115,6 +120,59 @@ def test_methods_and_seeds_may_be_added(editor, tmp_path):
     bench(run, SUITE, counting)
     assert run.manifest.seeds == [0, 5] and list(run.manifest.methods) == FAST
     assert len(counting.asked) == 4 * 3 and len(run.records()) == 4 * 4
+
+
+def test_only_what_is_asked_for_is_made(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor, seeds=(0, 1)))
+    counting = Counting(editor)
+    done = bench(run, SUITE, counting, methods=FAST[1:], seeds=[1])
+    assert {key[1:] for key in counting.asked} == {(FAST[1], 1)} and (done.now, done.there, done.total) == (4, 4, 4)
+
+
+def test_an_edit_whose_picture_is_gone_is_made_again(editor, finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    gone, empty = (run.edit_path(record) for record in run.records()[:2])
+    before = gone.read_bytes()
+    gone.unlink()
+    empty.write_bytes(b"")
+    counting = Counting(editor)
+    done = bench(run, SUITE, counting)
+    assert len(counting.asked) == 2 and (done.there, done.total) == (16, 16)
+    assert len(run.records()) == 16 and len(before) - 99 < gone.stat().st_size  # seconds may have fewer digits
+    assert run.edit(run.records()[0]).tobytes() == finished.edit(finished.records()[0]).tobytes()
+
+
+def test_a_case_whose_picture_changed_is_refused(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor, FAST[:1]))
+    bench(run, SUITE, local(editor))
+    path = run.folder / "cases" / SUITE.entries[2].id / "input.png"
+    Image.new("RGB", (128, 128)).save(path)
+    assert bench(run, SUITE, local(editor)).now == 0
+    with pytest.raises(BadRun, match=f"picture or mask of '{SUITE.entries[2].id}' is another"):
+        bench(Run.create(tmp_path, manifest(editor)), SUITE, local(editor))
+
+
+def test_shards_that_begin_together_make_one_run(editor, tmp_path):
+    """Real processes, each with a method of its own; what a kill left of a manifest is in nobody's way."""
+    (tmp_path / ".retouch-0123.tmp").touch()
+    script = (
+        "import sys\nfrom retouch.evaluate.run import Manifest, Run\n"
+        "for i in range(20):\n    m = {f'{sys.argv[2]}.{i}': {'method': 'ddim', 'settings': {}}}\n"
+        "    Run.create(sys.argv[1], Manifest({'suite': 's'}, {'name': 'm', 'fingerprint': ''}, m, [0]))"
+    )
+    work = [subprocess.Popen([sys.executable, "-c", script, tmp_path, str(number)]) for number in range(4)]
+    assert [one.wait(120) for one in work] == [0] * 4
+    assert len(Run.open(tmp_path).manifest.methods) == 80
+
+
+def test_the_environment_of_a_run_is_the_one_it_was_begun_in(editor, tmp_path):
+    first = manifest(editor)
+    threads = first.environment["threads"]
+    for count in (threads, threads + 1, threads + 1, threads):
+        run = Run.create(tmp_path, replace(first, environment={**first.environment, "threads": count, "date": "x"}))
+    assert run.manifest.environment["threads"] == threads
+    assert [one["threads"] for one in run.manifest.environment["later"]] == [threads + 1]
 
 
 def test_shards_make_one_run(editor, tmp_path):
@@ -141,7 +199,7 @@ def test_a_failure_is_recorded_and_the_others_go_on(editor, tmp_path):
 
     run = Run.create(tmp_path, manifest(editor))
     done = bench(run, SUITE, faulty)
-    assert (done.failed, done.finished) == (4, 8)
+    assert (done.failed, done.there) == (4, 4) and "no method 'null'" in done.reason
     assert {record.error[:21] for record in run.records() if record.error} == {"there is no method 'n"}
     again = Counting(editor)
     assert bench(run, SUITE, again).now == 0 and not again.asked
@@ -218,8 +276,6 @@ def test_figures_are_those_of_the_pictures(editor, finished):
 
 
 def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
-    import shutil
-
     shutil.copytree(finished.folder, tmp_path / "run")
     run = Run.open(tmp_path / "run")
     taken, before = [], (tmp_path / "run" / "measures" / "0-of-1.jsonl").read_bytes()
@@ -232,6 +288,59 @@ def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
     assert len(unable) == 1 and "torch-fidelity" in unable[0]
     assert set(set_measures(run)) == set(FAST) and all(v["frechet.clip"] > 0 for v in set_measures(run).values())
     assert about_measures(run)["frechet.clip"]["better"] == "lower" and "fid" not in about_measures(run)
+
+
+def test_distances_of_fewer_edits_than_there_are_do_not_count(editor, tmp_path):
+    run = Run.create(tmp_path, manifest(editor, FAST[:1]))
+    bench(run, SUITE, local(editor), shard=(0, 2))
+    measure_sets(run, ["frechet.clip"], "diorama")
+    assert "frechet.clip" in set_measures(run)[FAST[0]] and outdated_sets(run) == []
+    bench(run, SUITE, local(editor))
+    assert set_measures(run) == {FAST[0]: {}} and outdated_sets(run) == ["frechet.clip"]
+    measure_sets(run, ["frechet.clip"], "diorama")
+    assert "frechet.clip" in set_measures(run)[FAST[0]] and outdated_sets(run) == []
+
+
+def test_another_clip_model_is_refused_and_the_same_one_elsewhere_is_not(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "run")
+    shutil.copytree(EMBEDDED_FOLDER / "clip", tmp_path / "diorama")
+    run, weights = Run.open(tmp_path / "run"), tmp_path / "diorama" / "model.safetensors"
+    measure(run, measures_for(str(tmp_path / "diorama"), ["clip_score"])[0])
+    tensors = load_file(weights)
+    tensors["visual_projection.weight"] = -tensors["visual_projection.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(BadRun, match=r"has clip_score by diorama [0-9a-f]{16}, and this is diorama [0-9a-f]{16}"):
+        measure(run, measures_for(str(tmp_path / "diorama"), ["clip_score"])[0])
+    measure_sets(run, ["frechet.clip"], "diorama")
+    with pytest.raises(BadRun, match=r"has frechet\.clip by"):
+        measure_sets(run, ["frechet.clip"], str(tmp_path / "diorama"))
+
+
+def test_large_pictures_are_measured_few_at_a_time(editor, tmp_path):
+    """Of many sizes, few wait for others of their size."""
+    run = Run.create(tmp_path / "run", manifest(editor, {}))
+    run = Run.create(run.folder, replace(run.manifest, methods={"theirs": {"method": "", "settings": {}}}))
+    sizes = [(1024, 1024)] * 3 + [(1536, 1024)] * 2 + [(600 + 8 * i, 600) for i in range(40)] + [(64, 64)] * 40
+    with Writer.opened(run) as writer:
+        for number, size in enumerate(sizes):
+            entry = Entry(f"{number:03}", "", "a cat")
+            run.store(Case(entry, Image.new("RGB", size)))
+            writer.finish(Record(entry.id, "", "theirs", 0, None, None), Image.new("RGB", size, "red"))
+    batches, waiting = [], []
+
+    def compute(batch):
+        batches.append(tuple(batch.inputs.shape))
+        waiting.append(sum(map(len, opened)))
+        return torch.zeros(len(batch))
+
+    opened, edit = [], Run.edit
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Run, "edit", lambda self, record: opened.append([record]) or edit(self, record))
+        measure(run, [Measure("m", "m", "", "higher", compute)])
+    assert sum(shape[0] for shape in batches) == len(sizes)
+    assert max(shape[0] * shape[2] * shape[3] for shape in batches) <= 1536 * 1024
+    assert {shape[0] for shape in batches if shape[2] == 64} == {16, 8}
+    assert waiting[5] < 40  # not all of the forty sizes were open before one was measured
 
 
 def test_sets_are_compared_inside_and_outside_the_masks(editor, tmp_path):
@@ -339,24 +448,35 @@ def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
     run = Run.create(tmp_path / "run", manifest(editor, FAST[:1], seeds=(2, 3)))
     methods = {**run.manifest.methods, "theirs": {"method": "", "settings": {}}}
     run = Run.create(run.folder, replace(run.manifest, methods=methods))
-    assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
-    assert take_outputs(run, SUITE, "theirs", tmp_path / "theirs") == [SUITE.entries[3].id]
+    found = find_outputs(SUITE, tmp_path / "theirs")
+    assert list(found) == [entry.id for entry in SUITE.entries[:3]]
+    for share in (1, 0, 0):
+        take_outputs(run, SUITE, "theirs", found, shard=(share, 2), skip=[SUITE.entries[1].id] if share else [])
+        assert len(run.records()) == (2 if share == 0 else 0)
+    take_outputs(run, SUITE, "theirs", found)
     assert bench(run, SUITE, local(editor)).now == 8
     gathered = gather([run])  # one output of theirs stands for all seeds
     assert (gathered.made, gathered.wanted, gathered.lacking) == (11, 12, {SUITE.entries[3].id: ["theirs"]})
     records = [record for record in run.records() if record.method == "theirs"]
     assert len(records) == 3 and {run.edit(record).size for record in records} == {(128, 128)}
+    SUITE.case(SUITE.entries[0]).picture.save(found[SUITE.entries[0].id])
+    with pytest.raises(BadRun, match=r"another picture than 'theirs' has .* a label of its own"):
+        take_outputs(run, SUITE, "theirs", found)
     with pytest.raises(BadParameter, match="holds no output of this suite"):
-        take_outputs(run, SUITE, "other", tmp_path)
+        find_outputs(SUITE, tmp_path)
     with pytest.raises(BadParameter, match="expected LABEL=FOLDER"):
         read_outputs(["x"])
+    with pytest.raises(BadParameter, match="two --outputs are called 'a'"):
+        read_outputs([f"a={tmp_path}", f"a={tmp_path}"])
+    with pytest.raises(BadParameter, match="a method and --outputs are both called"):
+        begin(tmp_path / "other", SUITE, editor, read_variants([], FAST), others=FAST[:1])
 
 
 def test_names_become_files_that_do_not_clash():
-    names = ["a b", "a_b", "a/b", "../a", ".hidden", "x" * 200, "x" * 201, "plain-1.png", "übung"]
+    names = ["a b", "a_b", "a/b", "../a", ".hidden", "x" * 200, "x" * 201, "plain-1.png", "übung", "漢" * 90]
     files = [slug(name) for name in names]
     assert len(set(files)) == len(names) and not any("/" in name or name.startswith(".") for name in files)
-    assert slug("plain-1.png") == "plain-1.png" and max(map(len, files)) < 100
+    assert slug("plain-1.png") == "plain-1.png" and max(len(name.encode()) for name in files) < 100
 
 
 SCRIPT = """

@@ -36,8 +36,8 @@ def test_a_users_folder_from_pictures_to_tables(folder):
     command = ("bench", "folder", "--data", folder / "edits.jsonl", "-o", run, "--skip-missing", *FAST)
     done = retouch(*command)
     assert done.returncode == 0 and "2 of 4 cases are left out" in done.stderr
-    assert "2 of 2 edits are finished, 2 of them now; 0 failed" in done.stderr
-    assert "2 of 2 edits are finished, 0 of them now" in retouch(*command).stderr
+    assert "2 of 2 edits are there, 2 tried now." in done.stderr
+    assert "2 of 2 edits are there, 0 tried now." in retouch(*command).stderr
     table = results(Run.open(run))
     assert list(table.case) == ["one", "two"] and table.clip_score.notna().all()
     assert table["psnr.outside"].isna().tolist() == [True, True]  # no mask, and one that leaves nothing
@@ -77,6 +77,10 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("diorama", "--measures", "beauty"), "no measure 'beauty'"),
         (("diorama", "--outputs", "theirs"), "expected LABEL=FOLDER"),
         (("diorama", "--model", "nowhere"), "nowhere"),
+        (("diorama", "--outputs", "theirs=."), "holds no output of this suite"),
+        (("diorama", "--executor", "ray", "--address", "127.0.0.1:1"), "cannot be reached"),
+        (("folder", "--data", ".", "--count", 3), "--count goes with the suite diorama"),
+        (("folder", "--data", ".", "--start", 3), "--start goes with the suite diorama"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, arguments, says):
@@ -93,3 +97,35 @@ def test_a_suite_without_source_prompts_needs_a_captioner_for_real_models(folder
         "--methods", "ddim",
     )  # fmt: skip
     assert done.returncode == 2 and "--captioner" in done.stderr and not (tmp_path / "run").exists()
+
+
+def test_edits_that_fail_are_told_and_the_exit_code_says_so(folder):
+    (folder / "mine.csv").write_text("picture,source,target\ncat.png,a cat,a dog and a bird\n")
+    command = (
+        "bench", "folder", "--data", folder / "mine.csv", "-o", folder / "run", "--methods", "none",
+        "--variant", "prompt-to-prompt:num_inference_steps=2,aligner=replace",
+    )  # fmt: skip
+    done = retouch(*command)
+    assert done.returncode == 1 and "1 of 1 edits failed" in done.stderr and "same number of words" in done.stderr, done.stderr
+    assert "0 of 1 edits are there, 1 tried now" in done.stderr and "Traceback" not in done.stderr
+    assert "0 of 1 edits are there, 0 tried now" in retouch(*command).stderr
+
+
+def test_a_name_too_long_for_the_disk_is_one_sentence(tmp_path):
+    done = retouch("bench", "diorama", "-o", tmp_path / ("x" * 300), "--count", 1, *FAST)
+    assert (
+        done.returncode == 2 and "cannot be made (File name too long)" in done.stderr and done.stderr.count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("run.json", '{"format": 1}'), ("measures/about.json", '{"psnr"'), ("records/0-of-1.jsonl", '{"case": "a"}\n')],
+)
+def test_a_damaged_run_is_one_sentence(tmp_path, file, text):
+    command = ("bench", "diorama", "-o", tmp_path, "--count", 1, "--kinds", "pose", "--measures", "psnr", *FAST, "-q")
+    assert retouch(*command).returncode == 0
+    (tmp_path / file).write_text(text)
+    done = retouch(*command)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert file in done.stderr and "is damaged" in done.stderr

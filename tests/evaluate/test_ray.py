@@ -66,7 +66,7 @@ def test_a_killed_worker_costs_nothing_but_its_case(cluster, tmp_path):
     run = Run.create(tmp_path / "spread", manifest(editor))
     done = bench(run, SUITE, on_ray(ModelSpec("diorama")))
     killer.join()
-    assert killed and (done.now, done.finished, done.failed, done.total) == (12, 12, 0, 12)
+    assert killed and (done.now, done.there, done.failed, done.total) == (12, 12, 0, 12)
 
     here = Run.create(tmp_path / "here", manifest(editor))
     bench(here, SUITE, local(editor), shard=(0, 3))
@@ -78,4 +78,4 @@ def test_a_cluster_that_is_not_there_is_one_sentence():
     if ray.is_initialized():
         ray.shutdown()
     with pytest.raises(RetouchError, match="cannot be reached"):
-        list(on_ray(ModelSpec("diorama"), address="127.0.0.1:1")(iter(())))
+        on_ray(ModelSpec("diorama"), address="127.0.0.1:1")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.load import EMBEDDED, helper_folder, quietly
 from retouch.backbone.model import Backbone
 from retouch.errors import BadModel
@@ -52,6 +53,11 @@ class Clip:
                 "transformers CLIP model or a hub name."
             ) from error
         return model.to(self.device).requires_grad_(False), tokenizer, preprocessing
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
+        return fingerprint({"clip": self._loaded[0].state_dict()})
 
     @property
     def side(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
-
-_HASHED_WHOLE = 32 * 2**20  # weights of a part up to which the fingerprint reads every one of them
 
 
 class Backbone:
@@ -182,19 +180,5 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that name these weights, the same whether loaded in float32 or float16.
-
-        Small models are hashed whole; of large ones every tensor's name, shape and an even sample of its values.
-        """
-        digest = hashlib.sha256()
-        for part in ("unet", "vae", "text_encoder"):
-            state = getattr(self, part).state_dict()
-            whole = sum(tensor.numel() for tensor in state.values()) <= _HASHED_WHOLE
-            for key in sorted(state):
-                values = state[key].detach().reshape(-1)
-                if not whole:
-                    values = values[:: max(1, values.numel() // 64)]
-                name = key.removeprefix("text_model.")  # a prefix that only some versions of transformers have
-                digest.update(f"{part}.{name}{tuple(state[key].shape)}".encode())
-                digest.update(values.half().cpu().contiguous().numpy().data)
-        return digest.hexdigest()[:16]
+        """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
+        return fingerprint({part: getattr(self, part).state_dict() for part in ("unet", "vae", "text_encoder")})

@@ -38,8 +38,12 @@ def bench(
         Path | None, typer.Option(help="The suite's folder; for the suite folder a .csv or .jsonl table.")
     ] = None,
     kinds: Annotated[str, typer.Option(help="Of the suite diorama: edit kinds, separated by commas.")] = "",
-    count: Annotated[int, typer.Option(help="Of the suite diorama: scenes of each kind.", min=1)] = 20,
-    start: Annotated[int, typer.Option(help="Of the suite diorama: the first scene's seed.", min=0)] = 1000,
+    count: Annotated[
+        int | None, typer.Option(help="Of the suite diorama: scenes of each kind; default 20.", min=1)
+    ] = None,
+    start: Annotated[
+        int | None, typer.Option(help="Of the suite diorama: the first scene's seed; default 1000.", min=0)
+    ] = None,
     model: options.Model = "diorama",
     shard: Annotated[str, typer.Option(help="This process's share of the cases, as 0/2 and 1/2.")] = "0/1",
     executor: Annotated[str, typer.Option(help="local, or ray: cases spread over a Ray cluster.")] = "local",
@@ -70,11 +74,14 @@ def bench(
     device: options.Device = "",
     quiet: options.Quiet = False,
 ) -> None:
-    """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was."""
+    """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was.
+
+    Exit code 1 when edits failed: the run keeps the others, and the reasons.
+    """
     from retouch.evaluate.bench import begin, read_variants
     from retouch.evaluate.bench import bench as run_bench
     from retouch.evaluate.compare import chosen_methods
-    from retouch.evaluate.outputs import read_outputs, take_outputs
+    from retouch.evaluate.outputs import find_outputs, read_outputs, take_outputs
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
     variants = read_variants(names, variant or [])
@@ -92,49 +99,56 @@ def bench(
     say = (lambda sentence: None) if quiet else note
     if skip:
         say(f"{len(skip)} of {len(opened.entries)} cases are left out.")
+    found = {label: find_outputs(opened, folder) for label, folder in others.items()}
     caption = _captioner(opened, variants, captioner, model)
 
     from retouch.editor import Editor
 
     editor = Editor.from_pretrained(model, device=device or None)
-    run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
-    for label, folder in others.items():
-        lacking = take_outputs(run, opened, label, folder)
-        there = len(opened.entries) - len(lacking)
-        say(f"{there} of {len(opened.entries)} edits are there of {label}.")
+    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus)
     measuring = _Measuring(chosen, clip or ("diorama" if model == "diorama" else ""), dino, say)
+    run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
+    measuring.check(run)
+    for label, pictures in found.items():
+        take_outputs(run, opened, label, pictures, shard=share, skip=skip)
+        say(f"{len(pictures)} of {len(opened.entries)} edits are there of {label}.")
     with progress_bar("bench", quiet=quiet) as progress:
         try:
             done = run_bench(
-                run, opened, _executor(executor, editor, model, device, address, worker_cpus, worker_gpus),
-                shard=share, captioner=caption, retry_failed=retry_failed, skip=skip, masked=masks, suited=suited,
-                progress=progress,
+                run, opened, work, methods=list(variants), seeds=numbers, shard=share, captioner=caption,
+                retry_failed=retry_failed, skip=skip, masked=masks, suited=suited, progress=progress,
             )  # fmt: skip
         except KeyboardInterrupt:
             note(f"retouch: interrupted; {str(output)!r} keeps what is finished: the same command goes on from there.")
             raise typer.Exit(130) from None
     if variants:
-        say(f"{done.finished} of {done.total} edits are finished, {done.now} of them now; {done.failed} failed.")
+        say(f"{done.there} of {done.total} edits are there, {done.now} tried now.")
     mine = [entry.id for entry in list(opened.entries)[share[0] :: share[1]]]
     _measure(run, measuring, mine, opened.name, shard, quiet, say)
-    say(f"see them side by side: retouch report {output}")
+    if done.failed:
+        note(f"retouch: {done.failed} of {done.total} edits failed, to be tried again with --retry-failed; the first: {done.reason}")
+    if done.there or found:
+        say(f"see them side by side: retouch report {output}")
+    if done.failed:
+        raise typer.Exit(1)
 
 
-def _suite(name: str, data: Path | None, kinds: str, count: int, start: int) -> Suite:
+def _suite(name: str, data: Path | None, kinds: str, count: int | None, start: int | None) -> Suite:
     if name not in _SUITES:
         raise BadParameter(f"there is no suite {name!r}, expected one of {', '.join(_SUITES)}.")
     if name == "diorama":
         from retouch.diorama.pairs import KINDS
-        from retouch.diorama.suite import DioramaSuite
+        from retouch.diorama.suite import HELD_OUT_FROM, DioramaSuite
 
         if data is not None:
             raise BadParameter("--data goes with the other suites: diorama paints its own pictures.")
         wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()]
-        return DioramaSuite(wanted or KINDS, count, start)
+        return DioramaSuite(wanted or KINDS, 20 if count is None else count, HELD_OUT_FROM if start is None else start)
     if data is None:
         raise BadParameter(f"the suite {name} is read from your disk: say where with --data.")
-    if kinds:
-        raise BadParameter(f"--kinds goes with the suite diorama, not {name}.")
+    for option, given in (("--kinds", kinds or None), ("--count", count), ("--start", start)):
+        if given is not None:
+            raise BadParameter(f"{option} goes with the suite diorama, not {name}.")
     from retouch.evaluate.suites.pie_bench import PieBench
     from retouch.evaluate.suites.table import Table
     from retouch.evaluate.suites.tedbench import TEdBench
@@ -217,12 +231,18 @@ class _Measuring:
         for name, reason in unable:
             say(f"{name} is left out: {reason}")
 
+    def check(self, run: Run) -> None:
+        """Refuses, before the work begins, what could not be measured after it."""
+        from retouch.evaluate.measuring import check_models
+
+        check_models(run, {one.name: one.model for one in self.single})
+
 
 def _measure(
     run: Run, measuring: _Measuring, cases: Sequence[str], suite: str, shard: str, quiet: bool, say: options.Say
 ) -> None:
     from retouch.evaluate.measuring import measure, measure_sets
-    from retouch.evaluate.results import MissingExtra, write_results
+    from retouch.evaluate.results import MissingExtra, outdated_sets, write_results
 
     own: dict[str, object] = {}
     if suite == "diorama":
@@ -233,6 +253,8 @@ def _measure(
         measure(run, measuring.single, cases=cases, shard=shard, progress=progress, **own)  # type: ignore[arg-type]
     for sentence in measure_sets(run, measuring.sets, measuring.clip) if measuring.sets else ():
         say(sentence)
+    if old := outdated_sets(run):
+        say(f"{', '.join(old)}: taken before edits were added, and left out of reports until --measures asks again.")
     try:
         write_results(run)
     except MissingExtra as error:

@@ -16,7 +16,7 @@ from PIL import Image
 from retouch.editor import Editor
 from retouch.errors import BadParameter, BadPicture, RetouchError
 from retouch.evaluate.memory import PeakMemory
-from retouch.evaluate.run import Manifest, Record, Run, Writer, slug
+from retouch.evaluate.run import BadRun, Manifest, Record, Run, Writer, slug
 from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite
 from retouch.inversion.ddim import Inversions
 from retouch.methods.optimising import Optimising
@@ -78,12 +78,17 @@ Executor = Callable[[Iterable[Work]], Iterator[Made]]
 
 @dataclass(frozen=True)
 class Done:
-    """How far a shard is: edits made now, finished in all, failed among these, and all that it has."""
+    """How far a shard is: edits tried now, those that are there, those that failed, all that it has.
+
+    Attributes:
+        reason: why the first of those that failed did; "" for none.
+    """
 
     now: int
-    finished: int
+    there: int
     failed: int
     total: int
+    reason: str = ""
 
 
 def begin(
@@ -105,7 +110,11 @@ def begin(
 
     Raises:
         BadRun: as :meth:`retouch.evaluate.run.Run.create`.
+        BadParameter: for a label that a method and outputs share.
     """
+    for label in others:
+        if label in variants:
+            raise BadParameter(f"a method and --outputs are both called {label!r}: give the outputs another label.")
     given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
     methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
     methods |= {label: {"method": "", "settings": {}} for label in others}
@@ -119,6 +128,8 @@ def bench(
     suite: Suite,
     executor: Executor,
     *,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
     shard: tuple[int, int] = (0, 1),
     captioner: Captioner | None = None,
     retry_failed: bool = False,
@@ -133,6 +144,7 @@ def bench(
 
     Args:
         executor: :func:`local`, or another.
+        methods, seeds: labels and seeds of the run that are wanted; None for all.
         shard: (i, n): every n-th case from the i-th on.
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
         retry_failed: whether edits that failed are made again.
@@ -148,32 +160,32 @@ def bench(
     ours = {label: method for label, method in run.manifest.methods.items() if method["method"]}
     variants = {label: Variant(label, **method) for label, method in ours.items()}
     entries = [entry for entry in list(suite.entries)[share::shards] if entry.id not in set(skip)]
-    pairs = [(label, seed) for label in variants for seed in run.manifest.seeds]
-    total = len(entries) * len(pairs)
-    sources = any(method_type(one.method).needs_source for one in variants.values())
+    wanted = list(variants) if methods is None else [label for label in variants if label in methods]
+    pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds if seeds is None else seeds)]
+    keys = [(entry.id, *pair) for entry in entries for pair in pairs]
+    sources = any(method_type(variants[label].method).needs_source for label in wanted)
 
     with Writer.opened(run, f"{share}/{shards}") as writer:
-        writer.adopt([(entry.id, *pair) for entry in entries for pair in pairs])
-        known = {record.key: record for record in run.records()}
-        finished = {key for key, record in known.items() if not (record.error and retry_failed)}
-        mine = [(entry, [pair for pair in pairs if (entry.id, *pair) not in finished]) for entry in entries]
-        before = total - sum(len(wanted) for _, wanted in mine)
+        writer.adopt(keys)
+        finished = {key for key, record in run.finished().items() if not (record.error and retry_failed)}
+        before = sum(key in finished for key in keys)
 
         def works() -> Iterator[Work]:
-            for entry, wanted in mine:
-                if wanted:
+            for entry in entries:
+                if left := [pair for pair in pairs if (entry.id, *pair) not in finished]:
                     case = _stored(run, suite, entry, captioner if sources else None)
-                    yield Work(case, wanted, variants, run.manifest.seeds[0], run.folder / "fits", masked, suited)
+                    yield Work(case, left, variants, run.manifest.seeds[0], run.folder / "fits", masked, suited)
 
-        made = failed = 0
+        made = 0
         for one in executor(works()):
             writer.finish(one.record, one.image, one.recipe)
-            made, failed = made + 1, failed + bool(one.record.error)
+            made += 1
             if progress:
-                progress(before + made, total, one.record.method)
-    ids = {entry.id for entry in entries}
-    errors = sum(bool(record.error) for record in run.records() if record.case in ids)
-    return Done(made, before + made, errors, total)
+                progress(before + made, len(keys), one.record.method)
+    records = run.finished()
+    mine = [records[key] for key in keys if key in records]
+    errors = [record.error for record in mine if record.error]
+    return Done(made, len(mine) - len(errors), len(errors), len(keys), next(iter(errors), ""))
 
 
 def local(editor: Editor) -> Executor:
@@ -244,7 +256,7 @@ def _sampled(
         if fit.stopped:
             raise RetouchError(fit.message)
         results = editor.variations(work.case.picture, fit, seeds=seeds, mask=mask, **sampling)
-    cost = editor.method_for(variant.method, entry.source, entry.target, variant.settings).evaluations()
+    cost = editor.method_for(variant.method, entry.source, entry.target, work.settings(variant)).evaluations()
     for seed, result in zip(seeds, results, strict=True):
         record = _record(entry, variant.label, seed, fit.seconds + result.seconds, cost, memory.mib)
         yield Made(record, result.image, result.recipe)
@@ -268,6 +280,13 @@ def _record(
 def _stored(run: Run, suite: Suite, entry: Entry, captioner: Captioner | None) -> Case:
     """The case as the run keeps it: a caption is made once."""
     known = run.case(entry.id)
+    if known is not None:
+        now = suite.case(entry)
+        if not (_same(known.picture, now.picture) and _same(known.mask, now.mask)):
+            raise BadRun(
+                f"the picture or mask of {entry.id!r} is another than the run {str(run.folder)!r} was begun with: name "
+                "another folder."
+            )
     if known is not None and (known.entry.source or captioner is None):
         return known
     case = known or suite.case(entry)
@@ -277,6 +296,12 @@ def _stored(run: Run, suite: Suite, entry: Entry, captioner: Captioner | None) -
         )
     run.store(case)
     return case
+
+
+def _same(a: Image.Image | None, b: Image.Image | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.size == b.size and a.convert("RGB").tobytes() == b.convert("RGB").tobytes()
 
 
 def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[str, Variant]:

@@ -17,13 +17,15 @@ from retouch.errors import BadModel, BadPicture
 from retouch.evaluate.measures.batch import Batch, mask_tensor, picture_tensor
 from retouch.evaluate.measures.clip import image_features
 from retouch.evaluate.measures.regions import cut_around, outside_of
-from retouch.evaluate.measures.registry import Measure
+from retouch.evaluate.measures.registry import Measure, called
 from retouch.evaluate.measures.sets import Inception, frechet_distance
-from retouch.evaluate.results import about_measures, measured_lines, set_measures
-from retouch.evaluate.run import Record, Run, append, put_text
+from retouch.evaluate.results import about_measures, measured_lines, stored_sets
+from retouch.evaluate.run import BadRun, Record, Run, append, put_text
 from retouch.evaluate.suites.suite import Case
 
 _BATCH = 16
+_PIXELS = 2**20  # of a batch: SSIM takes some hundred bytes for each
+_WAITING = 8 * _PIXELS  # of pictures of many sizes that are kept until a batch of one size is full
 
 SETS = {
     name + part: (title + where, network)
@@ -54,16 +56,17 @@ def measure(
         progress: called with (edits measured, edits to measure).
 
     Raises:
-        BadRun: when the disk does not take it, or another process measures the same shard.
+        BadRun: when the disk does not take it, another process measures the same shard, or as :func:`check_models`.
     """
+    check_models(run, {one.name: one.model for one in measures})
     about = {name: dict(value) for name, value in (about_verdicts or {}).items()}  # first: these know the truth
-    about |= {one.name: {"title": one.title, "unit": one.unit, "better": one.better} for one in measures}
+    about |= {one.name: _about(one.title, one.unit, one.better, one.model) for one in measures}
     put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
     known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
     chosen = None if cases is None else set(cases)
     left = [
         record
-        for record in run.records()
+        for record in run.finished().values()
         if not record.error
         and (chosen is None or record.case in chosen)
         and about.keys() - known.get(record.key, set())
@@ -88,29 +91,56 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
 
     Returns:
         a sentence for each that cannot be taken here.
+
+    Raises:
+        BadRun: when the disk does not take it, or as :func:`check_models`.
     """
-    found, unable = set_measures(run), []
+    found, about, unable = stored_sets(run), about_measures(run), list[str]()
     for network in dict.fromkeys(SETS[name][1] for name in names):
         mine = [name for name in names if SETS[name][1] == network]
         try:
-            features = _features(network, clip, device)
+            features, model = _features(network, clip, device)
         except BadModel as error:
             unable += [f"{name} is left out: {error}" for name in mine]
             continue
+        check_models(run, dict.fromkeys(mine, model))
         for name in mine:
             part = name.rpartition(".")[2]
             inputs = _seen(features, (_part(case, case.picture, part) for case in _cases(run)))
             if not len(inputs):
                 unable.append(f"{name} is left out: no case of this run has a mask.")
                 continue
+            about[name] = _about(SETS[name][0], "", "lower", model)
             for label in run.manifest.methods:
-                found.setdefault(label, {})[name] = frechet_distance(inputs, _seen(features, _edits(run, label, part)))
-    taken = {name for row in found.values() for name in row}
-    about = {name: {"title": SETS[name][0], "unit": "", "better": "lower"} for name in SETS if name in taken}
-    put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
-    state = {label: {key: _number(value) for key, value in row.items()} for label, row in found.items()}
-    put_text(run.folder / "measures" / "sets.json", json.dumps(state, indent=1))
+                edits = [one for one in run.finished().values() if one.method == label and not one.error]
+                value = frechet_distance(inputs, _seen(features, _parts(run, edits, part)))
+                found.setdefault(label, {})[name] = {"value": _number(value), "edits": len(edits)}
+    put_text(run.folder / "measures" / "about.json", json.dumps(about, indent=1))
+    put_text(run.folder / "measures" / "sets.json", json.dumps(found, indent=1))
     return unable
+
+
+def check_models(run: Run, models: Mapping[str, str]) -> None:
+    """Refuses to measure with another model than what is measured already.
+
+    Args:
+        models: by measure, as :attr:`retouch.evaluate.measures.registry.Measure.model`.
+
+    Raises:
+        BadRun: where the values would not compare.
+    """
+    known = about_measures(run)
+    for name, model in models.items():
+        before = known.get(name, {}).get("model", "")
+        if model and before and model != before:
+            raise BadRun(
+                f"the run {str(run.folder)!r} has {name} by {before}, and this is {model}: measure with that one "
+                "(--clip, --dino), or name another folder."
+            )
+
+
+def _about(title: str, unit: str, better: str, model: str) -> dict[str, str]:
+    return {"title": title, "unit": unit, "better": better, "model": model}
 
 
 _Group = Sequence[tuple[Record, Case, Image.Image]]
@@ -119,15 +149,19 @@ _Group = Sequence[tuple[Record, Case, Image.Image]]
 def _groups(run: Run, records: Sequence[Record]) -> Iterator[_Group]:
     """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
     waiting: dict[Any, list[tuple[Record, Case, Image.Image]]] = defaultdict(list)
-    name, case = "", None
+    pixels, name, case = 0, "", None
     for record in records:
         if record.case != name:
             name, case = record.case, run.case(record.case)
         if case is None:
             continue
-        group = waiting[case.picture.size, case.mask is None]
+        group, size = waiting[case.picture.size, case.mask is None], case.picture.width * case.picture.height
         group.append((record, case, run.edit(record)))
-        if len(group) == _BATCH:
+        pixels += size
+        if pixels > _WAITING:
+            group = max(waiting.values(), key=lambda one: sum(image.width * image.height for *_, image in one))
+        if pixels > _WAITING or len(group) >= max(1, min(_BATCH, _PIXELS // size)):
+            pixels -= sum(image.width * image.height for *_, image in group)
             yield group
             group.clear()
     yield from (group for group in waiting.values() if group)
@@ -148,8 +182,8 @@ def _values(group: _Group, measures: Sequence[Measure], verdicts: Verdicts | Non
 _Features = Callable[[torch.Tensor], torch.Tensor]
 
 
-def _features(network: str, clip: str | None, device: torch.device | None) -> _Features:
-    """Features [B, D] of pictures [B, 3, H, W].
+def _features(network: str, clip: str | None, device: torch.device | None) -> tuple[_Features, str]:
+    """Features [B, D] of pictures [B, 3, H, W], and what model gives them.
 
     Raises:
         BadModel: where the network cannot be had.
@@ -157,17 +191,16 @@ def _features(network: str, clip: str | None, device: torch.device | None) -> _F
     if network == "Inception":
         inception = Inception(device)
         inception.load()
-        return inception.features
+        return inception.features, ""
     if clip is None:
         raise BadModel("no CLIP model was given.")
     looks = Clip(clip, device)
-    _ = looks.side  # which only the loaded model knows
-    return lambda pictures: image_features(looks, pictures)
+    return lambda pictures: image_features(looks, pictures), called(looks)
 
 
-def _edits(run: Run, label: str, part: str) -> Iterator[torch.Tensor | None]:
-    for record in run.records():
-        if record.method == label and not record.error and (case := run.case(record.case)):
+def _parts(run: Run, records: Iterable[Record], part: str) -> Iterator[torch.Tensor | None]:
+    for record in records:
+        if case := run.case(record.case):
             yield _part(case, run.edit(record), part)
 
 

@@ -43,9 +43,10 @@ def on_ray(model: ModelSpec, *, address: str = "", cpus: float = 1, gpus: float 
         RetouchError: when the cluster cannot be reached.
     """
     ray = library("ray", extra="ray")
+    connected = _connect(ray, address)
 
     def execute(works: Iterable[Work]) -> Iterator[Made]:
-        owned = _connect(ray, address)
+        owned = _connect(ray, address) or connected  # when it works a second time, the first has ended the connection
         try:
             do = ray.remote(_case).options(num_cpus=cpus, num_gpus=gpus, max_retries=_RETRIES)
             slots = max(1, int(ray.cluster_resources().get("CPU", 1) // max(cpus, 0.01)))

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
 
 from retouch.errors import BadParameter
-from retouch.evaluate.run import Record, Run, Writer
+from retouch.evaluate.run import BadRun, Record, Run, Writer
 from retouch.evaluate.suites.suite import Entry, Suite, folder_of
-from retouch.picture import read_picture
+from retouch.picture import read_picture, read_recipe
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def take_outputs(run: Run, suite: Suite, label: str, folder: Path) -> list[str]:
-    """Copies pictures called after the suite's ids (``ID.png``) into a run.
-
-    One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
-    known.
-
-    Returns:
-        the ids of which there is no picture.
+def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
+    """The pictures of a folder that are called after the suite's ids (``ID.png``), by id.
 
     Raises:
         BadParameter: when the folder holds not one of them.
-        BadPicture: when one cannot be read.
     """
     found = {entry.id: path for entry in suite.entries if (path := _picture(folder, entry))}
     if not found:
         example = f"{suite.entries[0].id}.png"
         raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
+    return found
+
+
+def take_outputs(
+    run: Run, suite: Suite, label: str, found: Mapping[str, Path], *, shard: tuple[int, int] = (0, 1),
+    skip: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Copies pictures into a run as the edits of the method ``label``.
+
+    One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
+    known.
+
+    Args:
+        found: as :func:`find_outputs`.
+        shard, skip: as for :func:`retouch.evaluate.bench.bench`.
+
+    Raises:
+        BadPicture: when one cannot be read.
+        BadRun: when the run has others under this label.
+    """
+    share, shards = shard
     seed = run.manifest.seeds[0]
-    with Writer.opened(run, f"{label}/outputs") as writer:
-        known = {record.key for record in run.records()}
-        for entry in suite.entries:
-            if entry.id not in found or (entry.id, label, seed) in known:
+    with Writer.opened(run, f"{share}/{shards}") as writer:
+        known = run.finished()
+        for entry in list(suite.entries)[share::shards]:
+            if entry.id not in found or entry.id in skip:
+                continue
+            digest = hashlib.sha256(found[entry.id].read_bytes()).hexdigest()[:16]
+            if (entry.id, label, seed) in known:
+                _check_same(run, known[entry.id, label, seed], digest, found[entry.id])
                 continue
             case = run.case(entry.id)
             if case is None:
@@ -45,26 +65,39 @@ def take_outputs(run: Run, suite: Suite, label: str, folder: Path) -> list[str]:
             image = read_picture(found[entry.id]).image
             if image.size != case.picture.size:
                 image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
-            writer.finish(Record(entry.id, entry.kind, label, seed, None, None), image)
-    return [entry.id for entry in suite.entries if entry.id not in found]
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None), image, {"output": digest})
+
+
+def _check_same(run: Run, record: Record, digest: str, path: Path) -> None:
+    before = (read_recipe(run.edit_path(record)) or {}).get("output", digest)
+    if before != digest:
+        raise BadRun(
+            f"{str(path)!r} is another picture than {record.method!r} has in the run {str(run.folder)!r}: give this one "
+            "a label of its own."
+        )
 
 
 def read_outputs(texts: Sequence[str]) -> dict[str, Path]:
     """Labels and folders of "LABEL=FOLDER".
 
     Raises:
-        BadParameter: for other text.
+        BadParameter: for other text, or a label given twice.
         BadSuite: when there is no such folder.
     """
-    found = {}
+    found = dict[str, Path]()
     for text in texts:
         label, _, place = text.partition("=")
         if not label.strip() or not place.strip():
             raise BadParameter(f"--outputs is {text!r}, expected LABEL=FOLDER.")
+        if label.strip() in found:
+            raise BadParameter(f"two --outputs are called {label.strip()!r}: give each a label of its own.")
         found[label.strip()] = folder_of(place.strip(), "the outputs")
     return found
 
 
 def _picture(folder: Path, entry: Entry) -> Path | None:
-    paths = (folder / f"{entry.id}{ending}" for ending in _ENDINGS)
-    return next((path for path in paths if path.is_file()), None)
+    for path in (folder / f"{entry.id}{ending}" for ending in _ENDINGS):
+        with suppress(OSError):  # an id that is too long for a file's name
+            if path.is_file():
+                return path
+    return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retouch.errors import RetouchError
-from retouch.evaluate.run import BadRun, Run, read_lines
+from retouch.evaluate.run import BadRun, Run, read_json, read_lines, undamaged
 from retouch.whole import written_whole
 
 if TYPE_CHECKING:
@@ -66,19 +66,46 @@ def measured_lines(run: Run) -> list[dict[str, Any]]:
     found: dict[tuple[str, str, int], dict[str, Any]] = {}
     for path in sorted(run.folder.glob("measures/*.jsonl")):
         for row in read_lines(path):
-            kept = found.setdefault((row["case"], row["method"], row["seed"]), {**row, "values": {}})
-            kept["values"] |= row["values"]
+            with undamaged(path):
+                kept = found.setdefault((row["case"], row["method"], row["seed"]), {**row, "values": {}})
+                kept["values"] |= row["values"]
     return list(found.values())
 
 
 def about_measures(run: Run) -> dict[str, dict[str, str]]:
-    """What the measures of a run are: by name, ``title``, ``unit`` and ``better`` ("higher" or "lower")."""
+    """What the measures of a run are: by name, ``title``, ``unit``, ``better``, and what ``model`` looked, "" for none."""
     return _read(run.folder / "measures" / "about.json")
 
 
 def set_measures(run: Run) -> dict[str, dict[str, float]]:
-    """Measures of all edits of a method together, such as Fréchet distances: by method, then by name."""
+    """Measures of all edits of a method together, such as Fréchet distances: by method, then by name.
+
+    Those that were taken of fewer edits than there are now are left out, see :func:`outdated_sets`.
+    """
+    now = _edits_of(run)
+    return {
+        label: {name: one["value"] for name, one in row.items() if one["edits"] == now[label]}
+        for label, row in stored_sets(run).items()
+    }
+
+
+def outdated_sets(run: Run) -> list[str]:
+    """The measures of sets that were taken before edits were added."""
+    rows, now = stored_sets(run), _edits_of(run)
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    return [
+        name for name in names
+        if any(rows.get(label, {}).get(name, {}).get("edits") != edits for label, edits in now.items())
+    ]  # fmt: skip
+
+
+def stored_sets(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
+    """As :func:`set_measures`, each a ``value`` and the number of ``edits`` that it is of."""
     return _read(run.folder / "measures" / "sets.json")
+
+
+def _edits_of(run: Run) -> Counter[str]:
+    return Counter(record.method for record in run.finished().values() if not record.error)
 
 
 class MissingExtra(RetouchError):
@@ -102,7 +129,4 @@ def library(name: str, extra: str = "bench") -> Any:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return dict(found)
+    return read_json(path) if path.is_file() else {}

@@ -31,7 +31,7 @@ from retouch import __version__
 from retouch.errors import BadPicture, RetouchError
 from retouch.evaluate.suites.suite import Case, Entry
 from retouch.picture import read_recipe, write_picture
-from retouch.whole import written_whole
+from retouch.whole import UNFINISHED, written_whole
 
 FORMAT = 1
 
@@ -78,7 +78,7 @@ class Manifest:
         model: its name and fingerprint.
         methods: by label, the method's name ("" for outputs that others made) and the settings it was given.
         seeds: of every edit.
-        environment: versions and machine.
+        environment: versions and machine that it was begun with; ``later``: others that it went on with.
     """
 
     suite: Mapping[str, Any]
@@ -120,7 +120,8 @@ class Run:
                 f"that {__version__} does not read: read it with that version, or run the suite anew."
             )
         known = {one.name for one in fields(Manifest)}
-        return cls(where, Manifest(**{key: value for key, value in state.items() if key in known}))
+        with undamaged(where / "run.json"):
+            return cls(where, Manifest(**{key: value for key, value in state.items() if key in known}))
 
     @classmethod
     def create(cls, folder: str | Path, manifest: Manifest) -> Run:
@@ -130,18 +131,15 @@ class Run:
             BadRun: when the folder holds something else, or a run of another suite, model, version or setting.
         """
         where = Path(folder)
-        if not (where / "run.json").exists():
-            if where.exists() and (not where.is_dir() or any(where.iterdir())):
+        _make(where)
+        with _alone(where):  # shards that are started together write one manifest
+            if (where / "run.json").exists():
+                run = cls(where, _joined(cls.open(where).manifest, manifest, where))
+            elif any(not name.startswith(UNFINISHED) for name in os.listdir(where)):
                 raise BadRun(f"{str(where)!r} is not empty and holds no run: name another folder.")
-            run = cls(where, manifest)
-        else:
-            before = cls.open(where).manifest
-            _check_same(before, manifest, where)
-            methods = {**before.methods, **manifest.methods}
-            seeds = list(dict.fromkeys([*before.seeds, *manifest.seeds]))
-            suite = max(before.suite, manifest.suite, key=lambda one: one.get("count", 0))
-            run = cls(where, Manifest(suite, before.model, methods, seeds, manifest.environment))
-        put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
+            else:
+                run = cls(where, manifest)
+            put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
         return run
 
     def cases(self) -> list[Entry]:
@@ -181,12 +179,18 @@ class Run:
         found: dict[tuple[str, str, int], Record] = {}
         for path in sorted(self.folder.glob("records/*.jsonl")):
             for row in read_lines(path):
-                record = Record(**row)
+                with undamaged(path):
+                    record = Record(**row)
                 if record.key not in found or found[record.key].error:
                     found[record.key] = record
         methods = list(self.manifest.methods)
         rank = {name: number for number, name in enumerate(methods)}
         return sorted(found.values(), key=lambda one: (one.case, rank.get(one.method, len(rank)), one.seed))
+
+    def finished(self) -> dict[tuple[str, str, int], Record]:
+        """The records by key, without those whose picture is gone."""
+        records = {record.key: record for record in self.records()}
+        return {key: one for key, one in records.items() if one.error or _filled(self.edit_path(one))}
 
     def edit_path(self, record: Record) -> Path:
         """Where the picture of a record is."""
@@ -218,9 +222,9 @@ class Run:
 
     @staticmethod
     def _entry(path: Path) -> Entry:
-        state = json.loads(path.read_text(encoding="utf-8"))
-        known = {key: state[key] for key in ("id", "kind", "target", "source", "about", "settings")}
-        return Entry(**known)
+        state = read_json(path)
+        with undamaged(path):
+            return Entry(**{key: state[key] for key in ("id", "kind", "target", "source", "about", "settings")})
 
 
 class Writer:
@@ -242,10 +246,10 @@ class Writer:
 
     def adopt(self, wanted: Sequence[tuple[str, str, int]]) -> None:
         """Writes the lines of edits whose pictures are there without one."""
-        known = {record.key for record in self.run.records()}
+        known = self.run.finished()
         for case, method, seed in wanted:
             place = self.run.edit_path(Record(case, "", method, seed, 0, 0))
-            if (case, method, seed) in known or not place.is_file():
+            if (case, method, seed) in known or not _filled(place):
                 continue
             with suppress(BadPicture, KeyError, TypeError):  # a picture without a record is made again
                 inside = (read_recipe(place) or {})["bench"]
@@ -297,10 +301,33 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 def slug(name: str) -> str:
     """``name`` as a file's name: itself where it is plain and short, else what is plain of it and a digest."""
-    plain = re.sub(r"[^\w.,=-]+", "_", name)[:80]
+    plain = re.sub(r"[^\w.,=-]+", "_", name).encode()[:80].decode(errors="ignore")
     if plain == name and not plain.startswith("."):
         return plain
     return f"{plain.lstrip('.')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _joined(before: Manifest, now: Manifest, where: Path) -> Manifest:
+    """What a run is after it is gone on with."""
+    _check_same(before, now, where)
+    suite = max(before.suite, now.suite, key=lambda one: one.get("count", 0))
+    methods = {**before.methods, **now.methods}
+    return Manifest(
+        suite, before.model, methods, list(dict.fromkeys([*before.seeds, *now.seeds])),
+        _went_on(before.environment, now.environment),
+    )  # fmt: skip
+
+
+def _went_on(before: Mapping[str, Any], now: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first environment, and those others that the run went on with."""
+
+    def undated(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in one.items() if key not in ("date", "later")}
+
+    known = [before, *before.get("later", ())]
+    if any(undated(one) == undated(now) for one in known):
+        return before
+    return {**before, "later": [*before.get("later", ()), dict(now)]}
 
 
 def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
@@ -330,7 +357,44 @@ def _opened(path: Path) -> Image.Image:
             image.load()
             return image
     except OSError as error:
-        raise BadPicture(f"{str(path)!r} cannot be read ({type(error).__name__}): run the suite again.") from None
+        raise BadPicture(
+            f"{str(path)!r} cannot be read ({type(error).__name__}): run the suite again without it to have it made anew."
+        ) from None
+
+
+def _filled(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A small file of a run.
+
+    Raises:
+        BadRun: when it is not there, or no JSON object.
+    """
+    with undamaged(path):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise TypeError("not an object")
+        return found
+
+
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Reading a file of a run in the body: what is amiss becomes a sentence.
+
+    Raises:
+        BadRun: for what damaged files raise.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadRun(
+            f"{str(path)!r} is damaged ({type(error).__name__}): bring it back from a copy, or begin the run anew."
+        ) from None
 
 
 def _make(folder: Path) -> None:
@@ -338,6 +402,24 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadRun(f"{str(folder)!r} cannot be made ({error.strerror}): name another folder.") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits until no other process is in such a body for the same folder; nothing is left in it."""
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows
+        yield
+        return
+    try:
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def put_text(path: Path, text: str) -> None:
@@ -361,5 +443,7 @@ def _lock(file: IO[bytes], refusal: str) -> None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         raise BadRun(refusal) from None
+    except OSError:  # some network disks have no locks
+        return

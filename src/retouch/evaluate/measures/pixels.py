@@ -40,9 +40,10 @@ def ssim_map(a: Tensor, b: Tensor) -> Tensor:
     (2 μa μb + c1)(2 σab + c2) / ((μa² + μb² + c1)(σa² + σb² + c2)) with Gaussian weights (11 × 11, σ 1.5), c1 = 0.01²,
     c2 = 0.03²; pictures are continued by reflection. (h, w) is that of :func:`enlarged` pictures.
     """
+    channels = zip(enlarged(b).split(1, 1), enlarged(a).split(1, 1), strict=True)  # one by one: it takes much memory
     # the map and not the mean: which pixels count in the mean differs between versions of torchmetrics
-    found = structural_similarity_index_measure(enlarged(b), enlarged(a), data_range=1.0, return_full_image=True)
-    return found[1].mean(1, keepdim=True)
+    maps = [structural_similarity_index_measure(*pair, data_range=1.0, return_full_image=True)[1] for pair in channels]
+    return torch.stack(maps).mean(0)
 
 
 def enlarged(planes: Tensor) -> Tensor:

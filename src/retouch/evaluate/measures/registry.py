@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -26,7 +27,7 @@ from retouch.evaluate.measures.pixels import nan_where
 from retouch.evaluate.measures.regions import covers_all, outside_of
 from retouch.evaluate.measures.structure import DINO, Dino, structure_distance
 
-Better = Literal["higher", "lower"]
+Better = Literal["higher", "lower", "zero"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Measure:
         unit: "" for a plain number.
         better: which values are.
         compute: of a batch, [B]; NaN where it is undefined.
+        model: what looked at the pictures, its name and fingerprint, where others could be chosen; else "".
     """
 
     name: str
@@ -46,6 +48,7 @@ class Measure:
     unit: str
     better: Better
     compute: Callable[[Batch], Tensor]
+    model: str = ""
 
 
 def names(group: str = "all") -> list[str]:
@@ -87,7 +90,7 @@ def measures_for(
         except BadModel as error:
             unable.append((name, str(error)))
         else:
-            able.append(Measure(name, row.title, row.unit, row.better, compute))
+            able.append(Measure(name, row.title, row.unit, row.better, compute, models.called(row.needs)))
     return able, unable
 
 
@@ -115,6 +118,11 @@ class _Models:
                 raise
         return self._made[need]
 
+    def called(self, need: str) -> str:
+        """A loaded model's name and fingerprint, "" for one that is the measure's own."""
+        model = self._made[need]
+        return called(model) if isinstance(model, Clip | Dino) else ""
+
     def _loaded(self, need: str) -> Clip | Dino | Lpips:
         if need == "dino":
             dino = Dino(self._dino, self._device)
@@ -132,6 +140,11 @@ class _Models:
         lpips = Lpips(need, self._device)  # type: ignore[arg-type]
         lpips.load()
         return lpips
+
+
+def called(model: Clip | Dino) -> str:
+    """The last part of a model's name, and its fingerprint: the same wherever the model lies."""
+    return f"{Path(model.name).name} {model.fingerprint}"
 
 
 def _chosen(wanted: Sequence[str] | None) -> list[str]:
@@ -289,7 +302,7 @@ _TABLE: dict[str, _Row] = {
         "directional CLIP similarity around the mask", "cosine", "higher", "clip", _masked(_directional_inside)
     ),
     "directional_similarity.outside": _Row(
-        "directional CLIP similarity outside the mask", "cosine", "lower", "clip", _masked(_directional_outside)
+        "directional CLIP similarity outside the mask", "cosine", "zero", "clip", _masked(_directional_outside)
     ),
     "psnr": _Row("PSNR", "dB", "higher", "", _pixels(pixels.psnr)),
     "psnr.inside": _Row("PSNR inside the mask", "dB", "higher", "", _pixels(pixels.psnr, "inside")),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.load import helper_folder, quietly
 from retouch.errors import BadModel
 
@@ -60,6 +61,11 @@ class Dino:
             BadModel: where it cannot be had.
         """
         _ = self._loaded
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
+        return fingerprint({"dino": self._loaded.state_dict()})
 
     @torch.no_grad()
     def keys(self, pictures: Tensor) -> Tensor:

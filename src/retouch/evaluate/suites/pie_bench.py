@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.errors import BadPicture
-from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, check_entries, folder_of, json_table
+from retouch.evaluate.suites.suite import (
+    BadSuite,
+    Case,
+    Entry,
+    Suite,
+    check_entries,
+    folder_of,
+    identity_of,
+    json_table,
+)
 from retouch.picture import read_picture
 
 KINDS = (
@@ -20,6 +30,7 @@ KINDS = (
 )  # fmt: skip
 """By ``editing_type_id``."""
 
+_TEXTS = ("image_path", "original_prompt", "editing_prompt")
 _SIDE = 512
 
 
@@ -38,15 +49,16 @@ class PieBench(Suite):
     def __init__(self, folder: str | Path) -> None:
         where = folder_of(folder, "PIE-Bench")
         rows = json_table(where, "mapping_file.json")
-        try:
-            self.entries = [_entry(name, row, where) for name, row in rows.items()]
-            self._runs = {name: row["mask"] for name, row in rows.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise BadSuite(
-                f"the mapping_file.json of {str(where)!r} is not PIE-Bench's ({type(error).__name__}: {error})."
-            ) from None
-        check_entries(self.entries, f"the mapping_file.json of {str(where)!r}")
-        self.identity = {"suite": self.name, "edits": sorted(entry.id for entry in self.entries)}
+        table = f"the mapping_file.json of {str(where)!r}"
+        if not isinstance(rows, dict):
+            raise BadSuite(f"{table} is not PIE-Bench's: expected an object that holds each edit under its id.")
+        for name, row in rows.items():
+            _check_row(row, f"the edit {name!r} in {table}")
+        self.entries = [_entry(name, row, where) for name, row in rows.items()]
+        self._runs = {name: row["mask"] for name, row in rows.items()}
+        check_entries(self.entries, table)
+        named = [(row["image_path"], row["mask"]) for row in rows.values()]
+        self.identity = identity_of(self.name, self.entries, named)
 
     def case(self, entry: Entry) -> Case:
         """Picture and mask."""
@@ -56,11 +68,7 @@ class PieBench(Suite):
                 f"{str(entry.files['picture'])!r} is {picture.width} x {picture.height}; PIE-Bench's masks are for "
                 f"pictures of {_SIDE} x {_SIDE}."
             )
-        try:
-            mask = decode_mask(self._runs[entry.id])
-        except (ValueError, TypeError):
-            raise BadSuite(f"the mask of {entry.id!r} in mapping_file.json is not a list of runs.") from None
-        return Case(entry, picture, Image.fromarray(mask * np.uint8(255)))
+        return Case(entry, picture, Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255)))
 
 
 def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
@@ -78,6 +86,33 @@ def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
 def without_brackets(prompt: str) -> str:
     """A prompt without the marks around its edited words."""
     return " ".join(prompt.replace("[", "").replace("]", "").split())
+
+
+def _check_row(row: Any, called: str) -> None:
+    """Refuses what :func:`_entry` and :func:`decode_mask` could not use, or would take for something else."""
+    if not isinstance(row, dict):
+        raise BadSuite(f"{called} is {reprlib.repr(row)}, expected an object of {', '.join(_TEXTS)} and more.")
+    for key in _TEXTS:
+        if not isinstance(row.get(key), str):
+            raise _wrong(row, key, called, "text")
+    if not isinstance(row.get("blended_word", ""), str):
+        raise _wrong(row, "blended_word", called, "text")
+    if str(row.get("editing_type_id")) not in map(str, range(len(KINDS))):
+        raise _wrong(row, "editing_type_id", called, f"0 to {len(KINDS) - 1}")
+    runs = row.get("mask")
+    if not isinstance(runs, list) or len(runs) % 2 or not all(type(number) is int for number in runs):
+        raise _wrong(row, "mask", called, "a list of start, length, start, length, … in whole numbers")
+    for start, length in zip(runs[::2], runs[1::2], strict=True):
+        if not 0 <= start < _SIDE * _SIDE or length < 0:
+            raise BadSuite(
+                f"{called}: its mask has a run of {length} pixels from {start} on, expected runs of at least 0 that "
+                f"start at 0 to {_SIDE * _SIDE - 1}."
+            )
+
+
+def _wrong(row: dict[str, Any], key: str, called: str, expected: str) -> BadSuite:
+    found = f"its {key} is {reprlib.repr(row[key])}" if key in row else f"it has no {key}"
+    return BadSuite(f"{called}: {found}, expected {expected}.")
 
 
 def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:

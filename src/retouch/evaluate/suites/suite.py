@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -83,7 +85,10 @@ class Suite(ABC):
 
     def missing(self) -> dict[str, list[Path]]:
         """The files that are not there, by entry."""
-        lacking = {entry.id: [path for path in entry.files.values() if not path.is_file()] for entry in self.entries}
+        # Path.is_file raises for a name that is too long, as of a prompt in the place of a picture
+        lacking = {
+            entry.id: [path for path in entry.files.values() if not os.path.isfile(path)] for entry in self.entries
+        }
         return {name: paths for name, paths in lacking.items() if paths}
 
 
@@ -110,13 +115,39 @@ def check_entries(entries: Sequence[Entry], where: str) -> None:
     """Refuses what would make results ambiguous.
 
     Raises:
-        BadSuite: when there are no entries, or two have one id.
+        BadSuite: when there are no entries, two have one id, or one holds half a character, which no file takes.
     """
     if not entries:
         raise BadSuite(f"{where} holds no edits.")
     twice = [name for name, count in Counter(entry.id for entry in entries).items() if count > 1]
     if twice:
         raise BadSuite(f"{where} uses the id {twice[0]!r} more than once: give every edit an id of its own.")
+    for entry in entries:
+        texts = [entry.id, entry.kind, entry.source, entry.target, dict(entry.about)]
+        try:
+            json.dumps(texts, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise BadSuite(
+                f"the edit {entry.id!r} of {where} holds half a surrogate pair, which is no text: write the character "
+                "itself."
+            ) from None
+
+
+def identity_of(suite: str, entries: Sequence[Entry], named: Sequence[Any]) -> dict[str, Any]:
+    """A suite's ``identity``: how many edits it holds, and a digest of what they ask for, in any order.
+
+    What the files hold is left out: a picture that was missing at first may be added later.
+
+    Args:
+        named: for each entry, which picture and mask the suite's table names, JSON-ready and as it does: the suite's
+            folder may move.
+    """
+    asked = sorted(
+        json.dumps([entry.id, entry.kind, entry.source, entry.target, dict(entry.settings), of_files], sort_keys=True)
+        for entry, of_files in zip(entries, named, strict=True)
+    )
+    digest = hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
+    return {"suite": suite, "edits": len(entries), "digest": digest}
 
 
 def json_table(folder: Path, name: str) -> Any:
@@ -127,8 +158,8 @@ def json_table(folder: Path, name: str) -> Any:
     """
     table = folder / name
     try:
-        return json.loads(table.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(table.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BadSuite(
             f"{str(table)!r} cannot be read ({type(error).__name__}): name the folder with the benchmark's {name}."
         ) from None
@@ -141,6 +172,6 @@ def folder_of(path: str | Path, what: str) -> Path:
         BadSuite: when there is none.
     """
     folder = Path(path)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise BadSuite(f"there is no folder {str(folder)!r}: name the folder of {what}.")
     return folder

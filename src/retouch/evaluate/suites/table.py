@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import reprlib
 from pathlib import Path
 from typing import Any
 
-from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries
+from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of
 
 COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
 
@@ -16,7 +18,8 @@ COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
 class Table(Suite):
     """Rows with ``picture`` and ``target``, and, where wanted, ``source``, ``mask``, ``id`` and ``kind``.
 
-    Paths are relative to the table's folder. Without ``id`` a row is called by its number and its picture's name.
+    Paths are relative to the table's folder. Without ``id`` a row is called by its number and its picture's name. Texts
+    are of one line; a CSV's texts that hold commas stand between double quotes.
 
     Args:
         path: a ``.csv`` with a header line, a ``.jsonl`` of one object a line, or a folder that holds exactly one.
@@ -29,10 +32,11 @@ class Table(Suite):
 
     def __init__(self, path: str | Path) -> None:
         table = _table_of(Path(path))
-        self.entries = [_entry(number, row, table) for number, row in _rows(table)]
+        rows = _rows(table)
+        self.entries = [_entry(number, row, table) for number, row in rows]
         check_entries(self.entries, repr(str(table)))
-        edits = {entry.id: [entry.source, entry.target, entry.files["picture"].name] for entry in self.entries}
-        self.identity = {"suite": self.name, "edits": dict(sorted(edits.items()))}
+        named = [[(row.get(key) or "").strip() for key in ("picture", "mask")] for _, row in rows]
+        self.identity = identity_of(self.name, self.entries, named)
 
     def case(self, entry: Entry) -> Case:
         """Picture and, where the row names one, mask."""
@@ -40,13 +44,13 @@ class Table(Suite):
 
 
 def _table_of(path: Path) -> Path:
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".jsonl"))
         if len(found) != 1:
             names = ", ".join(p.name for p in found) or "none"
             raise BadSuite(f"the folder {str(path)!r} should hold one table, .csv or .jsonl; there: {names}.")
         return found[0]
-    if not path.is_file() or path.suffix.lower() not in (".csv", ".jsonl"):
+    if not os.path.isfile(path) or path.suffix.lower() not in (".csv", ".jsonl"):
         raise BadSuite(f"{str(path)!r} is no table: give a .csv or .jsonl file, or the folder of one.")
     return path
 
@@ -58,14 +62,13 @@ def _rows(table: Path) -> list[tuple[int, dict[str, Any]]]:
     except (OSError, UnicodeDecodeError) as error:
         raise BadSuite(f"{str(table)!r} cannot be read ({type(error).__name__}): it should be UTF-8 text.") from None
     if table.suffix.lower() == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        return [(reader.line_num, {(key or "").strip(): value for key, value in row.items()}) for row in reader]
+        return _csv_rows(text, table)
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # str.splitlines splits at U+2028 too, which a prompt may hold
         if line.strip():
             try:
                 row = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 row = None
             if not isinstance(row, dict):
                 raise BadSuite(f"line {number} of {str(table)!r} is not a JSON object.")
@@ -73,10 +76,49 @@ def _rows(table: Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
+def _csv_rows(text: str, table: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Rows with the lines they begin on; refuses what commas or quotes out of place would make of them."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    header: list[str] | None = None
+    rows, line = [], 1
+    try:
+        for cells in reader:
+            broken = [cell for cell in cells if "\n" in cell]
+            if broken:
+                raise BadSuite(
+                    f"the row from line {line} of {str(table)!r} on has {reprlib.repr(broken[0])}, a field of several "
+                    "lines: put right the double quote that is out of place, or write the text on one line."
+                )
+            if header is None and cells:
+                header = [cell.strip() for cell in cells]
+            elif header is not None and cells:
+                unnamed = [cell for name, cell in zip(header, cells, strict=False) if not name and cell.strip()]
+                beyond = unnamed + cells[len(header) :]
+                if beyond:
+                    raise BadSuite(
+                        f"line {line} of {str(table)!r} has a field that the header has no name for, "
+                        f"{reprlib.repr(beyond[0])}: put texts that hold commas between double quotes."
+                    )
+                rows.append((line, {name: cell for name, cell in zip(header, cells, strict=False) if name}))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise BadSuite(
+            f"the row from line {line} of {str(table)!r} on is not CSV ({error}): put right the double quote that is "
+            "out of place or has no second."
+        ) from None
+    return rows
+
+
 def _entry(number: int, row: dict[str, Any], table: Path) -> Entry:
-    for key, value in row.items():
-        if key in COLUMNS and value is not None and not isinstance(value, str | int):
-            raise BadSuite(f"line {number} of {str(table)!r}: {key} is {value!r}, expected text.")
+    for key in COLUMNS:
+        value = row.get(key)
+        # a bool is an int to Python, and is no id
+        if value is not None and not isinstance(value, str) and (key != "id" or type(value) is not int):
+            raise BadSuite(f"line {number} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text.")
+        if isinstance(value, str) and ("\n" in value or "\r" in value):
+            raise BadSuite(
+                f"line {number} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text on one line."
+            )
     given = {key: str(row[key]).strip() for key in COLUMNS if row.get(key) is not None}
     for key in ("picture", "target"):
         if not given.get(key):

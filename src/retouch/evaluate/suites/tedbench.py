@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
 
 from retouch.evaluate.suites.suite import (
@@ -12,8 +13,11 @@ from retouch.evaluate.suites.suite import (
     case_from_files,
     check_entries,
     folder_of,
+    identity_of,
     json_table,
 )
+
+_COLUMNS = ("img_name", "target_text")
 
 
 class TEdBench(Suite):
@@ -31,13 +35,16 @@ class TEdBench(Suite):
     def __init__(self, folder: str | Path) -> None:
         where = folder_of(folder, "TEdBench")
         rows = json_table(where, "input_list.json")
-        try:
-            pairs = [(str(row["img_name"]), str(row["target_text"])) for row in rows]
-        except (KeyError, TypeError) as error:
-            raise BadSuite(
-                f'the input_list.json of {str(where)!r} is not a list of {{"img_name", "target_text"}} '
-                f"({type(error).__name__})."
-            ) from None
+        table = f"the input_list.json of {str(where)!r}"
+        if not isinstance(rows, list):
+            raise BadSuite(f'{table} is not a list: expected one of {{"img_name", "target_text"}}.')
+        for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _COLUMNS):
+                raise BadSuite(
+                    f'{table} is not a list of {{"img_name", "target_text"}}, both text: number {number} of it is '
+                    f"{reprlib.repr(row)}."
+                )
+        pairs = [(row["img_name"], row["target_text"]) for row in rows]
         self.entries = [
             Entry(
                 f"{name}-{text.strip().rstrip('.').replace(' ', '_')}", "all", text.strip(),
@@ -45,8 +52,8 @@ class TEdBench(Suite):
             )
             for name, text in pairs
         ]  # fmt: skip
-        check_entries(self.entries, f"the input_list.json of {str(where)!r}")
-        self.identity = {"suite": self.name, "edits": sorted(entry.id for entry in self.entries)}
+        check_entries(self.entries, table)
+        self.identity = identity_of(self.name, self.entries, [name for name, _ in pairs])
 
     def case(self, entry: Entry) -> Case:
         """Picture alone."""
