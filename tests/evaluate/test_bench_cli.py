@@ -106,7 +106,9 @@ def test_edits_that_fail_are_told_and_the_exit_code_says_so(folder):
         "--variant", "prompt-to-prompt:num_inference_steps=2,aligner=replace",
     )  # fmt: skip
     done = retouch(*command)
-    assert done.returncode == 1 and "1 of 1 edits failed" in done.stderr and "same number of words" in done.stderr, done.stderr
+    assert done.returncode == 1 and "1 of 1 edits failed" in done.stderr and "same number of words" in done.stderr, (
+        done.stderr
+    )
     assert "0 of 1 edits are there, 1 tried now" in done.stderr and "Traceback" not in done.stderr
     assert "0 of 1 edits are there, 0 tried now" in retouch(*command).stderr
 

@@ -17,8 +17,8 @@ from PIL import Image
 from retouch.errors import BadParameter, OutputExists
 from retouch.evaluate.report import as_text, gather, leaderboard, page, write_text
 from retouch.evaluate.report.gallery import chosen_cases, data_uri
-from retouch.evaluate.report.statistics import estimates
-from retouch.evaluate.report.tables import Cell, Column, Leaderboard, Row, breakdown
+from retouch.evaluate.report.statistics import _t, estimates
+from retouch.evaluate.report.tables import Cell, Column, Leaderboard, Row, _marks, breakdown
 from retouch.evaluate.results import MissingExtra, results
 from retouch.evaluate.run import BadRun, Run
 from retouch.evaluate.suites.suite import Case, Entry
@@ -109,7 +109,7 @@ def test_the_leaderboard_has_means_counts_and_costs(run):
         assert (row.edits, row.failures) == (len(own), 1 if row.label == "sdedit" else 0)
         for name in ("psnr", "mse", "both", "seconds", "evaluations"):
             assert row.cells[name].mean == pytest.approx(own[name].mean())
-        assert row.cells["memory_mib"].mean == own["memory_mib"].max()
+        assert row.cells["memory_mib"].mean == own["memory_mib"].median()
         low, mean, high = (getattr(row.cells["psnr"], part) for part in ("low", "mean", "high"))
         assert low < mean < high
     assert board.rows[0].cells["fid"].mean == 32 and math.isnan(board.rows[0].cells["fid"].low)
@@ -120,6 +120,37 @@ def test_the_best_value_is_marked_in_the_right_direction(run):
     for name, choose in (("psnr", max), ("mse", min), ("seconds", min), ("fid", min)):
         values = {row.label: row.cells[name].mean for row in board.rows}
         assert [row.label for row in board.best(name)] == [choose(values, key=values.get)]
+
+
+def test_the_nearest_to_zero_is_the_best_where_that_is_what_counts():
+    column = Column("spill", "spill", "", "zero", "measure")
+    values = np.array([[-0.27, -0.14, 0.2]]).repeat(8, 0) + np.random.default_rng(0).normal(0, 0.001, (8, 3))
+    found = estimated(values.flatten(), np.arange(8).repeat(3), np.tile(np.arange(3), 8), 3)
+    assert _marks(list(found.mean[:, 0]), column, found) == ["", "best", ""]
+    assert column.arrow == "→ 0"
+
+
+def test_equal_values_are_no_ones_best():
+    column = Column("both", "both", "%", "higher", "measure")
+    assert _marks([0.0, 0.0, 0.0], column) == [""] * 3
+
+
+def test_two_equal_methods_are_told_apart_about_5_times_of_100_and_of_few_cases_never():
+    rng = np.random.default_rng(5)
+    for cases, most in ((2, 0), (5, 0), (6, 0.07), (18, 0.07), (60, 0.07)):
+        apart = 0
+        for _ in range(600):
+            values = rng.normal(0, 1, 2 * cases)
+            found = estimated(values, np.arange(cases).repeat(2), np.tile([0, 1], cases), 2, resamples=2)
+            apart += found.told_apart(0, 1, 0)
+        assert apart <= most * 600
+    values = np.stack([np.arange(6.0), np.arange(6) + 1 + 0.1 * rng.normal(size=6)], 1)
+    assert estimated(values.flatten(), np.arange(6).repeat(2), np.tile([0, 1], 6), 2).told_apart(0, 1, 0)
+
+
+@pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (17, 2.1098), (60, 2.0003)])
+def test_students_t_is_the_tables(freedom, expected):
+    assert _t(freedom) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_single_method_is_the_best_of_nothing(tmp_path):
@@ -149,6 +180,8 @@ def test_only_the_best_seed_counts_where_that_is_asked(run):
 def test_measures_of_all_seeds_are_left_out_where_seeds_are_chosen(run):
     assert "fid" in [column.name for column in leaderboard(gather([run])).columns]
     assert "fid" not in [column.name for column in leaderboard(gather([run], best_of_seeds="psnr")).columns]
+    with pytest.raises(BadParameter, match=r"fid is a measure of all edits together, and is left out when"):
+        gather([run], best_of_seeds="psnr", measures=["fid"])
 
 
 def test_columns_are_those_asked_for_in_that_order(run):
@@ -191,11 +224,46 @@ def test_folders_of_one_name_are_told_apart_by_their_paths(run, tmp_path):
 
 
 def test_runs_of_different_edits_and_a_run_named_twice_are_refused(run, tmp_path):
-    other = small_run(tmp_path / "other", ["sdedit"], count=1)
+    other = small_run(tmp_path / "other", ["sdedit"], kinds=("pose",), count=1)
     with pytest.raises(BadRun, match="are of different edits: report each by itself"):
         gather([run, other])
     with pytest.raises(BadRun, match="is named twice"):
         gather([run, Run.open(run.folder)])
+
+
+def test_methods_with_and_without_masks_and_counts_may_differ(run, tmp_path):
+    masked = small_run(tmp_path / "masked", ["sdedit"], count=1, helped={"masks": True})
+    gathered = gather([run, masked])
+    assert gathered.made == gathered.wanted == 36 + 3 and not gathered.lacking and not gathered.not_begun
+    text = page(gathered, 0)
+    assert "with the suite&#39;s masks" in text and "different numbers of cases: 2 of each kind in run, 1 of" in text
+
+
+def test_one_measure_by_different_models_is_refused_and_others_are_not(tmp_path):
+    runs = [small_run(tmp_path / clip, ["sdedit"], clip=f"{clip} 0123") for clip in ("one", "two")]
+    with pytest.raises(BadRun, match=r"clip_score\.inside was taken by one 0123 in .*one' and by two 0123"):
+        gather(runs)
+    assert gather(runs, measures=["psnr"]).measures == ["psnr"]
+    assert "Measured by one 0123: CLIP score, inside." in page(gather(runs[:1]), 0)
+
+
+def test_outputs_of_others_alone_have_no_model(tmp_path):
+    text = page(gather([small_run(tmp_path / "run", ["theirs"], others=["theirs"])]), 0)
+    assert "outputs that others made" in text and "diorama (0000" not in text
+
+
+def test_no_run_is_one_sentence():
+    with pytest.raises(BadParameter, match="name at least one run"):
+        gather([])
+
+
+def test_where_a_run_went_on_is_said(tmp_path):
+    run = small_run(tmp_path / "run", ["sdedit"])
+    state = json.loads((run.folder / "run.json").read_text())
+    state["environment"]["later"] = [{**state["environment"], "torch": "9.9", "date": "2031-07-08"}]
+    (run.folder / "run.json").write_text(json.dumps(state))
+    text = page(gather([Run.open(run.folder)]), 0)
+    assert "gone on with" in text and "torch 9.9" in text and "2031-07" not in text
 
 
 # ---- runs that lack something
@@ -213,7 +281,7 @@ def test_an_unfinished_run_says_so_first(tmp_path):
 
 def test_cases_that_were_not_begun_count_as_not_done(tmp_path):
     cases = tiny_cases(3)
-    run = small_run(tmp_path / "run", ["sdedit"], cases=cases, suite={"suite": "table", "edits": list("abcde")})
+    run = small_run(tmp_path / "run", ["sdedit"], cases=cases, suite={"suite": "table", "edits": 5, "digest": "0"})
     gathered = gather([run])
     assert (gathered.made, gathered.wanted, gathered.not_begun) == (3, 5, 2)
     assert "3 of 5 edits are done, and 2 cases not begun." in page(gathered, 0)
@@ -275,8 +343,29 @@ def test_the_pages_numbers_are_those_of_the_csv(run):
         psnr = board.column("psnr")
         ends = (psnr.shown(table.loc[method, f"psnr.{end}"]) for end in ("low", "high"))
         assert '<span class="interval">{} – {}</span>'.format(*ends) in row
-    whole = read(text)["breakdown"]["all"]
+    whole = read(text)["kinds"][0]["cells"]
     assert [cell[0] for cell in whole["psnr"]] == list(table["psnr"])
+
+
+def test_a_kind_that_is_called_all_is_a_kind(tmp_path):
+    picture = Image.new("RGB", (8, 8), "teal")
+    cases = [Case(Entry(f"{kind}-{i}", kind, "a cat"), picture) for kind in ("all", "pose") for i in range(2)]
+    gathered = gather([small_run(tmp_path / "run", cases=cases)])
+    kinds = read(page(gathered, 0))["kinds"]
+    assert [(kind["name"], kind["cases"]) for kind in kinds] == [("all kinds", 4), ("all", 2), ("pose", 2)]
+    means = [kind["cells"]["psnr"][0][0] for kind in kinds]
+    table = results(gathered.runs[0])
+    own = table[table["method"] == METHODS[0]].groupby("kind")["psnr"].mean()
+    assert means[1:] == pytest.approx([own["all"], own["pose"]]) and means[0] == pytest.approx(
+        (means[1] + means[2]) / 2
+    )
+
+
+def test_kinds_are_not_shown_where_there_is_one(tmp_path):
+    picture = Image.new("RGB", (8, 8), "teal")
+    cases = [Case(Entry(f"{i}", "all", "a cat"), picture) for i in range(2)]
+    text = page(gather([small_run(tmp_path / "run", cases=cases)]), 0)
+    assert read(text)["kinds"] == [] and 'id="kinds"' not in text
 
 
 def test_the_page_needs_nothing_else_and_is_the_same_again(run):

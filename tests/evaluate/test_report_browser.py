@@ -60,7 +60,7 @@ def test_the_breakdown_shows_the_chosen_measure(browser, url):
         opened(tab, url)
         tab.select_option("#kinds-column", "psnr")
         heads = tab.locator("#breakdown thead button").all_inner_texts()
-        assert heads == ["method", "all", "accessory", "colour", "place"]
+        assert heads == ["method", "all kinds", "accessory", "colour", "place"]
         whole = tab.locator("#breakdown tbody tr td:nth-child(2) .figure").all_inner_texts()
         assert whole == tab.locator('#leaderboard td[data-column="psnr"] .figure').all_inner_texts()
         tab.locator("#breakdown thead button", has_text="place").click()

@@ -126,7 +126,7 @@ def bench(
     mine = [entry.id for entry in list(opened.entries)[share[0] :: share[1]]]
     _measure(run, measuring, mine, opened.name, shard, quiet, say)
     if done.failed:
-        note(f"retouch: {done.failed} of {done.total} edits failed, to be tried again with --retry-failed; the first: {done.reason}")
+        note(f"retouch: {done.failed} of {done.total} edits failed (--retry-failed tries again), first: {done.reason}")
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     if done.failed:

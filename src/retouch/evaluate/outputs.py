@@ -72,8 +72,8 @@ def _check_same(run: Run, record: Record, digest: str, path: Path) -> None:
     before = (read_recipe(run.edit_path(record)) or {}).get("output", digest)
     if before != digest:
         raise BadRun(
-            f"{str(path)!r} is another picture than {record.method!r} has in the run {str(run.folder)!r}: give this one "
-            "a label of its own."
+            f"{str(path)!r} is another picture than {record.method!r} has in the run {str(run.folder)!r}: give this "
+            "one a label of its own."
         )
 
 

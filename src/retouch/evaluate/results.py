@@ -73,7 +73,7 @@ def measured_lines(run: Run) -> list[dict[str, Any]]:
 
 
 def about_measures(run: Run) -> dict[str, dict[str, str]]:
-    """What the measures of a run are: by name, ``title``, ``unit``, ``better``, and what ``model`` looked, "" for none."""
+    """What the measures of a run are: by name, ``title``, ``unit``, ``better`` and ``model``, what looked, or ""."""
     return _read(run.folder / "measures" / "about.json")
 
 

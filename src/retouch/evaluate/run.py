@@ -358,7 +358,7 @@ def _opened(path: Path) -> Image.Image:
             return image
     except OSError as error:
         raise BadPicture(
-            f"{str(path)!r} cannot be read ({type(error).__name__}): run the suite again without it to have it made anew."
+            f"{str(path)!r} cannot be read ({type(error).__name__}): remove it, and run the suite again to remake it."
         ) from None
 
 

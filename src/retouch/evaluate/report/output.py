@@ -14,14 +14,20 @@ def check_text_output(path: Path, force: bool = False) -> None:
 
     Raises:
         OutputExists: when there is a file and ``force`` is not set.
-        BadParameter: when the folder is missing, may not be written to, or the path is a folder.
+        BadParameter: when the folder is missing, may not be written to, or the path is a folder or no possible name.
     """
     folder = path.absolute().parent
-    if path.is_dir():
-        raise BadParameter(f"the output {str(path)!r} is a folder: name a file in it.")
-    if not folder.is_dir():
-        raise BadParameter(f"the folder of the output {str(path)!r} does not exist: make it first.")
-    if path.exists() and not force:
+    try:
+        if path.is_dir():
+            raise BadParameter(f"the output {str(path)!r} is a folder: name a file in it.")
+        if not folder.is_dir():
+            raise BadParameter(f"the folder of the output {str(path)!r} does not exist: make it first.")
+        taken = path.exists()
+    except OSError as error:
+        raise BadParameter(
+            f"the output {str(path)!r} cannot be written ({error.strerror}): give another name."
+        ) from None
+    if taken and not force:
         raise OutputExists(f"{str(path)!r} exists already: give another name, or --force to overwrite it.")
     if not os.access(folder, os.W_OK):
         raise BadParameter(f"the folder of the output {str(path)!r} may not be written to: name another.")

@@ -29,10 +29,11 @@ function sortBy(table, heading) {
   const direction = heading.getAttribute("aria-sort") === first ? other : first;
   for (const one of headings) one.setAttribute("aria-sort", one === heading ? direction : "none");
   const sign = direction === "ascending" ? 1 : -1;
+  const size = heading.dataset.better === "zero" ? Math.abs : Number;  // the nearer to 0, the better
   const key = (row) => {
     const cell = row.children[index];
     if (cell.tagName === "TH") return cell.textContent;
-    return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+    return cell.dataset.value === undefined ? null : size(Number(cell.dataset.value));
   };
   const rows = [...table.tBodies[0].rows].map((row) => [key(row), row]);
   rows.sort(([a], [b]) => {
@@ -63,7 +64,7 @@ function showKinds() {
     element("th", { scope: "row" }, element("span", { class: "name" },
       element("span", { class: "dot", colour: method.colour }), method.label)),
     ...data.kinds.map((kind) => {
-      const [value, shown, interval, mark] = data.breakdown[kind.name][column.name][m];
+      const [value, shown, interval, mark] = kind.cells[column.name][m];
       const attributes = value === null ? {} : { "data-value": value };
       return element("td", { class: mark, ...attributes }, element("span", { class: "figure" }, shown),
         interval ? element("span", { class: "interval" }, interval) : "");
@@ -71,7 +72,7 @@ function showKinds() {
 }
 
 if (byId("kinds-column")) {
-  const rated = data.columns.filter((one) => data.breakdown[data.kinds[0].name][one.name]);
+  const rated = data.columns.filter((one) => data.kinds[0].cells[one.name]);
   fill(byId("kinds-column"), rated.map((one) => [one.name, one.heading]), data.axes ? data.axes.y : rated[0].name);
   byId("kinds-column").addEventListener("change", showKinds);
   showKinds();
@@ -104,7 +105,8 @@ function showPlane() {
     };
   });
   const axis = (column) => ({
-    title: { text: `${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true, zeroline: false,
+    title: { text: `${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true,
+    zeroline: column.better === "zero", zerolinecolor: colour("--soft"), rangemode: column.better === "zero" ? "tozero" : "normal",
     autorange: column.better === "lower" ? "reversed" : true, gridcolor: colour("--grid"), linecolor: colour("--line"),
     tickcolor: colour("--line"),
   });
@@ -176,7 +178,7 @@ function showCase() {
   const line = (word, text, name) => element("p", { class: name }, element("span", {}, word), " ", text);
   byId("gallery-prompts").replaceChildren(
     ...(entry.source ? [line("from", entry.source, "from")] : []), line("to", entry.target, "to"));
-  const given = [tile("input", { text: entry.kind }, entry.input, null, "the input")], tiles = [];
+  const given = [tile("input", { text: data.kinds.length ? entry.kind : "" }, entry.input, null, "the input")], tiles = [];
   if (entry.truth) given.push(tile("truth", { text: "" }, entry.truth, null, "the right answer"));
   if (entry.mask) given.push(tile("mask", { text: "may change" }, entry.mask, null, "where the edit may change the input"));
   chosenEdits(entry).forEach((edit, m) => {
@@ -262,9 +264,10 @@ function slideTo(percent) {
 
 if (data.gallery.length) {
   const kinds = [...new Set(data.gallery.map((entry) => entry.kind))];
-  fill(byId("gallery-kind"), [["", "all"], ...kinds.map((kind) => [kind, kind])], "");
+  fill(byId("gallery-kind"), [["", "all kinds"], ...kinds.map((kind) => [kind, kind])], "");
   fill(byId("gallery-seed"), data.seeds.map((seed) => [String(seed), String(seed)]), String(data.seeds[0]));
   byId("gallery-seeds").hidden = data.bestOf || data.seeds.length < 2;
+  byId("gallery-kind").parentElement.hidden = kinds.length < 2;
   byId("gallery-kind").addEventListener("change", filterCases);
   byId("gallery-search").addEventListener("input", filterCases);
   byId("gallery-seed").addEventListener("change", showCase);

@@ -10,7 +10,7 @@ from typing import Any
 
 from retouch.evaluate.report.gallery import gallery
 from retouch.evaluate.report.gathered import Gathered
-from retouch.evaluate.report.statistics import RESAMPLES
+from retouch.evaluate.report.statistics import FEWEST, RESAMPLES
 from retouch.evaluate.report.tables import Cell, Column, Leaderboard, Row, breakdown, leaderboard
 from retouch.evaluate.results import library
 from retouch.evaluate.run import Run
@@ -26,6 +26,7 @@ _COLOURS = (
 """For the methods; each can be told from a white and from a black background."""
 _SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "x")
 _MACHINE = ("gpu", "cpu", "machine", "system", "device", "threads")
+_HELP = {"masks": "the suite's masks", "settings": "the suite's settings"}
 _SPOKEN = ("gpu", "cpu", "machine", "system")  # what needs no name before it
 _WHEN = ("date", "started", "time")
 _MOST_SAID = 4
@@ -75,6 +76,7 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
             gallery_note=f"{shown} of {len(gathered.entries)} cases. Click an edit to lay it over the input.",
             failures=gathered.failures.to_dict("records"),
             lacking=gathered.lacking,
+            looked=_looked(board.columns),
             settings=_settings(gathered),
             data=data,
             style=inlined((here / "page.css").read_text(encoding="utf-8")),
@@ -89,11 +91,17 @@ def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, 
     by_kind = breakdown(gathered, board.columns)
     counts = {kind: sum(entry.kind == kind for entry in gathered.entries.values()) for kind in by_kind}
     axes = _axes(board.columns)
-    whole = {
-        column.name: [_cell(column, row.cells[column.name]) for row in board.rows]
-        for column in board.columns
-        if column.name in next(iter(by_kind.values()), {})
-    }
+    whole = {column.name: [row.cells[column.name] for row in board.rows] for column in board.columns}
+    parts = [("all kinds", len(gathered.entries), whole)]  # by place: a kind may have any name
+    parts += [(kind, counts[kind], cells) for kind, cells in by_kind.items()]
+    shown = [column for column in board.columns if column.name in next(iter(by_kind.values()))]
+    kinds = [
+        {
+            "name": name, "cases": count,
+            "cells": {column.name: [_cell(column, cell) for cell in cells[column.name]] for column in shown},
+        }
+        for name, count, cells in parts
+    ]  # fmt: skip
     return {
         "methods": [
             {"label": row.label, "colour": _COLOURS[i % len(_COLOURS)], "symbol": _SYMBOLS[i % len(_SYMBOLS)]}
@@ -107,17 +115,7 @@ def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, 
             column.name: [_point(column, row.cells[column.name]) for row in board.rows] for column in board.columns
         },
         "axes": axes,
-        "kinds": [{"name": "all", "cases": len(gathered.entries)}]
-        + [{"name": kind, "cases": count} for kind, count in counts.items()],
-        "breakdown": {"all": whole}
-        | {
-            kind: {
-                column.name: [_cell(column, cell) for cell in cells[column.name]]
-                for column in board.columns
-                if column.name in cells
-            }
-            for kind, cells in by_kind.items()
-        },
+        "kinds": kinds if len(counts) > 1 else [],
         "gallery": gallery(gathered, board.columns, most_cases) if most_cases else [],
         "seeds": gathered.seeds,
         "bestOf": gathered.best_of,
@@ -174,7 +172,8 @@ def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, st
                 "count": cell.count if rated and cell.count != row.edits else 0,
             }
         )  # fmt: skip
-    model = gathered.models[method.run] if len(set(gathered.models)) > 1 else ""
+    ours = gathered.runs[method.run].manifest.methods[method.name]["method"]
+    model = gathered.models[method.run] if ours and len(set(gathered.models) - {""}) > 1 else ""
     return {
         "label": row.label, "colour": look["colour"], "model": model, "cells": cells, "edits": row.edits,
         "failures": row.failures,
@@ -207,10 +206,17 @@ def _facts(gathered: Gathered) -> list[tuple[str, str]]:
     seeds = ", ".join(map(str, gathered.seeds))
     chosen = f" (the best of each case by {gathered.best_of})" if gathered.best_of else ""
     rest = [
-        ("model", [f"{run.manifest.model['name']} ({run.manifest.model.get('fingerprint', '?')})" for run in runs]),
+        (
+            "model",
+            [
+                f"{name} ({run.manifest.model.get('fingerprint', '?')})" if name else ""
+                for name, run in zip(gathered.models, runs, strict=True)
+            ],
+        ),
         ("date", [_date(run) for run in runs]),
         ("versions", [f"retouch {run.manifest.retouch}, {_environment(run, False)}".rstrip(", ") for run in runs]),
         ("machine", [_environment(run, True) for run in runs]),
+        ("gone on with", [_later(run) for run in runs]),
     ]
     return [
         ("suite", str(runs[0].manifest.suite.get("suite", "unnamed"))),
@@ -223,7 +229,9 @@ def _facts(gathered: Gathered) -> list[tuple[str, str]]:
 def _of_each(runs: Sequence[Run], values: Sequence[str]) -> str:
     if len(set(values)) == 1:
         return values[0]
-    return "; ".join(f"{value} in {run.folder.resolve().name}" for run, value in zip(runs, values, strict=True))
+    return "; ".join(
+        f"{value} in {run.folder.resolve().name}" for run, value in zip(runs, values, strict=True) if value
+    )
 
 
 def _date(run: Run) -> str:
@@ -238,17 +246,30 @@ def _date(run: Run) -> str:
     return f"{when:%Y-%m-%d %H:%M}"
 
 
+def _later(run: Run) -> str:
+    """Where the run went on, in which its first environment was another."""
+    first = run.manifest.environment
+    return ", then ".join(
+        ", ".join(_spoken(key, value) for key, value in one.items() if key not in _WHEN and value != first.get(key))
+        for one in first.get("later", ())
+    )
+
+
 def _environment(run: Run, machine: bool) -> str:
     """The parts of the manifest's environment that are of the machine, or the others."""
     words = []
     for key, value in run.manifest.environment.items():
-        if key in _WHEN or (key in _MACHINE) is not machine or value in (None, ""):
+        if key in (*_WHEN, "later") or (key in _MACHINE) is not machine or value in (None, ""):
             continue
         if isinstance(value, Mapping):
             words += [f"{name} {part}" for name, part in value.items()]
         else:
-            words.append(str(value) if key in _SPOKEN else f"{key} {value}")
+            words.append(_spoken(key, value))
     return ", ".join(words)
+
+
+def _spoken(key: str, value: object) -> str:
+    return str(value) if key in _SPOKEN else f"{key} {value}"
 
 
 def _warnings(gathered: Gathered) -> list[str]:
@@ -259,6 +280,13 @@ def _warnings(gathered: Gathered) -> list[str]:
         found.append(f"{one} not complete: {gathered.made} of {gathered.wanted} edits are done{begun}.")
         if gathered.lacking:
             found.append("The methods' figures are of different edits until all are done.")
+    counts = [run.manifest.suite.get("count") for run in gathered.runs]
+    if len(set(counts)) > 1:
+        each = ", ".join(
+            f"{count} of each kind in {run.folder.resolve().name}"
+            for count, run in zip(counts, gathered.runs, strict=True)
+        )
+        found.append(f"The runs are of different numbers of cases: {each}; each method's figures are of its own.")
     if len(gathered.failures):
         found.append(f"{_counted(len(gathered.failures), 'edit')} failed; the figures are of the others.")
     if gathered.unmeasured == len(gathered.edits):
@@ -278,7 +306,7 @@ def _verdict(board: Leaderboard, looks: Sequence[Mapping[str, str]]) -> list[dic
     rivals = {
         column.name: [row.cells[column.name].mark for row in board.rows]
         for column in board.columns
-        if column.role != "cost" and len(board.best(column.name)) < len(board.rows)
+        if column.role != "cost"
     }
     found = []
     for row, look in zip(board.rows, looks, strict=True):
@@ -296,7 +324,8 @@ def _verdict(board: Leaderboard, looks: Sequence[Mapping[str, str]]) -> list[dic
             price = " and ".join(
                 _with_unit(board.column(name), row.cells[name]) for name in _PRICE if name in row.cells
             )
-            said = [*(["the fastest"] if fastest else []), *(["best in " + ", ".join(words)] if words else [])]
+            chance = " ≈" if fastest and any(other.cells["seconds"].mark == "close" for other in board.rows) else ""
+            said = [*([f"the fastest{chance}"] if fastest else []), *(["best in " + ", ".join(words)] if words else [])]
             found.append(
                 {"label": row.label, "colour": look["colour"], "words": f"{price} an edit: {'; '.join(said)}."}
             )
@@ -317,9 +346,12 @@ def _notes(gathered: Gathered, board: Leaderboard) -> list[str]:
         )
     cases = gathered.edits["case"].nunique()
     if 1 < cases < _FEW_CASES:
-        notes.append(f"Of {cases} cases the intervals come out too narrow: take more before you decide.")
+        too_few = f", and of fewer than {FEWEST} no method is told apart" if cases < FEWEST else ""
+        notes.append(f"Of {cases} cases the intervals come out too narrow{too_few}: take more before you decide.")
+    elif cases == 1 and len(board.rows) > 1:
+        notes.append(f"Of one case no method is told apart: take at least {FEWEST}.")
     if any(column.name == "memory_mib" for column in board.columns):
-        notes.append("Time and evaluations are means; peak memory is the most that any edit took.")
+        notes.append("Time and evaluations are means; peak memory is the median of the edits' peaks.")
     return notes
 
 
@@ -328,17 +360,28 @@ def _settings(gathered: Gathered) -> list[dict[str, str]]:
         {
             "label": method.label,
             "run": str(gathered.runs[method.run].folder.resolve().name),
-            "given": _given(gathered.runs[method.run].manifest.methods[method.name]),
+            "given": _given(gathered.runs[method.run], method.name),
         }
         for method in gathered.methods
     ]
 
 
-def _given(method: Mapping[str, Any]) -> str:
+def _given(run: Run, label: str) -> str:
+    method = run.manifest.methods[label]
     if not method.get("method"):
         return "outputs that others made"
     settings = [f"{name}={value}" for name, value in method.get("settings", {}).items()]
-    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}"
+    help = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
+    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}{help and f', with {help}'}"
+
+
+def _looked(columns: Sequence[Column]) -> list[str]:
+    """Of each model that took measures, which."""
+    by_model: dict[str, list[str]] = {}
+    for column in columns:
+        if column.model:
+            by_model.setdefault(column.model, []).append(column.title)
+    return [f"Measured by {model}: {', '.join(titles)}." for model, titles in by_model.items()]
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retouch.evaluate.report.gathered import COSTS, Gathered
-from retouch.evaluate.report.statistics import Estimates, Floats, estimates
+from retouch.evaluate.report.statistics import FEWEST, Estimates, Floats, estimates
 
 if TYPE_CHECKING:
     import pandas
@@ -21,8 +21,9 @@ SHARES = ("asked", "kept", "both")
 _COST_COLUMNS = {
     "seconds": ("time", "s"),
     "evaluations": ("evaluations", ""),
-    "memory_mib": ("peak memory", "MiB"),
+    "memory_mib": ("peak memory (median)", "MiB"),
 }
+_COUNTED = ("evaluations", "memory_mib")  # hardly chance: that of the draws is not what makes two methods differ
 _DIGITS = 4
 _SHORT_UNIT = 3  # letters
 
@@ -33,8 +34,9 @@ class Column:
 
     Attributes:
         role: "measure"; "set", a measure of all edits together; or "cost".
-        better: "higher", "lower", or "" where nothing says.
+        better: "higher", "lower", "zero" where the nearest to 0 is, or "" where nothing says.
         decimals: that its values are shown with.
+        model: what took it, a name and a fingerprint; "" where nothing says.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Column:
     better: str
     role: str
     decimals: int = 0
+    model: str = ""
 
     @property
     def percent(self) -> bool:
@@ -67,7 +70,11 @@ class Column:
     @property
     def arrow(self) -> str:
         """Which way is better."""
-        return {"higher": "↑", "lower": "↓"}.get(self.better, "")
+        return {"higher": "↑", "lower": "↓", "zero": "→ 0"}.get(self.better, "")
+
+    def rank(self, value: float) -> float:
+        """A number that is higher for better values."""
+        return -abs(value) if self.better == "zero" else -value if self.better == "lower" else value
 
     def shown(self, value: float) -> str:
         """A value as text; a dash where there is none."""
@@ -131,14 +138,13 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
     cells: dict[str, list[Cell]] = {}
     for i, column in enumerate(rated):
         own = [_cell(found, g, i) for g in range(len(labels))]
-        cells[column.name] = _peaks(gathered, labels, own) if column.name == "memory_mib" else own
-        drawn = None if column.name == "memory_mib" else found  # the draws are of means
-        marks = _marks([cell.mean for cell in cells[column.name]], column.better, drawn, i)
+        cells[column.name] = _medians(gathered, labels, own) if column.name == "memory_mib" else own
+        marks = _marks([cell.mean for cell in cells[column.name]], column, found, i)
         cells[column.name] = [replace(cell, mark=mark) for cell, mark in zip(cells[column.name], marks, strict=True)]
     for column in columns:
         if column.role == "set":
             values = [float(gathered.sets.get(label, {}).get(column.name, math.nan)) for label in labels]
-            marks = _marks(values, column.better)
+            marks = _marks(values, column, few=gathered.edits["case"].nunique() < FEWEST)
             cells[column.name] = [Cell(value, mark=mark) for value, mark in zip(values, marks, strict=True)]
     columns = [_with_decimals(column, [cell.mean for cell in cells[column.name]]) for column in columns]
     edits, failures = (frame["label"].value_counts().to_dict() for frame in (gathered.edits, gathered.failures))
@@ -168,7 +174,7 @@ def breakdown(gathered: Gathered, columns: Sequence[Column]) -> dict[str, dict[s
         of_kind = _estimates(edits, [column.name for column in rated], labels)
         found[kind] = {}
         for i, column in enumerate(rated):
-            marks = _marks(list(of_kind.mean[:, i]), column.better, of_kind, i)
+            marks = _marks(list(of_kind.mean[:, i]), column, of_kind, i)
             found[kind][column.name] = [replace(_cell(of_kind, g, i), mark=mark) for g, mark in enumerate(marks)]
     return found
 
@@ -212,7 +218,7 @@ def _columns(gathered: Gathered) -> list[Column]:
 def _column(gathered: Gathered, name: str, role: str) -> Column:
     known = gathered.about.get(name, {})
     unit = "%" if name in SHARES else known.get("unit", "")
-    return Column(name, known.get("title") or name, unit, known.get("better", ""), role)
+    return Column(name, known.get("title") or name, unit, known.get("better", ""), role, model=known.get("model", ""))
 
 
 def _with_decimals(column: Column, values: Sequence[float]) -> Column:
@@ -240,22 +246,30 @@ def _cell(found: Estimates, group: int, quantity: int) -> Cell:
     return Cell(mean, low, high, int(found.count[group, quantity]))
 
 
-def _peaks(gathered: Gathered, labels: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:
-    """Memory counts by its most, not by its mean."""
-    most = gathered.edits["memory_mib"].astype(float).groupby(gathered.edits["label"]).max().to_dict()
-    return [Cell(float(most.get(label, math.nan)), count=cell.count) for label, cell in zip(labels, cells, strict=True)]
+def _medians(gathered: Gathered, labels: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:
+    """Memory counts by its median: the most is that of the edit in which the process warmed up."""
+    own = gathered.edits["memory_mib"].astype(float).groupby(gathered.edits["label"]).median().to_dict()
+    return [Cell(float(own.get(label, math.nan)), count=cell.count) for label, cell in zip(labels, cells, strict=True)]
 
 
-def _marks(values: Sequence[float], better: str, found: Estimates | None = None, quantity: int = 0) -> list[str]:
-    """Which values are the best, and which others cannot be told apart from them; none where nothing is compared."""
-    there = [value for value in values if math.isfinite(value)]
-    if not better or len(there) < 2:
+def _marks(
+    values: Sequence[float], column: Column, found: Estimates | None = None, quantity: int = 0, *, few: bool = False
+) -> list[str]:
+    """Which values are the best, and which others cannot be told apart from them; none where nothing is compared.
+
+    Args:
+        few: whether values without estimates are of too few cases to tell any apart.
+    """
+    ranks = [column.rank(value) for value in values]
+    there = [rank for rank in ranks if math.isfinite(rank)]
+    if not column.better or len(there) < 2 or math.isclose(min(there), max(there)):
         return [""] * len(values)
-    top = max(there) if better == "higher" else min(there)
-    first = values.index(top)
+    top = ranks.index(max(there))
     marks = []
-    for g, value in enumerate(values):
-        sure = found is None or not math.isfinite(value) or math.isnan(found.low[g, quantity])
-        close = not sure and found is not None and not found.told_apart(g, first, quantity)
-        marks.append("best" if value == top else "close" if close else "")
+    for g, rank in enumerate(ranks):
+        if column.name in _COUNTED or not math.isfinite(rank):
+            close = False
+        else:
+            close = few if found is None else not found.told_apart(g, top, quantity, from_zero=column.better == "zero")
+        marks.append("best" if math.isclose(rank, ranks[top]) else "close" if close else "")
     return marks

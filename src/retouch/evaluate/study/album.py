@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import io
-from functools import lru_cache
+from threading import Lock
 
 from PIL import Image
 
@@ -12,7 +12,7 @@ from retouch.evaluate.run import BadRun, Record, Run
 from retouch.evaluate.study.questions import BadStudy, Shown, pictures
 from retouch.evaluate.study.store import Study
 
-_KEPT = 128  # pictures in memory: what some dozens of raters look at
+_KEPT = 256 * 2**20  # bytes of pictures in memory: what some dozens of raters look at
 
 
 class Album:
@@ -31,7 +31,7 @@ class Album:
                     f"the study asks about {str(run.edit_path(_record(one)))!r}, which is not there: run it again."
                 )
         self._shown = {self.name(one): one for one in shown}
-        self._png = lru_cache(maxsize=_KEPT)(self._drawn)
+        self._kept, self._lock = dict[str, bytes](), Lock()
 
     def name(self, shown: Shown) -> str:
         """A keyed digest of what is shown: 32 hexadecimal digits."""
@@ -46,7 +46,18 @@ class Album:
         Raises:
             BadPicture, BadRun: when it cannot be read.
         """
-        return self._png(name) if name in self._shown else None
+        if name not in self._shown:
+            return None
+        with self._lock:
+            found = self._kept.get(name)
+        if found is None:
+            found = self._drawn(name)
+        with self._lock:  # the last one looked at comes last, and the first one goes
+            self._kept.pop(name, None)
+            self._kept[name] = found
+            while sum(map(len, self._kept.values())) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
 
     def _drawn(self, name: str) -> bytes:
         shown, file = self._shown[name], io.BytesIO()

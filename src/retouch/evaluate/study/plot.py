@@ -56,9 +56,8 @@ def _draw_preferences(axes: Any, pairs: Sequence[Preference]) -> None:
     axes.barh(places, rates, color=_OURS, height=0.7)
     axes.errorbar(rates, places, xerr=reach, fmt="none", ecolor=_INK, elinewidth=1.4, capsize=4)
     axes.axvline(50, color=_INK, linewidth=0.8, linestyle=":")
-    for place, rate in enumerate(rates):
-        axes.text(1.5, place, f"{rate:.0f} %", va="center", color=_INK, fontsize=9)
-    axes.set_yticks(places, [one.method for one in pairs])
+    # beside the bar: inside it the interval would cross the figure
+    axes.set_yticks(places, [f"{one.method}  {rate:.0f} %" for one, rate in zip(pairs, rates, strict=True)])
     axes.invert_yaxis()
     other = axes.secondary_yaxis("right")
     other.set_yticks(places, [f"{one.other}  (n = {one.n})" for one in pairs])
