@@ -35,9 +35,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/runner.py
 
-# some 35 minutes on one core; interrupted, it goes on where it was
+# some 100 minutes on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
-	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 3 \
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 8 \
 		--kinds "colour,subject,place,accessory,pose,subject and place"
 	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 

@@ -88,6 +88,22 @@ def test_the_plane_has_a_point_for_each_method_on_the_chosen_axes(browser, url):
         assert low < high
 
 
+def test_labels_of_points_that_lie_close_do_not_cover_each_other(browser, tmp_path):
+    methods = [f"a-method-{number}" for number in range(40)]
+    place = tmp_path / "report.html"
+    place.write_text(page(gather([small_run(tmp_path / "run", methods, count=1)]), 0), encoding="utf-8")
+    with real.watched(browser) as tab:
+        opened(tab, place.as_uri())
+        boxes = tab.locator("#plot .textpoint text").evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect()).map((b) => [b.left, b.right, b.top, b.bottom])"
+        )
+        for number, (left, right, top, bottom) in enumerate(boxes):
+            for other in boxes[:number]:
+                assert left > other[1] or right < other[0] or top > other[3] or bottom < other[2]
+        assert 0 < len(boxes) < len(methods)
+        assert tab.locator("#plot .legendtext").all_inner_texts() == methods  # who has no label is found there
+
+
 def test_the_gallery_leafs_filters_and_searches(browser, url):
     with real.watched(browser) as tab:
         opened(tab, url)
