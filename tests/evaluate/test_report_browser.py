@@ -101,7 +101,7 @@ def test_labels_of_points_that_lie_close_do_not_cover_each_other(browser, tmp_pa
             for other in boxes[:number]:
                 assert left > other[1] or right < other[0] or top > other[3] or bottom < other[2]
         assert 0 < len(boxes) < len(methods)
-        assert tab.locator("#plot .legendtext").all_inner_texts() == methods  # who has no label is found there
+        assert tab.locator("#plot .legendtext").all_text_contents() == methods  # who has no label is found there
 
 
 def test_the_gallery_leafs_filters_and_searches(browser, url):
