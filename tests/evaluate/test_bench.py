@@ -119,7 +119,11 @@ def test_methods_and_seeds_may_be_added(editor, tmp_path):
     run = Run.create(tmp_path, manifest(editor, FAST[1:], seeds=(5,)))
     bench(run, SUITE, counting)
     assert run.manifest.seeds == [0, 5] and list(run.manifest.methods) == FAST
-    assert len(counting.asked) == 4 * 3 and len(run.records()) == 4 * 4
+    assert {key[1:] for key in counting.asked} == {(FAST[1], 5)} and len(run.records()) == 4 * 2
+    run = Run.create(tmp_path, manifest(editor, FAST[:1], seeds=(5,)))
+    bench(run, SUITE, counting)
+    assert [run.manifest.seeds_of(label) for label in FAST] == [[0, 5], [5]] and len(run.records()) == 4 * 3
+    assert gather([run]).wanted == 4 * 3
 
 
 def test_only_what_is_asked_for_is_made(editor, tmp_path):

@@ -148,6 +148,15 @@ def test_two_equal_methods_are_told_apart_about_5_times_of_100_and_of_few_cases_
     assert estimated(values.flatten(), np.arange(6).repeat(2), np.tile([0, 1], 6), 2).told_apart(0, 1, 0)
 
 
+def test_values_whose_distances_from_zero_are_equal_are_not_told_apart():
+    """As -0.2 and 0.2, which differ; -0.2 and 0.4 are told apart."""
+    rng = np.random.default_rng(6)
+    values = np.array([-0.2, 0.2, 0.4]) + rng.normal(0, 0.01, (20, 3))
+    found = estimated(values.flatten(), np.arange(20).repeat(3), np.tile(np.arange(3), 20), 3)
+    assert found.told_apart(0, 1, 0) and not found.told_apart(0, 1, 0, from_zero=True)
+    assert found.told_apart(0, 2, 0, from_zero=True)
+
+
 @pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (17, 2.1098), (60, 2.0003)])
 def test_students_t_is_the_tables(freedom, expected):
     assert _t(freedom) == pytest.approx(expected, abs=1e-3)
@@ -175,6 +184,16 @@ def test_only_the_best_seed_counts_where_that_is_asked(run):
     assert chosen.set_index(["case", "method"])["clip_score.inside"].sort_index().equals(best.sort_index())
     lowest = gather([run], best_of_seeds="mse").edits.set_index(["case", "method"])["mse"]
     assert lowest.sort_index().equals(table.groupby(["case", "method"])["mse"].min().sort_index())
+
+
+def test_the_best_seed_is_the_one_nearest_to_zero_where_that_is_what_counts(tmp_path):
+    run = small_run(tmp_path / "run", ["sdedit"], cases=tiny_cases(1), seeds=(0, 1, 2))
+    values = {0: -0.3, 1: -0.1, 2: 0.2}
+    lines = [{"case": "case-000", "method": "sdedit", "seed": s, "values": {"spill": v}} for s, v in values.items()]
+    (run.folder / "measures" / "0-of-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    about = {"spill": {"title": "spill", "unit": "", "better": "zero"}}
+    (run.folder / "measures" / "about.json").write_text(json.dumps(about))
+    assert list(gather([run], best_of_seeds="spill").edits["spill"]) == [-0.1]
 
 
 def test_measures_of_all_seeds_are_left_out_where_seeds_are_chosen(run):
@@ -441,16 +460,18 @@ def test_tables_for_papers_escape_their_words_and_mark_the_best():
     columns = [
         Column("psnr", "PSNR", "dB", "higher", "measure", 2),
         Column("both", "both", "%", "higher", "measure", 1),
+        Column("spill", "spill", "cosine × 100", "zero", "set", 1),
     ]
-    cells = {"psnr": Cell(27.216, 26.9, 27.5, 9, "best"), "both": Cell(0.5, 0.4, 0.6, 9)}
+    cells = {"psnr": Cell(27.216, 26.9, 27.5, 9, "best"), "both": Cell(0.5, 0.4, 0.6, 9), "spill": Cell(-2.0)}
     board = Leaderboard(columns, [Row("a_b & c|d", 9, 0, cells)])
     assert as_text(board, "latex") == (
-        "\\begin{tabular}{lrr}\n\\toprule\nmethod & PSNR (dB) $\\uparrow$ & both (\\%) $\\uparrow$ \\\\\n\\midrule\n"
-        "a\\_b \\& c|d & \\textbf{27.22 $\\pm$ 0.30} & 50.0 $\\pm$ 10.0 \\\\\n\\bottomrule\n\\end{tabular}\n"
+        "\\begin{tabular}{lrrr}\n\\toprule\nmethod & PSNR (dB) $\\uparrow$ & both (\\%) $\\uparrow$ & "
+        "spill (cosine $\\times$ 100) $\\rightarrow$ 0 \\\\\n\\midrule\n"
+        "a\\_b \\& c|d & \\textbf{27.22 $\\pm$ 0.30} & 50.0 $\\pm$ 10.0 & -2.0 \\\\\n\\bottomrule\n\\end{tabular}\n"
     )
     assert as_text(board, "markdown") == (
-        "| method | PSNR (dB) ↑ | both (%) ↑ |\n| --- | ---: | ---: |\n"
-        "| a\\_b & c\\|d | **27.22 ± 0.30** | 50.0 ± 10.0 |\n"
+        "| method | PSNR (dB) ↑ | both (%) ↑ | spill (cosine × 100) → 0 |\n| --- | ---: | ---: | ---: |\n"
+        "| a\\_b & c\\|d | **27.22 ± 0.30** | 50.0 ± 10.0 | -2.0 |\n"
     )
 
 
@@ -487,6 +508,7 @@ def test_the_command_prints_tables_and_writes_them(run, tmp_path):
         (["-o", "table.tex"], "name a .html file, or give --format."),
         (["--format", "csv", "-o", "page.html"], "name another file, or leave --format out."),
         (["-o", "nowhere/page.html"], "does not exist: make it first."),
+        (["-o", f"{'long' * 64}.html"], "cannot be written (File name too long): give another name."),
         (["--best-of-seeds", "beauty", "--format", "csv"], "there is no measure 'beauty' here"),
     ],
 )

@@ -223,6 +223,22 @@ def test_the_page_never_scrolls_sideways(browser, url, width):
         assert tab.locator("#slider").evaluate("one => one.scrollWidth <= one.clientWidth")
 
 
+@pytest.mark.parametrize("width", [390, 500])
+def test_labels_break_at_hyphens_and_stay_in_their_cells(browser, tmp_path, width):
+    long, place = "a_label_that_has_no_place_to_break_at", tmp_path / "report.html"
+    run = small_run(tmp_path / "run", ["negative-prompt", long], failing={("colour-1000", "negative-prompt", 0)})
+    place.write_text(page(gather([run]), 2), encoding="utf-8")
+    with real.watched(browser, viewport={"width": width, "height": 800}) as tab:
+        opened(tab, place.as_uri())
+        tab.locator("#gallery-tiles button").last.click()
+        assert tab.evaluate(BROKEN, ["negative-", "prompt", "seed", "run", "input"]) == []
+        assert tab.locator(".sortable .name").evaluate_all(
+            "all => all.every((one) => one.scrollWidth <= one.clientWidth)"
+        )
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        assert tab.locator("#slider").evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 def test_every_field_has_a_name_and_text_can_be_told_from_its_ground(browser, url):
     with real.watched(browser) as tab:
         for scheme in ("light", "dark"):
@@ -231,6 +247,16 @@ def test_every_field_has_a_name_and_text_can_be_told_from_its_ground(browser, ur
             assert tab.evaluate(UNNAMED) == []
             assert tab.evaluate(FAINT) == []
 
+
+BROKEN = """(words) => [...document.querySelectorAll("table th, table button, table .name")].flatMap((one) =>
+    [...one.childNodes].filter((node) => node.nodeType === 3).flatMap((node) => words.filter((word) => {
+      const at = node.data.indexOf(word), range = document.createRange();
+      if (at < 0) return false;
+      range.setStart(node, at);
+      range.setEnd(node, at + word.length);
+      return range.getClientRects().length > 1;
+    })))"""
+"""Those of the words that are broken in a table."""
 
 UNNAMED = """() => [...document.querySelectorAll("button, select, input")].filter((field) =>
     !(field.textContent.trim() && field.matches("button")) && !field.getAttribute("aria-label") && !field.labels?.length

@@ -144,7 +144,7 @@ def bench(
 
     Args:
         executor: :func:`local`, or another.
-        methods, seeds: labels and seeds of the run that are wanted; None for all.
+        methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
         retry_failed: whether edits that failed are made again.
@@ -161,7 +161,7 @@ def bench(
     variants = {label: Variant(label, **method) for label, method in ours.items()}
     entries = [entry for entry in list(suite.entries)[share::shards] if entry.id not in set(skip)]
     wanted = list(variants) if methods is None else [label for label in variants if label in methods]
-    pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds if seeds is None else seeds)]
+    pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds_of(label) if seeds is None else seeds)]
     keys = [(entry.id, *pair) for entry in entries for pair in pairs]
     sources = any(method_type(variants[label].method).needs_source for label in wanted)
 

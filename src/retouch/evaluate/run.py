@@ -77,7 +77,7 @@ class Manifest:
         suite: the suite's identity.
         model: its name and fingerprint.
         methods: by label, the method's name ("" for outputs that others made) and the settings it was given.
-        seeds: of every edit.
+        seeds: of every edit; ``method_seeds`` by label where a method has only some of them, see :meth:`seeds_of`.
         environment: versions and machine that it was begun with; ``later``: others that it went on with.
     """
 
@@ -88,10 +88,12 @@ class Manifest:
     environment: Mapping[str, Any] = field(default_factory=dict)
     retouch: str = __version__
     format: int = FORMAT
+    method_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def seeds_of(self, label: str) -> Sequence[int]:
         """The seeds that a method's edits are made with; outputs that others made are there once."""
-        return self.seeds if self.methods[label]["method"] else self.seeds[:1]
+        own = self.method_seeds.get(label, self.seeds)
+        return own if self.methods[label]["method"] else self.seeds[:1]
 
 
 @dataclass(frozen=True)
@@ -311,10 +313,13 @@ def _joined(before: Manifest, now: Manifest, where: Path) -> Manifest:
     """What a run is after it is gone on with."""
     _check_same(before, now, where)
     suite = max(before.suite, now.suite, key=lambda one: one.get("count", 0))
-    methods = {**before.methods, **now.methods}
+    own: dict[str, list[int]] = {}
+    for one in (before, now):
+        for label in one.methods:
+            own[label] = list(dict.fromkeys([*own.get(label, []), *one.seeds_of(label)]))
     return Manifest(
-        suite, before.model, methods, list(dict.fromkeys([*before.seeds, *now.seeds])),
-        _went_on(before.environment, now.environment),
+        suite, before.model, {**before.methods, **now.methods}, list(dict.fromkeys([*before.seeds, *now.seeds])),
+        _went_on(before.environment, now.environment), method_seeds=own,
     )  # fmt: skip
 
 
