@@ -22,13 +22,15 @@ import pytest
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from PIL import Image
 
 from retouch.errors import BadParameter
 from retouch.evaluate.run import Run
-from retouch.evaluate.study.plot import drawn
+from retouch.evaluate.study.album import Album
+from retouch.evaluate.study.plot import _draw_preferences, drawn
 from retouch.evaluate.study.questions import BadStudy, Question, Settings, all_questions, passed, pictures, value_of
-from retouch.evaluate.study.results import failing, preferences, ratings, verdict, wilson
+from retouch.evaluate.study.results import Preference, failing, preferences, ratings, verdict, wilson
 from retouch.evaluate.study.serve import listening
 from retouch.evaluate.study.server import application
 from retouch.evaluate.study.sheets import dealt, sheet
@@ -483,6 +485,20 @@ def test_both_sides_are_those_of_the_sheet(run):
             client.post(f"r/{token_of(1)}", data={"position": position, "choice": "left"})
 
 
+def test_pictures_are_kept_in_memory_up_to_so_many_bytes(run, monkeypatch):
+    with Study.opened(run, {}) as study:
+        album = Album(run, study)
+        shown = dict.fromkeys(one for question in study.questions for one in pictures(question))
+        names = [album.name(one) for one in shown][:4]
+        first, *others = [album.png(name) for name in names]
+        monkeypatch.setattr("retouch.evaluate.study.album._KEPT", sum(map(len, others)))
+        read, drawn_anew = album._drawn, []
+        monkeypatch.setattr(album, "_drawn", lambda name: drawn_anew.append(name) or read(name))
+        assert album.png(names[-1]) == others[-1] and drawn_anew == []
+        assert album.png(names[0]) == first and drawn_anew == names[:1]  # the oldest had to go
+        assert sum(map(len, album._kept.values())) <= sum(map(len, others))
+
+
 @pytest.mark.parametrize(
     "path", ["picture/../run.json", "picture/%2e%2e%2frun.json", "picture/" + "0" * 32, "run.json", "study.sqlite", "x"]
 )
@@ -572,6 +588,13 @@ def test_results_leave_out_who_failed_a_check_and_say_so(run, tmp_path):
     turned = json.loads(retouch("study", run.folder, "--results", "--json", "--compare", "sdedit").stdout)
     (pair,) = turned["preferences"]
     assert (pair["method"], pair["other"]) == ("sdedit", "prox-npi") and pair["rate"] < 0.1
+
+
+def test_the_plots_rates_are_beside_the_bars_where_no_interval_crosses_them():
+    axes = Figure().subplots()
+    _draw_preferences(axes, [Preference("ours", "theirs", wins, 8) for wins in (0, 2, 8)])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["ours  0 %", "ours  25 %", "ours  100 %"]
+    assert not axes.texts
 
 
 def test_the_plot_of_no_answers_is_refused_and_a_table_is_not(run, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from retouch.errors import BadParameter
+from retouch.errors import BadParameter, BadPicture
 from retouch.evaluate.run import BadRun, Record, Run, Writer
 from retouch.evaluate.suites.suite import Entry, Suite, folder_of
 from retouch.picture import read_picture, read_recipe
@@ -54,7 +54,7 @@ def take_outputs(
         for entry in list(suite.entries)[share::shards]:
             if entry.id not in found or entry.id in skip:
                 continue
-            digest = hashlib.sha256(found[entry.id].read_bytes()).hexdigest()[:16]
+            digest = _digest(found[entry.id])
             if (entry.id, label, seed) in known:
                 _check_same(run, known[entry.id, label, seed], digest, found[entry.id])
                 continue
@@ -66,6 +66,13 @@ def take_outputs(
             if image.size != case.picture.size:
                 image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
             writer.finish(Record(entry.id, entry.kind, label, seed, None, None), image, {"output": digest})
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise BadPicture(f"{str(path)!r} cannot be read ({error.strerror}): put it right or take it away.") from None
 
 
 def _check_same(run: Run, record: Record, digest: str, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _BLOCK = 100  # resamples at once: bounds the memory for suites of many cases
-_Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Estimates:
     count: Integers
     by_case: Floats
 
-    def told_apart(self, one: int, other: int, quantity: int, *, from_zero: bool = False) -> bool:
+    def told_apart(self, one: int, other: int, quantity: int, *, from_zero: bool = False, comparisons: int = 1) -> bool:
         """Whether two groups' means differ by more than chance: a paired t-test of the cases that both have, at 5 %.
 
         The bootstrap's intervals are too narrow for this: of six cases they part two equal groups 13 times of 100.
@@ -45,6 +45,7 @@ class Estimates:
         Args:
             from_zero: whether it is how far the means are from 0 that is compared; then both their difference and
                 their sum must differ from 0, since |a| = |b| where either is 0.
+            comparisons: how many such questions are asked at once; the 5 % are of a wrong answer to any (Bonferroni).
 
         Returns:
             False for fewer than :data:`FEWEST` cases.
@@ -58,7 +59,8 @@ class Estimates:
             shown, shared = abs(shown), abs(shared)
         if (shown[0] - shown[1]) * (shared[0] - shared[1]) <= 0:  # the order is that of cases only one of them has
             return False
-        return _off_zero(pairs[:, 0] - pairs[:, 1]) and (not from_zero or _off_zero(pairs.sum(1)))
+        chance = (1 - LEVEL) / comparisons
+        return _off_zero(pairs[:, 0] - pairs[:, 1], chance) and (not from_zero or _off_zero(pairs.sum(1), chance))
 
 
 def estimates(
@@ -107,21 +109,19 @@ def _divided(total: Floats, number: Floats) -> Floats:
     return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
 
 
-def _off_zero(values: Floats) -> bool:
-    """Whether the 95 % t interval of a mean leaves 0 out."""
-    reach = _t(len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+def _off_zero(values: Floats, chance: float) -> bool:
+    """Whether the t interval of a mean, which misses it by ``chance``, leaves 0 out."""
+    reach = _t(len(values) - 1, chance) * values.std(ddof=1) / math.sqrt(len(values))
     return bool(abs(values.mean()) > reach)
 
 
-def _t(freedom: int) -> float:
-    """Student's t, its 97.5 % point for at least 5 degrees of freedom, to 0.001 (Abramowitz and Stegun, 26.7.5)."""
-    terms = (
-        (_Z**3 + _Z) / 4,
-        (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / 96,
-        (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / 384,
-        (79 * _Z**9 + 776 * _Z**7 + 1482 * _Z**5 - 1920 * _Z**3 - 945 * _Z) / 92160,
-    )
-    return _Z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+@cache
+def _t(freedom: int, chance: float) -> float:
+    """What Student's t stays below in size but for ``chance``: of (1 + t²/ν)^(-(ν+1)/2), t = √ν tan φ, over φ."""
+    angles = np.linspace(0, math.pi / 2, 20_001)
+    density = np.cos(angles) ** (freedom - 1)
+    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
+    return math.sqrt(freedom) * math.tan(float(np.interp(1 - chance, below / below[-1], angles)))
 
 
 def _interval(drawn: Floats) -> tuple[Floats, Floats]:

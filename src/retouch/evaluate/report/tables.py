@@ -270,6 +270,12 @@ def _marks(
         if column.name in _COUNTED or not math.isfinite(rank):
             close = False
         else:
-            close = few if found is None else not found.told_apart(g, top, quantity, from_zero=column.better == "zero")
+            close = (
+                few
+                if found is None
+                else not found.told_apart(
+                    g, top, quantity, from_zero=column.better == "zero", comparisons=len(there) - 1
+                )
+            )
         marks.append("best" if math.isclose(rank, ranks[top]) else "close" if close else "")
     return marks
