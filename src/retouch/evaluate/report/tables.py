@@ -264,7 +264,10 @@ def _marks(
     there = [rank for rank in ranks if math.isfinite(rank)]
     if not column.better or len(there) < 2 or math.isclose(min(there), max(there)):
         return [""] * len(values)
-    top = ranks.index(max(there))
+    top, pairs = (
+        ranks.index(max(there)),
+        len(there) * (len(there) - 1) // 2,
+    )  # all: which is the best is not known before
     marks = []
     for g, rank in enumerate(ranks):
         if column.name in _COUNTED or not math.isfinite(rank):
@@ -273,9 +276,7 @@ def _marks(
             close = (
                 few
                 if found is None
-                else not found.told_apart(
-                    g, top, quantity, from_zero=column.better == "zero", comparisons=len(there) - 1
-                )
+                else not found.told_apart(g, top, quantity, from_zero=column.better == "zero", comparisons=pairs)
             )
         marks.append("best" if math.isclose(rank, ranks[top]) else "close" if close else "")
     return marks
