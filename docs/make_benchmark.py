@@ -207,7 +207,7 @@ def runner_section(runner: dict) -> list[str]:
         "",
         "## What a run adds to its edits",
         "",
-        paragraph(f"""`python benchmarks/runner.py --cases {runner["edits"] // 6}`, {runner["date"]},
+        paragraph(f"""`python benchmarks/runner.py`, {runner["date"]},
             {runner["threads"]} threads: {runner["edits"]} edits by six tuning-free methods took
             {runner["edit_seconds"]:.0f} s inside the editor. Cases, pictures and records on the disk added
             {runner["runner_seconds"]:.1f} s ({100 * runner["added"]:.1f} %; the goal is 5), all measures

@@ -114,7 +114,8 @@ def small_run(
         )
         made = Counter(line["method"] for line in lines)
         frechet = {
-            method: {"fid": {"value": round(20 + 3 * _hand(method)[1], 2), "edits": made[method]}} for method in methods
+            method: {"fid": {"value": round(20 + 3 * _hand(method)[1], 2), "edits": made[method], "cases": len(cases)}}
+            for method in methods
         }
         (measures / "sets.json").write_text(json.dumps(frechet))
     return run

@@ -1,10 +1,13 @@
 """The command line of runs: a user's folder from pictures to a report, and one clear message for bad input."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from retouch.backbone.load import EMBEDDED_FOLDER
 from retouch.evaluate.results import results
 from retouch.evaluate.run import Run
 from tests.test_cli import retouch
@@ -131,3 +134,18 @@ def test_a_damaged_run_is_one_sentence(tmp_path, file, text):
     done = retouch(*command)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert file in done.stderr and "is damaged" in done.stderr
+
+
+def test_another_scorer_is_refused_before_anything_is_done(tmp_path):
+    clip, run = tmp_path / "clip", tmp_path / "run"
+    shutil.copytree(EMBEDDED_FOLDER / "clip", clip)
+    tensors = load_file(clip / "model.safetensors")
+    tensors["visual_projection.weight"] = -tensors["visual_projection.weight"]
+    save_file(tensors, clip / "model.safetensors", metadata={"format": "pt"})
+    command = ("bench", "diorama", "-o", run, "--kinds", "pose", *FAST, "-q")
+    assert retouch(*command, "--count", 2, "--measures", "clip_score,frechet.clip").returncode == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for measures in ("clip_score", "frechet.clip"):
+        done = retouch(*command, "--count", 3, "--seeds", "0-1", "--measures", measures, "--clip", clip)
+        assert done.returncode == 2 and "measure with that one" in done.stderr and done.stderr.count("\n") == 1
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before

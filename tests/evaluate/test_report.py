@@ -273,11 +273,11 @@ def test_methods_with_and_without_masks_and_counts_may_differ(run, tmp_path):
 
 
 def test_one_measure_by_different_models_is_refused_and_others_are_not(tmp_path):
-    runs = [small_run(tmp_path / clip, ["sdedit"], clip=f"{clip} 0123") for clip in ("one", "two")]
-    with pytest.raises(BadRun, match=r"clip_score\.inside was taken by one 0123 in .*one' and by two 0123"):
+    runs = [small_run(tmp_path / clip, ["sdedit"], clip=f"words {clip}") for clip in ("one", "two")]
+    with pytest.raises(BadRun, match=r"clip_score\.inside was taken by words one in .*one' and by words two"):
         gather(runs)
     assert gather(runs, measures=["psnr"]).measures == ["psnr"]
-    assert "Measured by one 0123: CLIP score, inside." in page(gather(runs[:1]), 0)
+    assert "Measured by words one: CLIP score, inside." in page(gather(runs[:1]), 0)
 
 
 def test_outputs_of_others_alone_have_no_model(tmp_path):
@@ -334,6 +334,35 @@ def test_a_run_without_an_edit_is_one_sentence(tmp_path):
     run = small_run(tmp_path / "bad", ["sdedit"], cases=cases, failing={("case-000", "sdedit", 0)})
     with pytest.raises(BadRun, match=r"all 1 edits of '.*bad' failed, the first because: out of memory"):
         gather([run])
+
+
+def test_a_kind_of_which_every_edit_failed_does_not_take_the_report_away(tmp_path):
+    failing = {("colour-1000", method, 0) for method in METHODS}
+    text = page(gather([small_run(tmp_path / "run", count=1, failing=failing)]), 2)
+    colour = next(kind for kind in read(text)["kinds"] if kind["name"] == "colour")
+    assert {cell[1] for cell in colour["cells"]["psnr"]} == {"–"}
+    others = gather([small_run(tmp_path / "others", ["a", "b"], others=["a", "b"])], measures=["fid"])
+    assert read(page(others, 2))["kinds"] == [] and "fid" in as_text(leaderboard(others), "csv")
+
+
+def test_an_edit_whose_picture_is_gone_is_not_done(tmp_path):
+    run = small_run(tmp_path / "run")
+    run.edit_path(run.records()[0]).unlink()
+    gathered = gather([run])
+    assert (gathered.made, gathered.wanted) == (17, 18) and len(gathered.lacking) == 1
+
+
+def test_seeds_that_were_chosen_count_as_measured(tmp_path):
+    run = small_run(tmp_path / "run", seeds=(0, 1))
+    lines = (run.folder / "measures" / "0-of-1.jsonl").read_text().splitlines()
+    kept = [line for line in lines if json.loads(line)["seed"] == 0]
+    (run.folder / "measures" / "0-of-1.jsonl").write_text("".join(line + "\n" for line in kept))
+    assert gather([run]).unmeasured == 18 and gather([run], best_of_seeds="psnr").unmeasured == 0
+
+
+def test_a_figure_of_a_whole_set_is_never_sure(run):
+    board = leaderboard(gather([run]))
+    assert sorted(row.cells["fid"].mark for row in board.rows) == ["best", "close", "close"]
 
 
 def test_a_run_that_is_not_measured_shows_its_costs(tmp_path):

@@ -11,7 +11,7 @@ from retouch.errors import BadParameter, BadPicture
 from retouch.evaluate.bench import preflight
 from retouch.evaluate.run import Manifest, Run
 from retouch.evaluate.suites.pie_bench import PieBench, decode_mask
-from retouch.evaluate.suites.suite import BadSuite
+from retouch.evaluate.suites.suite import BadSuite, share_of
 from retouch.evaluate.suites.table import Table
 from retouch.evaluate.suites.tedbench import TEdBench
 
@@ -305,3 +305,16 @@ def test_diorama_knows_the_right_answers():
         DioramaSuite(["mood"])
     with pytest.raises(BadParameter, match="at least 1"):
         DioramaSuite(count=0)
+
+
+def test_shards_are_the_same_however_a_suite_is_sorted():
+    suite, turned = DioramaSuite(["pose", "colour"], 3), DioramaSuite(["colour", "pose"], 3)
+    parts = [[entry.id for entry in share_of(one, (share, 2))] for share, one in ((0, suite), (1, turned))]
+    assert sorted([*parts[0], *parts[1]]) == sorted(entry.id for entry in suite.entries)
+    assert [len(part) for part in parts] == [3, 3]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("picture,target,target\na.png,b,c\n")
+    with pytest.raises(BadSuite, match="two columns 'target'"):
+        Table(tmp_path / "t.csv")

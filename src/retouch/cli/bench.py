@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +83,7 @@ def bench(
     from retouch.evaluate.bench import bench as run_bench
     from retouch.evaluate.compare import chosen_methods
     from retouch.evaluate.outputs import find_outputs, read_outputs, take_outputs
+    from retouch.evaluate.suites.suite import share_of
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
     variants = read_variants(names, variant or [])
@@ -107,11 +109,12 @@ def bench(
     editor = Editor.from_pretrained(model, device=device or None)
     work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus)
     measuring = _Measuring(chosen, clip or ("diorama" if model == "diorama" else ""), dino, say)
+    measuring.check(output)
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
-    measuring.check(run)
+    mine = [entry.id for entry in share_of(opened, share)]
     for label, pictures in found.items():
-        take_outputs(run, opened, label, pictures, shard=share, skip=skip)
-        say(f"{len(pictures)} of {len(opened.entries)} edits are there of {label}.")
+        taken = take_outputs(run, opened, label, pictures, shard=share, skip=skip)
+        say(f"{taken} of {len(mine)} edits are there of {label}.")
     with progress_bar("bench", quiet=quiet) as progress:
         try:
             done = run_bench(
@@ -123,10 +126,9 @@ def bench(
             raise typer.Exit(130) from None
     if variants:
         say(f"{done.there} of {done.total} edits are there, {done.now} tried now.")
-    mine = [entry.id for entry in list(opened.entries)[share[0] :: share[1]]]
-    _measure(run, measuring, mine, opened.name, shard, quiet, say)
     if done.failed:
         note(f"retouch: {done.failed} of {done.total} edits failed (--retry-failed tries again), first: {done.reason}")
+    _measure(run, measuring, mine, opened.name, shard, quiet, say)
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     if done.failed:
@@ -160,9 +162,9 @@ def _suite(name: str, data: Path | None, kinds: str, count: int | None, start: i
 def _skipped(suite: Suite, share: tuple[int, int], skip: bool) -> list[str]:
     """The cases of the shard whose files cannot be used; refuses them unless they are to be skipped."""
     from retouch.evaluate.bench import preflight
-    from retouch.evaluate.suites.suite import BadSuite
+    from retouch.evaluate.suites.suite import BadSuite, share_of
 
-    wrong = preflight(suite, list(suite.entries)[share[0] :: share[1]])
+    wrong = preflight(suite, share_of(suite, share))
     if wrong and not skip:
         shown = "\n".join(f"  {name}: {reason}" for name, reason in list(wrong.items())[:20])
         more = f"\n  and {len(wrong) - 20} more" if len(wrong) > 20 else ""
@@ -231,11 +233,14 @@ class _Measuring:
         for name, reason in unable:
             say(f"{name} is left out: {reason}")
 
-    def check(self, run: Run) -> None:
-        """Refuses, before the work begins, what could not be measured after it."""
-        from retouch.evaluate.measuring import check_models
+    def check(self, folder: Path) -> None:
+        """Refuses, before anything is written, what could not be measured in a run that is there."""
+        from retouch.evaluate.measuring import check_models, models_of
+        from retouch.evaluate.run import Run
 
-        check_models(run, {one.name: one.model for one in self.single})
+        if os.path.isfile(folder / "run.json"):  # Path.is_file raises for a name that is too long
+            models = {one.name: one.model for one in self.single} | models_of(self.sets, self.clip)
+            check_models(Run.open(folder), models)
 
 
 def _measure(
@@ -249,16 +254,20 @@ def _measure(
         from retouch.diorama.suite import VERDICTS, verdicts
 
         own = {"verdicts": verdicts, "about_verdicts": VERDICTS}
-    with progress_bar("measure", quiet=quiet) as progress:
-        measure(run, measuring.single, cases=cases, shard=shard, progress=progress, **own)  # type: ignore[arg-type]
-    for sentence in measure_sets(run, measuring.sets, measuring.clip) if measuring.sets else ():
-        say(sentence)
-    if old := outdated_sets(run):
-        say(f"{', '.join(old)}: taken before edits were added, and left out of reports until --measures asks again.")
     try:
-        write_results(run)
-    except MissingExtra as error:
-        say(f"no results.parquet: {error}")
+        with progress_bar("measure", quiet=quiet) as progress:
+            measure(run, measuring.single, cases=cases, shard=shard, progress=progress, **own)  # type: ignore[arg-type]
+        for sentence in measure_sets(run, measuring.sets, measuring.clip) if measuring.sets else ():
+            say(sentence)
+        if old := outdated_sets(run):
+            say(
+                f"{', '.join(old)}: taken before edits were added, and left out of reports until --measures asks again."
+            )
+    finally:
+        try:
+            write_results(run)
+        except MissingExtra as error:
+            say(f"no results.parquet: {error}")
 
 
 def _seeds(text: str) -> list[int]:

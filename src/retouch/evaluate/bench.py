@@ -17,11 +17,14 @@ from retouch.editor import Editor
 from retouch.errors import BadParameter, BadPicture, RetouchError
 from retouch.evaluate.memory import PeakMemory
 from retouch.evaluate.run import BadRun, Manifest, Record, Run, Writer, slug
-from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite
+from retouch.evaluate.suites.suite import BadSuite, Case, Entry, Suite, share_of
 from retouch.inversion.ddim import Inversions
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings, settings_from_text
+
+_FIT_SEED = 0
+"""Of the fit that the samples of a method that fits share, whatever seeds they have."""
 
 Captioner = Callable[[Image.Image], str]
 """Says what a picture shows."""
@@ -41,7 +44,6 @@ class Work:
     """What is left to do of one case: (label, seed) pairs.
 
     Attributes:
-        fit_seed: of the fits that the samples of a method that fits share.
         fits: a folder for the checkpoints of fits; None for none.
         masked: whether methods are given the case's mask.
         suited: whether methods are given the suite's settings that they have.
@@ -50,7 +52,6 @@ class Work:
     case: Case
     wanted: Sequence[tuple[str, int]]
     variants: Mapping[str, Variant]
-    fit_seed: int = 0
     fits: Path | None = None
     masked: bool = False
     suited: bool = False
@@ -155,17 +156,16 @@ def bench(
     Raises:
         BadSuite, BadPicture, BadRun: each a sentence that says what to do; what is finished stays.
     """
-    share, shards = shard
     # a label without a method stands for outputs that others made
     ours = {label: method for label, method in run.manifest.methods.items() if method["method"]}
     variants = {label: Variant(label, **method) for label, method in ours.items()}
-    entries = [entry for entry in list(suite.entries)[share::shards] if entry.id not in set(skip)]
+    entries = [entry for entry in share_of(suite, shard) if entry.id not in set(skip)]
     wanted = list(variants) if methods is None else [label for label in variants if label in methods]
     pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds_of(label) if seeds is None else seeds)]
     keys = [(entry.id, *pair) for entry in entries for pair in pairs]
     sources = any(method_type(variants[label].method).needs_source for label in wanted)
 
-    with Writer.opened(run, f"{share}/{shards}") as writer:
+    with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
         writer.adopt(keys)
         finished = {key for key, record in run.finished().items() if not (record.error and retry_failed)}
         before = sum(key in finished for key in keys)
@@ -173,8 +173,8 @@ def bench(
         def works() -> Iterator[Work]:
             for entry in entries:
                 if left := [pair for pair in pairs if (entry.id, *pair) not in finished]:
-                    case = _stored(run, suite, entry, captioner if sources else None)
-                    yield Work(case, left, variants, run.manifest.seeds[0], run.folder / "fits", masked, suited)
+                    case = stored_case(run, suite, entry, captioner if sources else None)
+                    yield Work(case, left, variants, run.folder / "fits", masked, suited)
 
         made = 0
         for one in executor(works()):
@@ -248,7 +248,7 @@ def _sampled(
     with PeakMemory(editor.model.device) as memory:
         fit = editor.fit(
             work.case.picture, target=entry.target, source=entry.source, method=variant.method, mask=mask,
-            seed=work.fit_seed, checkpoint=checkpoint,
+            seed=_FIT_SEED, checkpoint=checkpoint,
             **{name: value for name, value in given.items() if name not in kind.sampling},
         )  # fmt: skip
         if fit.stopped == "interrupted":
@@ -277,8 +277,12 @@ def _record(
     return Record(entry.id, entry.kind, label, seed, seconds, evaluations, memory, error)
 
 
-def _stored(run: Run, suite: Suite, entry: Entry, captioner: Captioner | None) -> Case:
-    """The case as the run keeps it: a caption is made once."""
+def stored_case(run: Run, suite: Suite, entry: Entry, captioner: Captioner | None = None) -> Case:
+    """The case as the run keeps it, or will keep it from now on: a caption is made once.
+
+    Raises:
+        BadRun: when the suite's picture or mask is not the run's any more.
+    """
     known = run.case(entry.id)
     if known is not None:
         now = suite.case(entry)

@@ -20,7 +20,7 @@ from retouch.evaluate.measures.regions import cut_around, outside_of
 from retouch.evaluate.measures.registry import Measure, called
 from retouch.evaluate.measures.sets import Inception, frechet_distance
 from retouch.evaluate.results import about_measures, measured_lines, stored_sets
-from retouch.evaluate.run import BadRun, Record, Run, append, put_text
+from retouch.evaluate.run import BadRun, Record, Run, alone, append, put_text
 from retouch.evaluate.suites.suite import Case
 
 _BATCH = 16
@@ -61,7 +61,8 @@ def measure(
     check_models(run, {one.name: one.model for one in measures})
     about = {name: dict(value) for name, value in (about_verdicts or {}).items()}  # first: these know the truth
     about |= {one.name: _about(one.title, one.unit, one.better, one.model) for one in measures}
-    put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+    with alone(run.folder):
+        put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
     known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
     chosen = None if cases is None else set(cases)
     left = [
@@ -95,7 +96,8 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
     Raises:
         BadRun: when the disk does not take it, or as :func:`check_models`.
     """
-    found, about, unable = stored_sets(run), about_measures(run), list[str]()
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    about, unable, cases = dict[str, dict[str, str]](), list[str](), len(run.cases())
     for network in dict.fromkeys(SETS[name][1] for name in names):
         mine = [name for name in names if SETS[name][1] == network]
         try:
@@ -114,10 +116,22 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
             for label in run.manifest.methods:
                 edits = [one for one in run.finished().values() if one.method == label and not one.error]
                 value = frechet_distance(inputs, _seen(features, _parts(run, edits, part)))
-                found.setdefault(label, {})[name] = {"value": _number(value), "edits": len(edits)}
-    put_text(run.folder / "measures" / "about.json", json.dumps(about, indent=1))
-    put_text(run.folder / "measures" / "sets.json", json.dumps(found, indent=1))
+                found.setdefault(label, {})[name] = {"value": _number(value), "edits": len(edits), "cases": cases}
+    with alone(run.folder):  # other shards write these too
+        put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+        stored = stored_sets(run)
+        whole = {label: {**stored.get(label, {}), **found.get(label, {})} for label in {**stored, **found}}
+        put_text(run.folder / "measures" / "sets.json", json.dumps(whole, indent=1))
     return unable
+
+
+def models_of(names: Iterable[str], clip: str | None) -> dict[str, str]:
+    """What would look at the pictures for measures of :data:`SETS`, as :func:`check_models` wants it."""
+    by_clip = [name for name in names if SETS[name][1] == "CLIP"]
+    try:
+        return dict.fromkeys(by_clip, called(Clip(clip))) if by_clip and clip else {}
+    except BadModel:  # said when they are to be taken
+        return {}
 
 
 def check_models(run: Run, models: Mapping[str, str]) -> None:
@@ -132,7 +146,7 @@ def check_models(run: Run, models: Mapping[str, str]) -> None:
     known = about_measures(run)
     for name, model in models.items():
         before = known.get(name, {}).get("model", "")
-        if model and before and model != before:
+        if model and before and model.rpartition(" ")[2] != before.rpartition(" ")[2]:  # whatever it is called
             raise BadRun(
                 f"the run {str(run.folder)!r} has {name} by {before}, and this is {model}: measure with that one "
                 "(--clip, --dino), or name another folder."

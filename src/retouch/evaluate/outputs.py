@@ -10,9 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from retouch.errors import BadParameter, BadPicture
+from retouch.evaluate.bench import stored_case
 from retouch.evaluate.run import BadRun, Record, Run, Writer
-from retouch.evaluate.suites.suite import Entry, Suite, folder_of
-from retouch.picture import read_picture, read_recipe
+from retouch.evaluate.suites.suite import Entry, Suite, folder_of, share_of
+from retouch.picture import read_picture
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -33,7 +34,7 @@ def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
 def take_outputs(
     run: Run, suite: Suite, label: str, found: Mapping[str, Path], *, shard: tuple[int, int] = (0, 1),
     skip: Sequence[str] = (),
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Copies pictures into a run as the edits of the method ``label``.
 
     One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
@@ -43,29 +44,33 @@ def take_outputs(
         found: as :func:`find_outputs`.
         shard, skip: as for :func:`retouch.evaluate.bench.bench`.
 
+    Returns:
+        how many of the shard's there are.
+
     Raises:
         BadPicture: when one cannot be read.
-        BadRun: when the run has others under this label.
+        BadRun: when the run has others under this label, or the suite's picture is not the run's any more.
     """
-    share, shards = shard
-    seed = run.manifest.seeds[0]
-    with Writer.opened(run, f"{share}/{shards}") as writer:
-        known = run.finished()
-        for entry in list(suite.entries)[share::shards]:
+    seed, taken = run.manifest.seeds[0], 0
+    with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
+        before, there = {record.key: record for record in run.records()}, run.finished()
+        for entry in share_of(suite, shard):
             if entry.id not in found or entry.id in skip:
                 continue
-            digest = _digest(found[entry.id])
-            if (entry.id, label, seed) in known:
-                _check_same(run, known[entry.id, label, seed], digest, found[entry.id])
+            taken, digest = taken + 1, _digest(found[entry.id])
+            known = before.get((entry.id, label, seed))
+            if known and known.output not in ("", digest):
+                raise BadRun(
+                    f"{str(found[entry.id])!r} is another picture than {label!r} has in the run {str(run.folder)!r}: "
+                    "give this one a label of its own."
+                )
+            if known and known.key in there:
                 continue
-            case = run.case(entry.id)
-            if case is None:
-                case = suite.case(entry)
-                run.store(case)
-            image = read_picture(found[entry.id]).image
+            case, image = stored_case(run, suite, entry), read_picture(found[entry.id]).image
             if image.size != case.picture.size:
                 image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
-            writer.finish(Record(entry.id, entry.kind, label, seed, None, None), image, {"output": digest})
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
+    return taken
 
 
 def _digest(path: Path) -> str:
@@ -73,15 +78,6 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     except OSError as error:
         raise BadPicture(f"{str(path)!r} cannot be read ({error.strerror}): put it right or take it away.") from None
-
-
-def _check_same(run: Run, record: Record, digest: str, path: Path) -> None:
-    before = (read_recipe(run.edit_path(record)) or {}).get("output", digest)
-    if before != digest:
-        raise BadRun(
-            f"{str(path)!r} is another picture than {record.method!r} has in the run {str(run.folder)!r}: give this "
-            "one a label of its own."
-        )
 
 
 def read_outputs(texts: Sequence[str]) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ def results(run: Run) -> pandas.DataFrame:
     measured = {(row["case"], row["method"], row["seed"]): row["values"] for row in measured_lines(run)}
     names = [name for name in about_measures(run) if any(name in values for values in measured.values())]
     rows = []
-    for record in run.records():
+    for record in run.finished().values():
         source, target = prompts.get(record.case, (None, ""))
         values = measured.get(record.key, {})
         known = {name: float("nan") if values.get(name) is None else values[name] for name in names}
@@ -80,32 +81,39 @@ def about_measures(run: Run) -> dict[str, dict[str, str]]:
 def set_measures(run: Run) -> dict[str, dict[str, float]]:
     """Measures of all edits of a method together, such as Fréchet distances: by method, then by name.
 
-    Those that were taken of fewer edits than there are now are left out, see :func:`outdated_sets`.
+    Those that were taken of fewer edits or cases than there are now are left out, see :func:`outdated_sets`.
     """
-    now = _edits_of(run)
+    fresh = _fresh(run)
     return {
-        label: {name: one["value"] for name, one in row.items() if one["edits"] == now[label]}
+        label: {name: one["value"] for name, one in row.items() if fresh(label, one)}
         for label, row in stored_sets(run).items()
     }
 
 
 def outdated_sets(run: Run) -> list[str]:
     """The measures of sets that were taken before edits were added."""
-    rows, now = stored_sets(run), _edits_of(run)
+    rows, fresh = stored_sets(run), _fresh(run)
     names = dict.fromkeys(name for row in rows.values() for name in row)
-    return [
-        name for name in names
-        if any(rows.get(label, {}).get(name, {}).get("edits") != edits for label, edits in now.items())
-    ]  # fmt: skip
+    labels = dict.fromkeys(record.method for record in run.finished().values() if not record.error)
+    return [name for name in names if not all(fresh(label, rows.get(label, {}).get(name)) for label in labels)]
 
 
 def stored_sets(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
-    """As :func:`set_measures`, each a ``value`` and the number of ``edits`` that it is of."""
-    return _read(run.folder / "measures" / "sets.json")
+    """As :func:`set_measures`, each a ``value`` and the numbers of ``edits`` and ``cases`` that it is of."""
+    rows = _read(run.folder / "measures" / "sets.json")
+    return {
+        label: {
+            name: one for name, one in row.items() if isinstance(one, dict) and {"value", "edits", "cases"} <= {*one}
+        }
+        for label, row in rows.items()
+    }
 
 
-def _edits_of(run: Run) -> Counter[str]:
-    return Counter(record.method for record in run.finished().values() if not record.error)
+def _fresh(run: Run) -> Callable[[str, Mapping[str, Any] | None], bool]:
+    """Whether a stored value of a method is of all that there is."""
+    edits = Counter(record.method for record in run.finished().values() if not record.error)
+    cases = len(run.cases())
+    return lambda label, one: one is not None and (one["edits"], one["cases"]) == (edits[label], cases)
 
 
 class MissingExtra(RetouchError):

@@ -19,6 +19,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -34,6 +35,7 @@ from retouch.picture import read_recipe, write_picture
 from retouch.whole import UNFINISHED, written_whole
 
 FORMAT = 1
+_HOUR = 3600.0
 
 
 class BadRun(RetouchError):
@@ -52,6 +54,7 @@ class Record:
             None for outputs that others made.
         memory_mib: most memory in use during it, above what was in use before; None where it cannot be told.
         error: why there is no edit; "" otherwise.
+        output: a digest of the file, of outputs that others made.
     """
 
     case: str
@@ -62,6 +65,7 @@ class Record:
     evaluations: int | None
     memory_mib: float | None = None
     error: str = ""
+    output: str = ""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -134,7 +138,7 @@ class Run:
         """
         where = Path(folder)
         _make(where)
-        with _alone(where):  # shards that are started together write one manifest
+        with alone(where):  # shards that are started together write one manifest
             if (where / "run.json").exists():
                 run = cls(where, _joined(cls.open(where).manifest, manifest, where))
             elif any(not name.startswith(UNFINISHED) for name in os.listdir(where)):
@@ -142,6 +146,10 @@ class Run:
             else:
                 run = cls(where, manifest)
             put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
+            for left in where.rglob(f"{UNFINISHED}*"):  # what a kill left; younger ones may be of another shard
+                with suppress(OSError):
+                    if time.time() - left.stat().st_mtime > _HOUR:
+                        left.unlink()
         return run
 
     def cases(self) -> list[Entry]:
@@ -156,7 +164,8 @@ class Run:
 
         def picture(part: str, mode: str) -> Image.Image | None:
             path = folder / f"{part}.png"
-            return _opened(path).convert(mode) if path.is_file() else None
+            with undamaged(path):
+                return _opened(path).convert(mode) if path.is_file() else None
 
         shown = picture("input", "RGB")
         if shown is None:
@@ -183,7 +192,8 @@ class Run:
             for row in read_lines(path):
                 with undamaged(path):
                     record = Record(**row)
-                if record.key not in found or found[record.key].error:
+                before = found.get(record.key)
+                if before is None or before.error or not _filled(self.edit_path(before)):
                     found[record.key] = record
         methods = list(self.manifest.methods)
         rank = {name: number for number, name in enumerate(methods)}
@@ -248,7 +258,7 @@ class Writer:
 
     def adopt(self, wanted: Sequence[tuple[str, str, int]]) -> None:
         """Writes the lines of edits whose pictures are there without one."""
-        known = self.run.finished()
+        known = {key for key, record in self.run.finished().items() if not record.error}
         for case, method, seed in wanted:
             place = self.run.edit_path(Record(case, "", method, seed, 0, 0))
             if (case, method, seed) in known or not _filled(place):
@@ -317,8 +327,10 @@ def _joined(before: Manifest, now: Manifest, where: Path) -> Manifest:
     for one in (before, now):
         for label in one.methods:
             own[label] = list(dict.fromkeys([*own.get(label, []), *one.seeds_of(label)]))
+    ours = any(method["method"] for method in now.methods.values())  # outputs of others have no seed of their own
+    seeds = list(dict.fromkeys([*before.seeds, *(now.seeds if ours else ())]))
     return Manifest(
-        suite, before.model, {**before.methods, **now.methods}, list(dict.fromkeys([*before.seeds, *now.seeds])),
+        suite, before.model, {**before.methods, **now.methods}, seeds,
         _went_on(before.environment, now.environment), method_seeds=own,
     )  # fmt: skip
 
@@ -396,7 +408,7 @@ def undamaged(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, BadPicture) as error:
         raise BadRun(
             f"{str(path)!r} is damaged ({type(error).__name__}): bring it back from a copy, or begin the run anew."
         ) from None
@@ -410,7 +422,7 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Waits until no other process is in such a body for the same folder; nothing is left in it."""
     try:
         import fcntl

@@ -121,7 +121,6 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
     _check_some(runs, edits, failures)
 
     there = [name for name in about if name in whole.columns]
-    unmeasured = int(edits[there].isna().all(axis=1).sum())
     every_set = _sets(runs, labels)
     sets = {} if best_of_seeds else every_set  # they are of all seeds, so not of those chosen
     in_sets = list(dict.fromkeys(name for values in sets.values() for name in values))
@@ -136,6 +135,7 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
             raise BadParameter(f"there is no measure {name!r} here; the measures are: {known}.")
     if best_of_seeds:
         edits = _best(edits, best_of_seeds, about[best_of_seeds].get("better", ""))
+    unmeasured = int(edits[there].isna().all(axis=1).sum())
     if measures:
         chosen = dict.fromkeys(measures)
         there = [name for name in chosen if name in there]
@@ -186,12 +186,12 @@ def _check_one_model(
 ) -> None:
     """Refuses figures of one measure that different networks gave."""
     for name in measures:
-        models: dict[str, str] = {}
+        models: dict[str, tuple[str, str]] = {}
         for run, about in zip(runs, abouts, strict=True):
             if model := about.get(name, {}).get("model"):
-                models.setdefault(model, str(run.folder))
+                models.setdefault(model.rpartition(" ")[2], (model, str(run.folder)))  # whatever it is called
         if len(models) > 1:
-            (one, first), (other, second), *_ = models.items()
+            (one, first), (other, second), *_ = models.values()
             raise BadRun(
                 f"{name} was taken by {one} in {first!r} and by {other} in {second!r}, which cannot be compared: "
                 "measure both with the same --clip and --dino, or name other measures with --measures."

@@ -84,13 +84,13 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 // Where each label has room, as plotly says it; "" where it would lie over another or a point: the legend names it then.
-function placed(points, labels, width, height) {
+function placed(points, also, labels, width, height) {
   const apart = (a, b) => a.left > b.right || b.left > a.right || a.top > b.bottom || b.top > a.bottom;
   const scale = (values, reach) => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return (value) => reach * (0.06 + 0.88 * (value - low) / (high - low || 1));
   };
-  const ends = (side) => points.flatMap((point) => point[side].slice(0, 3)).filter((one) => one !== null);
+  const ends = (side) => [...points.flatMap((point) => point[side].slice(0, 3)), ...also[side]].filter((one) => one !== null);
   const [across, up] = [scale(ends(0), width), scale(ends(1), height)];
   const at = points.map(([x, y]) => [across(x[0]), height - up(y[0])]);
   const taken = at.map(([x, y]) => ({ left: x - 6, right: x + 6, top: y - 6, bottom: y + 6 }));
@@ -118,7 +118,7 @@ function showPlane() {
   const points = data.methods.map((method, m) => [data.points[x.name][m], data.points[y.name][m]]);
   const turned = points.map(([across, up]) => [[across, x], [up, y]].map(([point, column]) =>
     column.better === "lower" ? point.slice(0, 3).map((one) => (one === null ? null : -one)) : point));
-  const room = placed(turned, data.methods.map((method) => method.label), byId("plot").clientWidth - 300, 360);
+  const room = placed(turned, [x, y].map((one) => (one.better === "zero" ? [0] : [])), data.methods.map((method) => method.label), byId("plot").clientWidth - 300, 360);
   const crowded = narrow || room.includes("");
   const traces = data.methods.map((method, m) => {
     const [across, up] = points[m];
@@ -165,10 +165,11 @@ if (data.points) {
 const gallery = { shown: [], at: 0 };
 
 function chosenEdits(entry) {
-  // Of every method its edit of the chosen seed; where seeds were chosen by a measure, its only one.
+  // Of every method its edit of the chosen seed; one that was not asked for that seed shows the first it has.
   const seed = Number(byId("gallery-seed").value);
   return data.methods.map((method, m) => {
-    const own = entry.edits.filter((edit) => edit.method === m && (data.bestOf || edit.seed === seed));
+    const any = data.bestOf || !method.seeds.includes(seed);  // as of outputs that others made, which are there once
+    const own = entry.edits.filter((edit) => edit.method === m && (any || edit.seed === seed));
     return own.find((edit) => edit.image) || own[0] || null;
   });
 }

@@ -91,6 +91,7 @@ def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, 
     by_kind = breakdown(gathered, board.columns)
     counts = {kind: sum(entry.kind == kind for entry in gathered.entries.values()) for kind in by_kind}
     axes = _axes(board.columns)
+    seeds = {one.label: list(gathered.runs[one.run].manifest.seeds_of(one.name)) for one in gathered.methods}
     whole = {column.name: [row.cells[column.name] for row in board.rows] for column in board.columns}
     parts = [("all kinds", len(gathered.entries), whole)]  # by place: a kind may have any name
     parts += [(kind, counts[kind], cells) for kind, cells in by_kind.items()]
@@ -104,7 +105,10 @@ def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, 
     ]  # fmt: skip
     return {
         "methods": [
-            {"label": row.label, "colour": _COLOURS[i % len(_COLOURS)], "symbol": _SYMBOLS[i % len(_SYMBOLS)]}
+            {
+                "label": row.label, "colour": _COLOURS[i % len(_COLOURS)], "symbol": _SYMBOLS[i % len(_SYMBOLS)],
+                "seeds": seeds[row.label],
+            }
             for i, row in enumerate(board.rows)
         ],
         "columns": [
@@ -115,7 +119,7 @@ def _data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, 
             column.name: [_point(column, row.cells[column.name]) for row in board.rows] for column in board.columns
         },
         "axes": axes,
-        "kinds": kinds if len(counts) > 1 else [],
+        "kinds": kinds if len(counts) > 1 and shown else [],
         "gallery": gallery(gathered, board.columns, most_cases) if most_cases else [],
         "seeds": gathered.seeds,
         "bestOf": gathered.best_of,

@@ -78,6 +78,10 @@ def estimates(
         seed: of the draws; the same one gives the same intervals.
     """
     number, quantities = int(cases.max()) + 1 if cases.size else 0, values.shape[1]
+    shape = (number_of_groups, quantities)
+    if not number or not quantities:
+        nothing = np.full(shape, np.nan)
+        return Estimates(nothing, nothing, nothing, np.zeros(shape, np.int64), np.full((number, *shape), np.nan))
     there = np.isfinite(values)
     cell = cases * number_of_groups + groups
 
@@ -85,17 +89,17 @@ def estimates(
         """[cases, groups × quantities]"""
         size = number * number_of_groups
         columns = [np.bincount(cell, weights[:, i], size) for i in range(quantities)]
-        return np.array(columns, np.float64).reshape(quantities, number, -1).transpose(1, 2, 0).reshape(number, -1)
+        planes = np.array(columns, np.float64).reshape(quantities, number, number_of_groups)
+        return planes.transpose(1, 2, 0).reshape(number, number_of_groups * quantities)
 
     sums, counts = added_up(np.where(there, values, 0.0)), added_up(there.astype(np.float64))
     rng, drawn = np.random.default_rng(seed), list[Floats]()
     for first in range(0, resamples, _BLOCK):
         size = min(_BLOCK, resamples - first)
-        times = rng.multinomial(number, np.full(number, 1 / max(1, number)), size).astype(np.float64)
+        times = rng.multinomial(number, np.full(number, 1 / number), size).astype(np.float64)
         drawn.append(_divided(times @ sums, times @ counts))
     low, high = _interval(np.concatenate(drawn))
     few = (counts > 0).sum(0) < 2  # one case says nothing about others
-    shape = (number_of_groups, quantities)
     return Estimates(
         _divided(sums.sum(0), counts.sum(0)).reshape(shape),
         np.where(few, np.nan, low).reshape(shape),

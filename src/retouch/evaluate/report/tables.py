@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retouch.evaluate.report.gathered import COSTS, Gathered
-from retouch.evaluate.report.statistics import FEWEST, Estimates, Floats, estimates
+from retouch.evaluate.report.statistics import Estimates, Floats, estimates
 
 if TYPE_CHECKING:
     import pandas
@@ -144,7 +144,7 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
     for column in columns:
         if column.role == "set":
             values = [float(gathered.sets.get(label, {}).get(column.name, math.nan)) for label in labels]
-            marks = _marks(values, column, few=gathered.edits["case"].nunique() < FEWEST)
+            marks = _marks(values, column)
             cells[column.name] = [Cell(value, mark=mark) for value, mark in zip(values, marks, strict=True)]
     columns = [_with_decimals(column, [cell.mean for cell in cells[column.name]]) for column in columns]
     edits, failures = (frame["label"].value_counts().to_dict() for frame in (gathered.edits, gathered.failures))
@@ -252,31 +252,24 @@ def _medians(gathered: Gathered, labels: Sequence[str], cells: Sequence[Cell]) -
     return [Cell(float(own.get(label, math.nan)), count=cell.count) for label, cell in zip(labels, cells, strict=True)]
 
 
-def _marks(
-    values: Sequence[float], column: Column, found: Estimates | None = None, quantity: int = 0, *, few: bool = False
-) -> list[str]:
+def _marks(values: Sequence[float], column: Column, found: Estimates | None = None, quantity: int = 0) -> list[str]:
     """Which values are the best, and which others cannot be told apart from them; none where nothing is compared.
 
-    Args:
-        few: whether values without estimates are of too few cases to tell any apart.
+    Without estimates, as of a set's one figure, nothing can.
     """
     ranks = [column.rank(value) for value in values]
     there = [rank for rank in ranks if math.isfinite(rank)]
     if not column.better or len(there) < 2 or math.isclose(min(there), max(there)):
         return [""] * len(values)
-    top, pairs = (
-        ranks.index(max(there)),
-        len(there) * (len(there) - 1) // 2,
-    )  # all: which is the best is not known before
-    marks = []
-    for g, rank in enumerate(ranks):
-        if column.name in _COUNTED or not math.isfinite(rank):
-            close = False
-        else:
-            close = (
-                few
-                if found is None
-                else not found.told_apart(g, top, quantity, from_zero=column.better == "zero", comparisons=pairs)
-            )
-        marks.append("best" if math.isclose(rank, ranks[top]) else "close" if close else "")
-    return marks
+    top, from_zero = ranks.index(max(there)), column.better == "zero"
+    pairs = len(there) * (len(there) - 1) // 2  # all of them: which one is the best is not known before
+
+    def mark(group: int) -> str:
+        if math.isclose(ranks[group], ranks[top]):
+            return "best"
+        if column.name in _COUNTED or not math.isfinite(ranks[group]):
+            return ""
+        apart = found and found.told_apart(group, top, quantity, from_zero=from_zero, comparisons=pairs)
+        return "" if apart else "close"
+
+    return [mark(group) for group in range(len(values))]

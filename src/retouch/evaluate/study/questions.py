@@ -202,7 +202,7 @@ def _pairs(run: Run, edits: dict[tuple[str, int], list[str]], reference: str) ->
     if not found:
         raise BadStudy(
             f"no case of {str(run.folder)!r} was edited by both methods of a pair with the same seed: let "
-            "`retouch bench` finish more."
+            f"`retouch bench` make more; outputs that others made count as of seed {run.manifest.seeds[0]}."
         )
     return found
 

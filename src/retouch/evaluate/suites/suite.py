@@ -133,6 +133,15 @@ def check_entries(entries: Sequence[Entry], where: str) -> None:
             ) from None
 
 
+def share_of(suite: Suite, shard: tuple[int, int]) -> list[Entry]:
+    """The entries of shard (i, n): of the ids in order every n-th from the i-th on, however the suite is sorted."""
+    share, shards = shard
+    if shards == 1:
+        return list(suite.entries)
+    mine = set(sorted(entry.id for entry in suite.entries)[share::shards])
+    return [entry for entry in suite.entries if entry.id in mine]
+
+
 def identity_of(suite: str, entries: Sequence[Entry], named: Sequence[Any]) -> dict[str, Any]:
     """A suite's ``identity``: how many edits it holds, and a digest of what they ask for, in any order.
 

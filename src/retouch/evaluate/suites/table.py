@@ -18,7 +18,7 @@ COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
 class Table(Suite):
     """Rows with ``picture`` and ``target``, and, where wanted, ``source``, ``mask``, ``id`` and ``kind``.
 
-    Paths are relative to the table's folder. Without ``id`` a row is called by its number and its picture's name. Texts
+    Paths are relative to the table's folder. Without ``id`` a row is called by its line and its picture's name. Texts
     are of one line; a CSV's texts that hold commas stand between double quotes.
 
     Args:
@@ -91,6 +91,9 @@ def _csv_rows(text: str, table: Path) -> list[tuple[int, dict[str, Any]]]:
                 )
             if header is None and cells:
                 header = [cell.strip() for cell in cells]
+                twice = [name for name in header if name and header.count(name) > 1]
+                if twice:
+                    raise BadSuite(f"{str(table)!r} has two columns {twice[0]!r}: give each a name of its own.")
             elif header is not None and cells:
                 unnamed = [cell for name, cell in zip(header, cells, strict=False) if not name and cell.strip()]
                 beyond = unnamed + cells[len(header) :]
