@@ -6,6 +6,8 @@ import pytest
 
 from tests.golden import FILE, trajectories
 
+pytestmark = pytest.mark.xdist_group("golden")  # walked once, not in every process
+
 
 @pytest.fixture(scope="module")
 def walked():

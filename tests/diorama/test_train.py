@@ -68,6 +68,7 @@ def without(stage: str, trained: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.xdist_group("trained")
 def test_every_stage_runs_and_the_result_loads_as_a_model(trained: Path) -> None:
     from retouch.backbone.load import load
 
@@ -85,6 +86,7 @@ def test_training_leaves_the_process_as_it_was(tmp_path: Path) -> None:
     assert float(torch.tensor(1e-310, dtype=torch.float64) / 2) > 0  # small numbers are not flushed to zero
 
 
+@pytest.mark.xdist_group("trained")
 def test_the_assembled_text_encoder_is_the_trained_clip(trained: Path) -> None:
     whole, text = load_file(trained / "clip" / "model.safetensors"), trained / "weights" / "text_encoder"
     shipped = load_file(text / "model.safetensors")
@@ -94,6 +96,7 @@ def test_the_assembled_text_encoder_is_the_trained_clip(trained: Path) -> None:
     assert {"vocab.json", "merges.txt"} <= {file.name for file in (trained / "weights" / "tokenizer").iterdir()}
 
 
+@pytest.mark.xdist_group("trained")
 def test_every_word_of_the_grammar_is_one_token(trained: Path) -> None:
     from transformers import CLIPTokenizer
 
@@ -104,6 +107,7 @@ def test_every_word_of_the_grammar_is_one_token(trained: Path) -> None:
     assert tokenizer.decode(tokenizer(odd).input_ids, skip_special_tokens=True).replace(" ", "") == "zwölfboxkämpfer?"
 
 
+@pytest.mark.xdist_group("trained")
 def test_the_pool_holds_the_training_scenes(trained: Path) -> None:
     pictures, masks = (np.load(trained / "pool" / f"{name}.npy", mmap_mode="r") for name in ("pictures", "masks"))
     for i in (0, 17, len(pictures) - 1):
@@ -111,6 +115,7 @@ def test_the_pool_holds_the_training_scenes(trained: Path) -> None:
         assert np.array_equal(pictures[i], picture) and np.array_equal(masks[i], mask)
 
 
+@pytest.mark.xdist_group("trained")
 def test_latents_have_unit_deviation(trained: Path) -> None:
     distributions = torch.from_numpy(np.load(trained / "latents" / "distributions.npy")).float()
     mean, std = distributions.chunk(2, dim=1)
@@ -118,6 +123,7 @@ def test_latents_have_unit_deviation(trained: Path) -> None:
     assert total == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.xdist_group("trained")
 @pytest.mark.parametrize("stage", TRAINED)
 def test_an_interrupted_stage_ends_in_the_weights_of_an_undisturbed_one(
     stage: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -143,6 +149,7 @@ def test_an_interrupted_stage_ends_in_the_weights_of_an_undisturbed_one(
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
+@pytest.mark.xdist_group("trained")
 def test_a_killed_process_goes_on_where_it_was(trained: Path, tmp_path: Path) -> None:
     undisturbed, killed = (without("judge", trained, tmp_path / name) for name in ("undisturbed", "killed"))
     run("judge", "tiny", undisturbed, threads=1, report=quiet)
@@ -165,6 +172,7 @@ def test_a_killed_process_goes_on_where_it_was(trained: Path, tmp_path: Path) ->
     assert all(torch.equal(expected[name], actual[name]) for name in expected)
 
 
+@pytest.mark.xdist_group("trained")
 @pytest.mark.parametrize(("stage", "kept"), [("decoder", ("encoder", "quant_conv")), ("vision", ("text_model",))])
 def test_the_extras_leave_alone_what_the_unet_rests_on(
     stage: str, kept: tuple[str, ...], trained: Path, tmp_path: Path
@@ -177,6 +185,7 @@ def test_the_extras_leave_alone_what_the_unet_rests_on(
     assert moved and not [name for name in moved if name.startswith(kept)]
 
 
+@pytest.mark.xdist_group("trained")
 def test_steps_may_change_until_the_rate_decays(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = without("judge", trained, tmp_path / "copy")
     learn = Loop.learn
@@ -199,6 +208,7 @@ def test_steps_may_change_until_the_rate_decays(trained: Path, tmp_path: Path, m
         run("judge", "tiny", folder, steps=12, report=quiet)
 
 
+@pytest.mark.xdist_group("trained")
 def test_a_checkpoint_of_another_recipe_is_refused(trained: Path, tmp_path: Path) -> None:
     folder = without("judge", trained, tmp_path / "copy")
     shutil.copy(trained / "judge.checkpoint.safetensors", folder)
@@ -275,6 +285,7 @@ def test_the_optimiser_finds_the_least_squares_solution() -> None:
     assert losses[-1] < 1e-3 * losses[0]
 
 
+@pytest.mark.xdist_group("trained")
 def test_the_judge_answers_every_attribute_for_pictures_of_any_size(trained: Path) -> None:
     from PIL import Image
 
@@ -296,6 +307,7 @@ def test_a_missing_judge_is_a_clear_sentence(tmp_path: Path) -> None:
         load_judge(tmp_path)
 
 
+@pytest.mark.xdist_group("trained")
 def test_evaluate_measures_what_is_asked(trained: Path) -> None:
     from retouch.diorama.evaluate import evaluate, model_card
 
