@@ -28,11 +28,11 @@ _PIXELS = 2**20  # of a batch: SSIM takes some hundred bytes for each
 _WAITING = 8 * _PIXELS  # of pictures of many sizes that are kept until a batch of one size is full
 
 SETS = {
-    name + part: (title + where, network)
+    f"{name}.{region}".rstrip("."): (title + where, network, region)
     for name, title, network in (("fid", "FID", "Inception"), ("frechet.clip", "Fréchet distance, CLIP", "CLIP"))
-    for part, where in (("", ""), (".inside", " around the mask"), (".outside", " outside the mask"))
+    for region, where in (("", ""), ("inside", " around the mask"), ("outside", " outside the mask"))
 }
-"""Measures of all edits of a method together, against the inputs: title, and what looks at the pictures."""
+"""Measures of all edits of a method together, against the inputs: title, what looks at the pictures, at what region."""
 
 Verdicts = Callable[[Sequence[Image.Image], Sequence[Mapping[str, Any]]], Mapping[str, Sequence[float]]]
 """A suite's own measures by name, of pictures and their entries' ``about``."""
@@ -98,6 +98,10 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     about, unable, cases = dict[str, dict[str, str]](), list[str](), len(run.cases())
+    edits: dict[str, list[Record]] = {label: [] for label in run.manifest.methods}
+    for record in run.finished().values():
+        if not record.error and record.method in edits:
+            edits[record.method].append(record)
     for network in dict.fromkeys(SETS[name][1] for name in names):
         mine = [name for name in names if SETS[name][1] == network]
         try:
@@ -107,16 +111,15 @@ def measure_sets(run: Run, names: Sequence[str], clip: str | None, device: torch
             continue
         check_models(run, dict.fromkeys(mine, model))
         for name in mine:
-            part = name.rpartition(".")[2]
-            inputs = _seen(features, (_part(case, case.picture, part) for case in _cases(run)))
+            title, _, region = SETS[name]
+            inputs = _seen(features, (_part(case, case.picture, region) for case in _cases(run)))
             if not len(inputs):
                 unable.append(f"{name} is left out: no case of this run has a mask.")
                 continue
-            about[name] = _about(SETS[name][0], "", "lower", model)
-            for label in run.manifest.methods:
-                edits = [one for one in run.finished().values() if one.method == label and not one.error]
-                value = frechet_distance(inputs, _seen(features, _parts(run, edits, part)))
-                found.setdefault(label, {})[name] = {"value": _number(value), "edits": len(edits), "cases": cases}
+            about[name] = _about(title, "", "lower", model)
+            for label, own in edits.items():
+                value = frechet_distance(inputs, _seen(features, _parts(run, own, region)))
+                found.setdefault(label, {})[name] = {"value": _number(value), "edits": len(own), "cases": cases}
     with alone(run.folder):  # other shards write these too
         put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
         stored = stored_sets(run)
@@ -212,21 +215,23 @@ def _features(network: str, clip: str | None, device: torch.device | None) -> tu
     return lambda pictures: image_features(looks, pictures), called(looks)
 
 
-def _parts(run: Run, records: Iterable[Record], part: str) -> Iterator[torch.Tensor | None]:
+def _parts(run: Run, records: Iterable[Record], region: str) -> Iterator[torch.Tensor | None]:
     for record in records:
-        if case := run.case(record.case):
-            yield _part(case, run.edit(record), part)
+        if not region:
+            yield picture_tensor(run.edit(record))
+        elif case := run.case(record.case):
+            yield _part(case, run.edit(record), region)
 
 
-def _part(case: Case, shown: Image.Image, part: str) -> torch.Tensor | None:
+def _part(case: Case, shown: Image.Image, region: str) -> torch.Tensor | None:
     """The part of a picture that a measure of sets looks at; None where the case has no such part."""
     picture = picture_tensor(shown)
-    if part not in ("inside", "outside"):
+    if not region:
         return picture
     if case.mask is None:
         return None
     mask = mask_tensor(case.mask)
-    if part == "inside":
+    if region == "inside":
         return cut_around(picture, mask)
     return None if mask.all() else outside_of(picture_tensor(case.picture), picture, mask)
 

@@ -83,7 +83,7 @@ def set_measures(run: Run) -> dict[str, dict[str, float]]:
 
     Those that were taken of fewer edits or cases than there are now are left out, see :func:`outdated_sets`.
     """
-    fresh = _fresh(run)
+    fresh = _fresh(run, _edits_of(run))
     return {
         label: {name: one["value"] for name, one in row.items() if fresh(label, one)}
         for label, row in stored_sets(run).items()
@@ -92,10 +92,10 @@ def set_measures(run: Run) -> dict[str, dict[str, float]]:
 
 def outdated_sets(run: Run) -> list[str]:
     """The measures of sets that were taken before edits were added."""
-    rows, fresh = stored_sets(run), _fresh(run)
+    rows, edits = stored_sets(run), _edits_of(run)
+    fresh = _fresh(run, edits)
     names = dict.fromkeys(name for row in rows.values() for name in row)
-    labels = dict.fromkeys(record.method for record in run.finished().values() if not record.error)
-    return [name for name in names if not all(fresh(label, rows.get(label, {}).get(name)) for label in labels)]
+    return [name for name in names if not all(fresh(label, rows.get(label, {}).get(name)) for label in edits)]
 
 
 def stored_sets(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
@@ -109,9 +109,12 @@ def stored_sets(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
-def _fresh(run: Run) -> Callable[[str, Mapping[str, Any] | None], bool]:
+def _edits_of(run: Run) -> Counter[str]:
+    return Counter(record.method for record in run.finished().values() if not record.error)
+
+
+def _fresh(run: Run, edits: Counter[str]) -> Callable[[str, Mapping[str, Any] | None], bool]:
     """Whether a stored value of a method is of all that there is."""
-    edits = Counter(record.method for record in run.finished().values() if not record.error)
     cases = len(run.cases())
     return lambda label, one: one is not None and (one["edits"], one["cases"]) == (edits[label], cases)
 
