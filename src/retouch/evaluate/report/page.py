@@ -375,8 +375,8 @@ def _given(run: Run, label: str) -> str:
     if not method.get("method"):
         return "outputs that others made"
     settings = [f"{name}={value}" for name, value in method.get("settings", {}).items()]
-    help = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
-    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}{help and f', with {help}'}"
+    helped = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
+    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}{helped and f', with {helped}'}"
 
 
 def _looked(columns: Sequence[Column]) -> list[str]:
