@@ -16,9 +16,9 @@ import torch
 
 from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
 from retouch.editor import Editor
-from retouch.evaluate.bench import begin, bench, local, read_variants
-from retouch.evaluate.measures.registry import measures_for
-from retouch.evaluate.measuring import measure
+from retouch.measures.registry import measures_for
+from retouch.runs.bench import begin, bench, local, read_variants
+from retouch.runs.measuring import measure
 
 METHODS = ("prox-npi", "negative-prompt", "masactrl", "plug-and-play", "ddim", "sdedit")
 

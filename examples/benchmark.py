@@ -5,11 +5,11 @@ from pathlib import Path
 
 from retouch import Editor
 from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
-from retouch.evaluate.bench import begin, bench, local, read_variants
-from retouch.evaluate.measures.registry import measures_for
-from retouch.evaluate.measuring import measure
-from retouch.evaluate.report import gather, page, write_text
-from retouch.evaluate.results import results
+from retouch.measures.registry import measures_for
+from retouch.report import gather, page, write_text
+from retouch.runs.bench import begin, bench, local, read_variants
+from retouch.runs.measuring import measure
+from retouch.runs.results import results
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 editor, suite = Editor.from_pretrained("diorama"), DioramaSuite(["colour", "accessory"], count=1)

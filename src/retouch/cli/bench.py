@@ -15,9 +15,9 @@ from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
     from retouch.editor import Editor
-    from retouch.evaluate.bench import Captioner, Executor, Variant
-    from retouch.evaluate.run import Run
-    from retouch.evaluate.suites.suite import Suite
+    from retouch.runs.bench import Captioner, Executor, Variant
+    from retouch.runs.run import Run
+    from retouch.suites.suite import Suite
 
 _SUITES = ("diorama", "tedbench", "pie-bench", "folder")
 
@@ -79,11 +79,11 @@ def bench(
 
     Exit code 1 when edits failed: the run keeps the others, and the reasons.
     """
-    from retouch.evaluate.bench import begin, read_variants
-    from retouch.evaluate.bench import bench as run_bench
-    from retouch.evaluate.compare import chosen_methods
-    from retouch.evaluate.outputs import find_outputs, read_outputs, take_outputs
-    from retouch.evaluate.suites.suite import share_of
+    from retouch.explore.compare import chosen_methods
+    from retouch.runs.bench import begin, read_variants
+    from retouch.runs.bench import bench as run_bench
+    from retouch.runs.outputs import find_outputs, read_outputs, take_outputs
+    from retouch.suites.suite import share_of
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
     variants = read_variants(names, variant or [])
@@ -151,9 +151,9 @@ def _suite(name: str, data: Path | None, kinds: str, count: int | None, start: i
     for option, given in (("--kinds", kinds or None), ("--count", count), ("--start", start)):
         if given is not None:
             raise BadParameter(f"{option} goes with the suite diorama, not {name}.")
-    from retouch.evaluate.suites.pie_bench import PieBench
-    from retouch.evaluate.suites.table import Table
-    from retouch.evaluate.suites.tedbench import TEdBench
+    from retouch.suites.pie_bench import PieBench
+    from retouch.suites.table import Table
+    from retouch.suites.tedbench import TEdBench
 
     kinds_of_suite: dict[str, Callable[[Path], Suite]] = {"tedbench": TEdBench, "pie-bench": PieBench, "folder": Table}
     return kinds_of_suite[name](data)
@@ -161,8 +161,8 @@ def _suite(name: str, data: Path | None, kinds: str, count: int | None, start: i
 
 def _skipped(suite: Suite, share: tuple[int, int], skip: bool) -> list[str]:
     """The cases of the shard whose files cannot be used; refuses them unless they are to be skipped."""
-    from retouch.evaluate.bench import preflight
-    from retouch.evaluate.suites.suite import BadSuite, share_of
+    from retouch.runs.bench import preflight
+    from retouch.suites.suite import BadSuite, share_of
 
     wrong = preflight(suite, share_of(suite, share))
     if wrong and not skip:
@@ -182,7 +182,7 @@ def _captioner(suite: Suite, variants: dict[str, Variant], name: str, model: str
     if all(entry.source for entry in suite.entries):
         return None
     if name:
-        from retouch.evaluate.captions import Captioner as Model
+        from retouch.runs.captions import Captioner as Model
 
         return Model(name)
     if model == "diorama":
@@ -199,10 +199,10 @@ def _captioner(suite: Suite, variants: dict[str, Variant], name: str, model: str
 
 
 def _executor(name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float) -> Executor:
-    from retouch.evaluate.bench import local
+    from retouch.runs.bench import local
 
     if name == "ray":
-        from retouch.evaluate.on_ray import ModelSpec, on_ray
+        from retouch.runs.on_ray import ModelSpec, on_ray
 
         where = device or ("" if gpus else "cpu")  # workers that asked for no GPU must not crowd one
         return on_ray(ModelSpec(model, where, max(1, int(cpus))), address=address, cpus=cpus, gpus=gpus)
@@ -211,8 +211,8 @@ def _executor(name: str, editor: Editor, model: str, device: str, address: str, 
 
 def _measures(text: str) -> tuple[list[str], list[str]]:
     """The measures of single edits, and those of all together, that are asked for."""
-    from retouch.evaluate.measures.registry import names
-    from retouch.evaluate.measuring import SETS
+    from retouch.measures.registry import names
+    from retouch.runs.measuring import SETS
 
     wanted = [name.strip() for name in text.split(",") if name.strip() and name.strip() != "none"]
     single = [name for name in wanted if name not in SETS]
@@ -225,8 +225,8 @@ class _Measuring:
     """The measures that can be taken here, loaded before the work begins."""
 
     def __init__(self, chosen: tuple[list[str], list[str]], clip: str, dino: str, say: options.Say) -> None:
-        from retouch.evaluate.measures.registry import measures_for
-        from retouch.evaluate.measures.structure import DINO
+        from retouch.measures.registry import measures_for
+        from retouch.measures.structure import DINO
 
         self.sets, self.clip = chosen[1], clip or None
         self.single, unable = measures_for(self.clip, chosen[0], dino or DINO)
@@ -235,8 +235,8 @@ class _Measuring:
 
     def check(self, folder: Path) -> None:
         """Refuses, before anything is written, what could not be measured in a run that is there."""
-        from retouch.evaluate.measuring import check_models, models_of
-        from retouch.evaluate.run import Run
+        from retouch.runs.measuring import check_models, models_of
+        from retouch.runs.run import Run
 
         if os.path.isfile(folder / "run.json"):  # Path.is_file raises for a name that is too long
             models = {one.name: one.model for one in self.single} | models_of(self.sets, self.clip)
@@ -246,8 +246,8 @@ class _Measuring:
 def _measure(
     run: Run, measuring: _Measuring, cases: Sequence[str], suite: str, shard: str, quiet: bool, say: options.Say
 ) -> None:
-    from retouch.evaluate.measuring import measure, measure_sets
-    from retouch.evaluate.results import MissingExtra, outdated_sets, write_results
+    from retouch.runs.measuring import measure, measure_sets
+    from retouch.runs.results import MissingExtra, outdated_sets, write_results
 
     own: dict[str, object] = {}
     if suite == "diorama":

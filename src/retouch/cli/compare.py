@@ -13,7 +13,7 @@ from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
-    from retouch.evaluate.compare import Comparison
+    from retouch.explore.compare import Comparison
 
 
 def compare(
@@ -46,9 +46,9 @@ def compare(
     where = None if mask is None else read_mask(mask)
     options.check_words(target, seed)
 
-    from retouch.evaluate.clip_score import ClipScorer
-    from retouch.evaluate.compare import chosen_methods, own_settings
-    from retouch.evaluate.compare import compare as run
+    from retouch.explore.clip_score import ClipScorer
+    from retouch.explore.compare import chosen_methods, own_settings
+    from retouch.explore.compare import compare as run
     from retouch.parameters import settings_from_text
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])

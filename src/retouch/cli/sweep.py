@@ -50,8 +50,8 @@ def sweep(
 
     made = Fit.load(fit)
 
-    from retouch.evaluate.clip_score import ClipScorer
-    from retouch.evaluate.sweep import read_etas, run_sweep
+    from retouch.explore.clip_score import ClipScorer
+    from retouch.explore.sweep import read_etas, run_sweep
     from retouch.methods.registry import method_type
     from retouch.parameters import read_settings, settings_from_text
 

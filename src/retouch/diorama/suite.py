@@ -10,7 +10,7 @@ from PIL import Image
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
 from retouch.errors import BadParameter
-from retouch.evaluate.suites.suite import Case, Entry, Suite
+from retouch.suites.suite import Case, Entry, Suite
 
 HELD_OUT_FROM = 1000
 """The first seed: the recommended settings of the methods were chosen on lower ones."""

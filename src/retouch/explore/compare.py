@@ -1,0 +1,196 @@
+"""One edit by several methods, side by side: a contact sheet and a table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from PIL import Image, ImageOps
+
+from retouch.editor import Editor, EditResult
+from retouch.errors import BadParameter, RetouchError
+from retouch.explore.clip_score import ClipScorer
+from retouch.explore.preservation import psnr, ssim
+from retouch.inversion.ddim import Inversions
+from retouch.methods.registry import method_type, methods
+from retouch.parameters import parameters_of, read_settings
+from retouch.picture import Picture, from_image, read_mask, read_picture
+from retouch.sheet import contact_sheet, in_rows, labelled
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One method's edit, or why there is none.
+
+    Attributes:
+        seconds, evaluations: what it cost here; an inversion that an earlier method left is not counted again.
+        clip_score: cosine × 100 of the edit and the target prompt; None without a CLIP model.
+        psnr, ssim: against the input, outside the mask where there is one.
+    """
+
+    method: str
+    result: EditResult | None = None
+    error: str = ""
+    seconds: float = 0.0
+    evaluations: int = 0
+    clip_score: float | None = None
+    psnr: float | None = None
+    ssim: float | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """The row of the table, JSON-ready."""
+        names = ("method", "seconds", "evaluations", "clip_score", "psnr", "ssim", "error")
+        values = {name: getattr(self, name) for name in names}
+        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All methods' edits of one picture.
+
+    Attributes:
+        shared: network evaluations saved by sharing inversions.
+        input_clip_score: the input's against the target prompt, to compare the edits' with.
+        notes: what was done to the input or cut off the prompts.
+    """
+
+    picture: Image.Image
+    source: str | None
+    target: str
+    rows: Sequence[Compared]
+    shared: int
+    input_clip_score: float | None
+    notes: tuple[str, ...]
+
+    def sheet(self, columns: int = 5, side: int = 192) -> Image.Image:
+        """The input and every edit, labelled; a method that failed has an empty tile with its reason."""
+        tiles = [labelled(self.picture, f"input\n{self.source or ''}", side, lines=3)]
+        for row in self.rows:
+            if row.result is None:
+                text, image = f"{row.method} failed\n{row.error}", Image.new("RGB", self.picture.size, "#dddddd")
+            else:
+                text, image = f"{row.method}\n{self._measured(row)}", row.result.image
+            tiles.append(labelled(image, text, side, lines=3))
+        return contact_sheet(in_rows(tiles, min(columns, len(tiles))))
+
+    @staticmethod
+    def _measured(row: Compared) -> str:
+        score = "" if row.clip_score is None else f"CLIP {row.clip_score:.1f}, "
+        return f"{score}PSNR {row.psnr:.1f} dB\n{row.seconds:.1f} s"
+
+    def recipe(self) -> dict[str, Any]:
+        """What the sheet's file says about it: every edit's recipe."""
+        return {"compare": [row.result.recipe for row in self.rows if row.result]}
+
+
+def compare(
+    editor: Editor,
+    image: str | PathLike[str] | Image.Image | Picture,
+    *,
+    source: str | None,
+    target: str,
+    methods: Sequence[str],
+    settings: Mapping[str, Any] | None = None,
+    mask: str | PathLike[str] | Image.Image | None = None,
+    seed: int = 0,
+    scorer: ClipScorer | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Comparison:
+    """Edits one picture by several methods that share what inversions they can.
+
+    A method that fails is recorded with its reason and the others go on.
+
+    Args:
+        methods: names; see :func:`chosen_methods` for "all".
+        settings: parameters for every method that has them.
+        scorer: the CLIP model that scores; None leaves the score out.
+        progress: called with (steps done, all steps, the method at work).
+
+    Raises:
+        BadParameter: for an unknown method, or a setting that none of them has.
+        BadPicture: when picture or mask cannot be read.
+    """
+    given = dict(settings or {})
+    own = own_settings(methods, given)
+    if not isinstance(image, Picture):
+        image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
+    plane = None if mask is None else read_mask(mask)
+    keep = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
+
+    totals = {name: _steps(editor, name, source, target, own[name]) for name in methods}
+    done, rows, notes, inversions = 0, list[Compared](), list[str](), Inversions()
+    for name in methods:
+
+        def advance(steps: int, _total: int, before: int = done, name: str = name) -> None:
+            if progress:
+                progress(before + steps, sum(totals.values()), name)
+
+        began = time.monotonic()
+        try:
+            result = editor.edit(
+                image, source=source, target=target, method=name, mask=plane, seed=seed, progress=advance,
+                inversions=inversions, **own[name],
+            )  # fmt: skip
+            rows.append(
+                Compared(
+                    name, result, "", result.seconds, result.evaluations,
+                    None if scorer is None else scorer.score(result.image, target),
+                    psnr(image.image, result.image, keep), ssim(image.image, result.image, keep),
+                )
+            )  # fmt: skip
+            notes += [note for note in result.notes if note not in notes]
+        except RetouchError as error:
+            rows.append(Compared(name, error=str(error), seconds=time.monotonic() - began))
+        except Exception as error:  # one method's fault must not take the others' results away
+            rows.append(Compared(name, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - began))
+        done += totals[name]
+        if progress:
+            progress(done, sum(totals.values()), name)
+    score = None if scorer is None else scorer.score(image.image, target)
+    return Comparison(image.image, source, target, rows, inversions.shared, score, tuple(notes))
+
+
+def chosen_methods(text: str) -> list[str]:
+    """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
+
+    Raises:
+        BadParameter: for none, or one that does not exist.
+    """
+    if text.strip().lower() == "all":
+        return list(methods())
+    if text.strip().lower() == "tuning-free":
+        return [name for name, kind in methods().items() if not kind.optimises]
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
+    for name in names:
+        method_type(name)
+    return names
+
+
+def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """For every method those of ``settings`` that it has.
+
+    Raises:
+        BadParameter: for a setting that none has, or a value outside its range.
+    """
+    own = {}
+    for name in names:
+        kind = method_type(name)
+        known = {p.name for p in parameters_of(kind)}
+        own[name] = read_settings(kind, {key: value for key, value in settings.items() if key in known}, name)
+    unused = set(settings) - {key for values in own.values() for key in values}
+    if unused:
+        raise BadParameter(f"none of the methods {', '.join(names)} has a parameter {sorted(unused)[0]!r}.")
+    return own
+
+
+def _steps(editor: Editor, name: str, source: str | None, target: str, settings: Mapping[str, Any]) -> int:
+    try:
+        return editor.method_for(name, source, target, settings).steps()
+    except RetouchError:
+        return 0  # it will fail with its reason when its turn comes
