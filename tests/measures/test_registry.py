@@ -41,9 +41,9 @@ def test_every_name_is_a_measure_and_its_values_are_those_of_its_pictures_one_by
     assert [measure.name for measure in everything] == names("all")
     together = batch()
     for measure in everything:
-        values = measure.compute(together)
+        values = measure.take(together)
         assert values.shape == (3,) and values.dtype == torch.float32
-        alone = torch.cat([measure.compute(batch(which=slice(i, i + 1))) for i in range(3)])
+        alone = torch.cat([measure.take(batch(which=slice(i, i + 1))) for i in range(3)])
         assert torch.allclose(values, alone, rtol=2e-3, atol=1e-5, equal_nan=True), measure.name
         undefined = [False, measure.name.startswith("directional") or measure.name == "clip_score.outside", False]
         assert values.isnan().tolist() == undefined, measure.name
@@ -52,11 +52,11 @@ def test_every_name_is_a_measure_and_its_values_are_those_of_its_pictures_one_by
 def test_without_masks_what_wants_them_is_nan_and_all_else_as_before(everything):
     without_masks, with_masks = batch(masks=False), batch()
     for measure in everything:
-        values = measure.compute(without_masks)
+        values = measure.take(without_masks)
         if measure.name in MASKED:
             assert values.isnan().all(), measure.name
         else:
-            assert torch.equal(values.nan_to_num(), measure.compute(with_masks).nan_to_num()), measure.name
+            assert torch.equal(values.nan_to_num(), measure.take(with_masks).nan_to_num()), measure.name
 
 
 def test_the_better_value_is_the_one_of_the_better_preserved_picture(everything):
@@ -65,12 +65,12 @@ def test_the_better_value_is_the_one_of_the_better_preserved_picture(everything)
         if "clip" in measure.name or "directional" in measure.name:
             assert measure.better == ("zero" if measure.name == "directional_similarity.outside" else "higher")
             continue
-        difference = measure.compute(small) - measure.compute(large)
+        difference = measure.take(small) - measure.take(large)
         assert ((difference > 0) == (measure.better == "higher")).all(), measure.name
 
 
 def test_inside_and_outside_together_are_the_whole(everything):
-    compute = {measure.name: measure.compute for measure in everything}
+    compute = {measure.name: measure.take for measure in everything}
     share = disks(3, 40, 40).mean((1, 2, 3))
     for name in ("mse", "ssim"):
         inside, outside, whole = (compute[name + part](batch()) for part in (".inside", ".outside", ""))
@@ -88,10 +88,7 @@ def test_an_edit_is_judged_by_clip_inside_by_what_is_inside_and_outside_by_what_
     measures, _ = measures_for("diorama", [f"{name}.{part}" for name in ("clip_score", "directional_similarity")
                                            for part in ("inside", "outside")])  # fmt: skip
     found = [
-        {
-            measure.name: float(measure.compute(Batch(beach[None], edit[None], mask[None], *texts)))
-            for measure in measures
-        }
+        {measure.name: float(measure.take(Batch(beach[None], edit[None], mask[None], *texts))) for measure in measures}
         for edit in (blue, around, beach)
     ]
     right, wrong, nothing = found
@@ -100,7 +97,7 @@ def test_an_edit_is_judged_by_clip_inside_by_what_is_inside_and_outside_by_what_
     assert right["clip_score.outside"] == nothing["clip_score.outside"] > wrong["clip_score.outside"] + 3
     assert nothing["directional_similarity.inside"] == nothing["directional_similarity.outside"] == 0
     everything = Batch(beach[None], blue[None], torch.ones_like(mask)[None], *texts)
-    by_name = {measure.name: measure.compute for measure in measures}
+    by_name = {measure.name: measure.take for measure in measures}
     assert (
         by_name["clip_score.outside"](everything).isnan()
         and by_name["directional_similarity.outside"](everything).isnan()
@@ -114,9 +111,9 @@ def test_clip_looks_at_a_picture_once_however_many_measures_ask(monkeypatch):
     measures, _ = measures_for("diorama", ["clip_score", "directional_similarity", "pie.clip_score"])
     together = batch()
     for measure in measures:
-        measure.compute(together)
+        measure.take(together)
     assert looked == [3, 3]  # inputs and edits
-    assert torch.equal(measures[0].compute(together), measures[2].compute(together)) and looked == [3, 3]
+    assert torch.equal(measures[0].take(together), measures[2].take(together)) and looked == [3, 3]
 
 
 def test_what_cannot_run_is_named_with_its_reason(monkeypatch, tmp_path):
@@ -124,7 +121,7 @@ def test_what_cannot_run_is_named_with_its_reason(monkeypatch, tmp_path):
     able, unable = measures_for(None, ["all"], dino=str(tmp_path))
     reasons = dict(unable)
     assert {measure.name for measure in able} | set(reasons) == set(names()) and len(able) + len(unable) == len(names())
-    assert all(measure.compute(batch()).isfinite().all() for measure in able)
+    assert all(measure.take(batch()).isfinite().all() for measure in able)
     for name, reason in reasons.items():
         expected = "torchvision" if "lpips" in name else "ViT" if "structure" in name else "no CLIP model was given"
         assert expected in reason and reason.endswith("."), name
@@ -157,6 +154,6 @@ def test_groups_and_names_go_together_each_measure_once():
 
 def test_an_unknown_name_is_one_sentence_with_all_that_there_are():
     with pytest.raises(
-        BadParameter, match=r"no measure 'fid'; the groups are default, pie-bench, all, and .*lpips.vgg"
+        BadParameter, match=r"no measure 'beauty'; the groups are default, pie-bench, all, and .*lpips.vgg"
     ):
-        measures_for(None, ["psnr", "fid"])
+        measures_for(None, ["psnr", "beauty"])

@@ -19,8 +19,9 @@ from retouch.report import as_text, gather, leaderboard, page, write_text
 from retouch.report.gallery import chosen_cases, data_uri
 from retouch.report.statistics import _t, estimates
 from retouch.report.tables import Cell, Column, Leaderboard, Row, _marks, breakdown
+from retouch.runs.files import BadRun
 from retouch.runs.results import MissingExtra, results
-from retouch.runs.run import BadRun, Run
+from retouch.runs.run import Run
 from retouch.suites.suite import Case, Entry
 from tests.runs.painted import METHODS, small_run
 from tests.test_cli import retouch
@@ -464,7 +465,7 @@ def test_the_first_words_say_who_is_best_and_at_what_cost(run):
         ([], {"x": "psnr.outside", "y": "clip_score.inside"}),
         (["both", "mse"], {"x": "mse", "y": "both"}),
         (["psnr"], {"x": "seconds", "y": "psnr"}),
-        (["asked", "both"], {"x": "asked", "y": "both"}),
+        (["asked", "both"], {"x": "both", "y": "asked"}),
     ],
 )
 def test_the_plane_sets_what_is_kept_against_what_is_changed(run, measures, axes):

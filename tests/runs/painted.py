@@ -12,7 +12,9 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from retouch.diorama.suite import DioramaSuite
-from retouch.runs.run import Manifest, Record, Run, Writer
+from retouch.runs.manifest import Manifest, Record
+from retouch.runs.run import Run
+from retouch.runs.writer import Writer
 from retouch.suites.suite import Case
 
 METHODS = ("prox-npi", "masactrl", "sdedit")
@@ -23,9 +25,7 @@ ABOUT = {
     "psnr": {"title": "PSNR", "unit": "dB", "better": "higher"},
     "psnr.outside": {"title": "PSNR, outside", "unit": "dB", "better": "higher"},
     "mse": {"title": "MSE", "unit": "", "better": "lower"},
-    "asked": {"title": "asked", "unit": "", "better": "higher"},
-    "kept": {"title": "kept", "unit": "", "better": "higher"},
-    "both": {"title": "asked and kept", "unit": "", "better": "higher"},
+    **{one.name: one.about() for one in DioramaSuite.verdicts},
 }
 
 _HANDS = {

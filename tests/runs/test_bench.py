@@ -17,16 +17,25 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import EMBEDDED_FOLDER
-from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
+from retouch.diorama.suite import DioramaSuite
 from retouch.editor import Editor
 from retouch.errors import BadParameter, RetouchError
-from retouch.measures.registry import Measure, measures_for
+from retouch.measures.measure import Measure
+from retouch.measures.models import Models
+from retouch.measures.registry import measures_for
 from retouch.report import gather
-from retouch.runs.bench import Made, Work, begin, bench, environment, local, read_variants
-from retouch.runs.measuring import measure, measure_sets
+from retouch.runs.bench import begin, bench
+from retouch.runs.edits import Made, Work, local
+from retouch.runs.environment import environment
+from retouch.runs.files import BadRun, slug
+from retouch.runs.manifest import Manifest, Record
+from retouch.runs.measuring import measure
 from retouch.runs.outputs import find_outputs, read_outputs, take_outputs
 from retouch.runs.results import about_measures, outdated_sets, results, set_measures, write_results
-from retouch.runs.run import BadRun, Manifest, Record, Run, Writer, slug
+from retouch.runs.run import Run
+from retouch.runs.sets import measure_sets
+from retouch.runs.variants import read_variants
+from retouch.runs.writer import Writer
 from retouch.suites.suite import Case, Entry
 from retouch.suites.table import Table
 
@@ -66,7 +75,7 @@ class Counting:
 def finished(editor, tmp_path_factory):
     run = Run.create(tmp_path_factory.mktemp("bench") / "run", manifest(editor, seeds=(0, 1)))
     bench(run, SUITE, local(editor))
-    measure(run, measures_for("diorama")[0], verdicts=verdicts, about_verdicts=VERDICTS)
+    measure(run, measures_for("diorama")[0], suite=SUITE)
     return run
 
 
@@ -179,7 +188,7 @@ def test_shards_that_begin_together_make_one_run(editor, tmp_path):
     """Real processes, each with a method of its own; what a kill left of a manifest is in nobody's way."""
     (tmp_path / ".retouch-0123.tmp").touch()
     script = (
-        "import sys\nfrom retouch.runs.run import Manifest, Run\n"
+        "import sys\nfrom retouch.runs.manifest import Manifest\nfrom retouch.runs.run import Run\n"
         "for i in range(20):\n    m = {f'{sys.argv[2]}.{i}': {'method': 'ddim', 'settings': {}}}\n"
         "    Run.create(sys.argv[1], Manifest({'suite': 's'}, {'name': 'm', 'fingerprint': ''}, m, [0]))"
     )
@@ -288,9 +297,9 @@ def test_figures_are_those_of_the_pictures(editor, finished):
         assert row.psnr == pytest.approx(10 * np.log10(255**2 / error.mean()), abs=1e-3)
         outside = error[np.asarray(case.mask) == 0].mean()
         assert row["psnr.outside"] == pytest.approx(10 * np.log10(255**2 / outside), abs=1e-3)
-        said = verdicts([edit], [case.entry.about])
+        said = SUITE.judge([case], [edit])
         assert (row.asked, row.kept, row.both) == (said["asked"][0], said["kept"][0], said["both"][0])
-    assert about_measures(finished)["asked"] == VERDICTS["asked"]
+    assert about_measures(finished)["asked"] == SUITE.verdicts[0].about()
     import pandas
 
     stored = pandas.read_parquet(write_results(finished))
@@ -306,7 +315,7 @@ def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
     assert taken == [] and (tmp_path / "run" / "measures" / "0-of-1.jsonl").read_bytes() == before
     measure(run, measures_for("diorama", ["ssim.inside"])[0], progress=lambda done, total: taken.append(total))
     assert taken[-1] == 16 and {"ssim.inside", "psnr"} <= set(results(run).columns)
-    unable = measure_sets(run, ["frechet.clip", "fid"], "diorama")
+    unable = measure_sets(run, ["frechet.clip", "fid"], Models("diorama"))
     assert len(unable) == 1 and "torch-fidelity" in unable[0]
     assert set(set_measures(run)) == set(FAST) and all(v["frechet.clip"] > 0 for v in set_measures(run).values())
     assert about_measures(run)["frechet.clip"]["better"] == "lower" and "fid" not in about_measures(run)
@@ -315,11 +324,11 @@ def test_measures_are_taken_once_and_can_be_added(finished, tmp_path):
 def test_distances_of_fewer_edits_than_there_are_do_not_count(editor, tmp_path):
     run = Run.create(tmp_path, manifest(editor, FAST[:1]))
     bench(run, SUITE, local(editor), shard=(0, 2))
-    measure_sets(run, ["frechet.clip"], "diorama")
+    measure_sets(run, ["frechet.clip"], Models("diorama"))
     assert "frechet.clip" in set_measures(run)[FAST[0]] and outdated_sets(run) == []
     bench(run, SUITE, local(editor))
     assert set_measures(run) == {FAST[0]: {}} and outdated_sets(run) == ["frechet.clip"]
-    measure_sets(run, ["frechet.clip"], "diorama")
+    measure_sets(run, ["frechet.clip"], Models("diorama"))
     assert "frechet.clip" in set_measures(run)[FAST[0]] and outdated_sets(run) == []
     run = Run.create(tmp_path, manifest(editor, FAST, suite=DioramaSuite(["colour", "pose"], 3)))
     bench(run, DioramaSuite(["colour", "pose"], 3), local(editor), methods=FAST[1:])
@@ -339,9 +348,9 @@ def test_another_clip_model_is_refused_and_the_same_one_elsewhere_is_not(finishe
     save_file(tensors, weights, metadata={"format": "pt"})
     with pytest.raises(BadRun, match=r"has clip_score by elsewhere [0-9a-f]{16}, and this is diorama [0-9a-f]{16}"):
         measure(run, measures_for(str(tmp_path / "diorama"), ["clip_score"])[0])
-    measure_sets(run, ["frechet.clip"], "diorama")
+    measure_sets(run, ["frechet.clip"], Models("diorama"))
     with pytest.raises(BadRun, match=r"has frechet\.clip by"):
-        measure_sets(run, ["frechet.clip"], str(tmp_path / "diorama"))
+        measure_sets(run, ["frechet.clip"], Models(str(tmp_path / "diorama")))
 
 
 def test_large_pictures_are_measured_few_at_a_time(editor, tmp_path):
@@ -364,7 +373,7 @@ def test_large_pictures_are_measured_few_at_a_time(editor, tmp_path):
     opened, edit = [], Run.edit
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Run, "edit", lambda self, record: opened.append([record]) or edit(self, record))
-        measure(run, [Measure("m", "m", "", "higher", compute)])
+        measure(run, [Measure("m", "m", compute=compute)])
     assert sum(shape[0] for shape in batches) == len(sizes)
     assert max(shape[0] * shape[2] * shape[3] for shape in batches) <= 1536 * 1024
     assert {shape[0] for shape in batches if shape[2] == 64} == {16, 8}
@@ -383,13 +392,13 @@ def test_sets_are_compared_inside_and_outside_the_masks(editor, tmp_path):
             for name, image in (("truth", case.truth), ("turned", case.picture.rotate(180))):
                 writer.finish(Record(entry.id, entry.kind, name, 0, None, None), image)
     names = ["frechet.clip", "frechet.clip.inside", "frechet.clip.outside"]
-    assert measure_sets(run, names, "diorama") == []
+    assert measure_sets(run, names, Models("diorama")) == []
     whole, inside, outside = ([set_measures(run)[hand][name] for hand in hands] for name in names)
     assert whole[0] > 0.001 and inside[0] > whole[0] and outside[0] == pytest.approx(0, abs=1e-5)
     assert min(whole[1], inside[1], outside[1]) > 0.01
     for mask in (run.folder / "cases").glob("*/mask.png"):
         mask.unlink()
-    assert measure_sets(run, names[1:], "diorama") == [
+    assert measure_sets(run, names[1:], Models("diorama")) == [
         f"{name} is left out: no case of this run has a mask." for name in names[1:]
     ]
 

@@ -10,9 +10,13 @@ import pytest
 
 from retouch.diorama.suite import DioramaSuite
 from retouch.errors import RetouchError
-from retouch.runs.bench import bench, environment, local, read_variants
+from retouch.runs.bench import bench
+from retouch.runs.edits import local
+from retouch.runs.environment import environment
+from retouch.runs.manifest import Manifest
 from retouch.runs.on_ray import ModelSpec, on_ray
-from retouch.runs.run import Manifest, Run
+from retouch.runs.run import Run
+from retouch.runs.variants import read_variants
 
 ray = pytest.importorskip("ray")
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retouch.diorama.suite import DioramaSuite, verdicts
+from retouch.diorama.suite import DioramaSuite
 from retouch.errors import BadParameter, BadPicture
-from retouch.runs.bench import preflight
-from retouch.runs.run import Manifest, Run
+from retouch.runs.manifest import Manifest
+from retouch.runs.run import Run
 from retouch.suites.pie_bench import PieBench, decode_mask
+from retouch.suites.preflight import preflight
 from retouch.suites.suite import BadSuite, share_of
 from retouch.suites.table import Table
 from retouch.suites.tedbench import TEdBench
@@ -294,9 +295,9 @@ def test_a_mask_of_another_size_is_refused(tmp_path):
 def test_diorama_knows_the_right_answers():
     suite = DioramaSuite(count=2)
     cases = [suite.case(entry) for entry in suite.entries]
-    seen = verdicts([case.truth for case in cases], [entry.about for entry in suite.entries])
+    seen = suite.judge(cases, [case.truth for case in cases])
     assert seen["both"] == [1.0] * len(cases)
-    undone = verdicts([case.picture for case in cases], [entry.about for entry in suite.entries])
+    undone = suite.judge(cases, [case.picture for case in cases])
     assert undone["asked"] == [0.0] * len(cases) and undone["kept"] == [1.0] * len(cases)
     for case in cases:
         outside = np.asarray(case.mask) == 0

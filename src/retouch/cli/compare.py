@@ -47,9 +47,10 @@ def compare(
     options.check_words(target, seed)
 
     from retouch.explore.clip_score import ClipScorer
-    from retouch.explore.compare import chosen_methods, own_settings
     from retouch.explore.compare import compare as run
+    from retouch.explore.compare import own_settings
     from retouch.parameters import settings_from_text
+    from retouch.runs.variants import chosen_methods
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
     own_settings(names, given)  # refused before anything is loaded

@@ -16,7 +16,7 @@ from retouch.errors import BadParameter, RetouchError
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
 from retouch.inversion.ddim import Inversions
-from retouch.methods.registry import method_type, methods
+from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
@@ -105,7 +105,7 @@ def compare(
     A method that fails is recorded with its reason and the others go on.
 
     Args:
-        methods: names; see :func:`chosen_methods` for "all".
+        methods: names; see :func:`retouch.runs.variants.chosen_methods` for "all".
         settings: parameters for every method that has them.
         scorer: the CLIP model that scores; None leaves the score out.
         progress: called with (steps done, all steps, the method at work).
@@ -152,24 +152,6 @@ def compare(
             progress(done, sum(totals.values()), name)
     score = None if scorer is None else scorer.score(image.image, target)
     return Comparison(image.image, source, target, rows, inversions.shared, score, tuple(notes))
-
-
-def chosen_methods(text: str) -> list[str]:
-    """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
-
-    Raises:
-        BadParameter: for none, or one that does not exist.
-    """
-    if text.strip().lower() == "all":
-        return list(methods())
-    if text.strip().lower() == "tuning-free":
-        return [name for name, kind in methods().items() if not kind.optimises]
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
-    for name in names:
-        method_type(name)
-    return names
 
 
 def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -81,6 +81,20 @@ class Batch:
     def __len__(self) -> int:
         return self.inputs.shape[0]
 
+    @property
+    def inside(self) -> Tensor:
+        """The masks of a batch that has some."""
+        if self.masks is None:
+            raise BadPicture(
+                "a batch without masks was given to a measure of a region: give one mask for each picture."
+            )
+        return self.masks
+
+    @property
+    def outside(self) -> Tensor:
+        """1 where nothing should change, of a batch that has masks."""
+        return 1 - self.inside
+
     def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
         """What ``make`` gives, computed the first time ``key`` is asked for: several measures look at one feature."""
         if key not in self._kept:

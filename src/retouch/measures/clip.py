@@ -10,8 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.clip import Clip
-from retouch.measures.batch import picture_tensor, to_image
-from retouch.measures.regions import cut_around
+from retouch.errors import BadModel
+from retouch.measures.batch import Batch, picture_tensor, to_image
+from retouch.measures.measure import Measure
+from retouch.measures.models import Models
+from retouch.measures.regions import covers_all, cut_around, outside_of
 
 _STILL = 1e-4
 """Features of length 1 that lie nearer together are equal but for rounding; edits move them by a tenth and more."""
@@ -87,3 +90,82 @@ def _middle_square(image: Image.Image, side: int, resample: Image.Resampling) ->
     size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     return image.resize(size, resample).crop((left, top, left + side, top + side))
+
+
+def clip_model(models: Models) -> Clip:
+    """The CLIP model that was named.
+
+    Raises:
+        BadModel: where none was, or it cannot be had.
+    """
+    if models.clip is None:
+        raise BadModel(
+            "no CLIP model was given: name one, as openai/clip-vit-large-patch14, a folder, or diorama for pictures of "
+            "the painted world."
+        )
+    clip = Clip(models.clip, models.device)
+    _ = clip.side  # which only the loaded model knows
+    return clip
+
+
+def seen(clip: Clip, batch: Batch, what: str) -> Tensor:
+    """CLIP's features of "inputs", "edits", "sources" or "targets", looked at once for all measures of a batch."""
+    see = text_features if what in ("sources", "targets") else image_features
+    return batch.once((clip, what), lambda: see(clip, getattr(batch, what)))
+
+
+def _inside(clip: Clip, batch: Batch, what: str) -> Tensor:
+    return batch.once((clip, what, "inside"), lambda: image_features_inside(clip, getattr(batch, what), batch.inside))
+
+
+def _outside(clip: Clip, batch: Batch) -> Tensor:
+
+    def features() -> Tensor:
+        found = image_features(clip, outside_of(batch.inputs, batch.edits, batch.inside))
+        return found.masked_fill(covers_all(batch.inside).to(found.device)[:, None], torch.nan)
+
+    return batch.once((clip, "edits", "outside"), features)
+
+
+def _direction(clip: Clip, batch: Batch, inputs: Tensor, edits: Tensor) -> Tensor:
+    return directional_similarity(inputs, edits, *(seen(clip, batch, what) for what in ("sources", "targets")))
+
+
+COSINE = "cosine × 100"
+
+MEASURES = (
+    Measure(
+        "clip_score", "CLIP score", COSINE, "higher",
+        "100 · cosine of edit and target text, never clipped (Hessel et al. 2021)", "changed",
+        needs=clip_model, groups=("default",),
+        compute=lambda batch, clip: clip_score(seen(clip, batch, "edits"), seen(clip, batch, "targets")),
+    ),
+    Measure(
+        "clip_score.inside", "CLIP score around the mask", COSINE, "higher", "the same of the square around the mask",
+        "changed", needs=clip_model, masked=True, groups=("default",),
+        compute=lambda batch, clip: clip_score(_inside(clip, batch, "edits"), seen(clip, batch, "targets")),
+    ),
+    Measure(
+        "clip_score.outside", "CLIP score of the source outside the mask", COSINE, "higher",
+        "of the *source* text, which should still be true there", needs=clip_model, masked=True,
+        compute=lambda batch, clip: clip_score(_outside(clip, batch), seen(clip, batch, "sources")),
+    ),
+    Measure(
+        "directional_similarity", "directional CLIP similarity", "cosine", "higher",
+        "cosine of the change of the picture and the change of the text (Gal et al. 2022); needs source prompts",
+        "changed", needs=clip_model, groups=("default",),
+        compute=lambda batch, clip: _direction(clip, batch, *(seen(clip, batch, what) for what in ("inputs", "edits"))),
+    ),
+    Measure(
+        "directional_similarity.inside", "directional CLIP similarity around the mask", "cosine", "higher",
+        "the same of the square around the mask", "changed", needs=clip_model, masked=True,
+        compute=lambda batch, clip: _direction(
+            clip, batch, *(_inside(clip, batch, what) for what in ("inputs", "edits"))
+        ),
+    ),
+    Measure(
+        "directional_similarity.outside", "directional CLIP similarity outside the mask", "cosine", "zero",
+        "how far the change went on where nothing should change, 0 for not at all", needs=clip_model, masked=True,
+        compute=lambda batch, clip: _direction(clip, batch, seen(clip, batch, "inputs"), _outside(clip, batch)),
+    ),
+)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Literal
 
@@ -10,11 +11,15 @@ import torch
 from torch import Tensor
 
 from retouch.errors import BadModel
+from retouch.measures.batch import Batch
+from retouch.measures.measure import Measure, Region
+from retouch.measures.models import Models
 from retouch.measures.pixels import nan_where
 from retouch.measures.regions import covers_all, outside_of
 
 _SMALLEST = 32  # pixels along a side: of smaller pictures nothing is left after the networks' pooling
-_NETWORKS = {"alex": "AlexNet", "squeeze": "SqueezeNet", "vgg": "VGG"}
+Network = Literal["alex", "squeeze", "vgg"]
+_NETWORKS: dict[Network, str] = {"alex": "AlexNet", "squeeze": "SqueezeNet", "vgg": "VGG"}
 
 
 class Lpips:
@@ -27,7 +32,7 @@ class Lpips:
         BadModel: where torchvision or the network's weights are not there, once it is asked.
     """
 
-    def __init__(self, network: Literal["alex", "squeeze", "vgg"] = "alex", device: torch.device | None = None) -> None:
+    def __init__(self, network: Network = "alex", device: torch.device | None = None) -> None:
         self.network, self.device = network, device or torch.device("cpu")
 
     @cached_property
@@ -80,3 +85,45 @@ class Lpips:
         the mask leaves nothing.
         """
         return nan_where(covers_all(masks), self.distance(inputs, outside_of(inputs, edits, masks)))
+
+
+def _loader(network: Network) -> Callable[[Models], Lpips]:
+    def load(models: Models) -> Lpips:
+        lpips = Lpips(network, models.device)
+        lpips.load()
+        return lpips
+
+    return load
+
+
+LOADERS = {network: _loader(network) for network in _NETWORKS}
+"""What loads LPIPS of each network."""
+
+
+def _whole(batch: Batch, lpips: Lpips) -> Tensor:
+    return lpips.distance(batch.inputs, batch.edits)
+
+
+def _inside(batch: Batch, lpips: Lpips) -> Tensor:
+    return lpips.distance_outside(batch.inputs, batch.edits, batch.outside)
+
+
+def _outside(batch: Batch, lpips: Lpips) -> Tensor:
+    return lpips.distance_outside(batch.inputs, batch.edits, batch.inside)
+
+
+def _measure(network: Network, region: Region, compute: Callable[[Batch, Lpips], Tensor], help: str) -> Measure:
+    return Measure(
+        f"lpips.{network}.{region}".rstrip("."),
+        f"LPIPS ({_NETWORKS[network]})" + (f" {region} the mask" if region else ""), "", "lower", help,
+        "" if region == "inside" else "kept", compute=compute, needs=LOADERS[network], masked=bool(region),
+    )  # fmt: skip
+
+
+_REGIONS: tuple[tuple[Region, Callable[[Batch, Lpips], Tensor], str], ...] = (
+    ("", _whole, "learned perceptual distance (Zhang et al. 2018); needs torchvision"),
+    ("inside", _inside, "the input pasted over the edit outside the mask"),
+    ("outside", _outside, "the input pasted over the edit inside the mask"),
+)
+
+MEASURES = tuple(_measure(network, *row) for network in _NETWORKS for row in _REGIONS)

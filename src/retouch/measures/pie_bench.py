@@ -9,14 +9,20 @@ value is NaN, and the tables' means leave NaN out (``torch.nanmean``).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Literal
+
 from torch import Tensor
 
 from retouch.backbone.clip import Clip
 from retouch.measures import pixels
-from retouch.measures.clip import image_features
-from retouch.measures.perceptual import Lpips
+from retouch.measures.batch import Batch
+from retouch.measures.clip import COSINE, clip_model, clip_score, image_features, seen
+from retouch.measures.measure import Measure
+from retouch.measures.models import Models
+from retouch.measures.perceptual import LOADERS, Lpips
 from retouch.measures.pixels import nan_where
-from retouch.measures.structure import Dino
+from retouch.measures.structure import Dino, dino_model
 from retouch.measures.structure import structure_distance as distance_of_keys
 
 _REACH = 5  # pixels from the middle of SSIM's window to its edge
@@ -76,3 +82,60 @@ def edited_features(clip: Clip, edits: Tensor, masks: Tensor) -> Tensor:
 
 def _where_any(kept: Tensor, values: Tensor) -> Tensor:
     return nan_where(~kept.flatten(1).bool().any(1), values)
+
+
+def _measure(
+    name: str,
+    title: str,
+    compute: Callable[..., Tensor],
+    better: Literal["higher", "lower"],
+    help: str,
+    *,
+    unit: str = "",
+    needs: Callable[[Models], Any] | None = None,
+    masked: bool = True,
+) -> Measure:
+    return Measure(
+        f"pie.{name}", f"PIE-Bench {title}", unit, better, help,
+        compute=compute, needs=needs, masked=masked, groups=("pie-bench",),
+    )  # fmt: skip
+
+
+def _kept(function: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Callable[[Batch], Tensor]:
+    def computed(batch: Batch) -> Tensor:
+        return function(batch.inputs, batch.edits, batch.inside)
+
+    return computed
+
+
+def _lpips(batch: Batch, squeeze: Lpips) -> Tensor:
+    return lpips(squeeze, batch.inputs, batch.edits, batch.inside)
+
+
+def _edited(batch: Batch, clip: Clip) -> Tensor:
+    return clip_score(edited_features(clip, batch.edits, batch.inside), seen(clip, batch, "targets"))
+
+
+MEASURES = (
+    _measure(
+        "structure_distance", "structure distance",
+        lambda batch, dino: structure_distance(dino, batch.inputs, batch.edits), "lower",
+        "the structure distance fed 0 to 255", needs=dino_model, masked=False,
+    ),
+    _measure("psnr", "PSNR, unedited part", _kept(psnr), "higher", "of the masked pictures", unit="dB"),
+    _measure(
+        "lpips", "LPIPS, unedited part", _lpips, "lower", "of the masked pictures, by SqueezeNet; needs torchvision",
+        needs=LOADERS["squeeze"],
+    ),
+    _measure("mse", "MSE, unedited part", _kept(mse), "lower", "of the masked pictures, their zeros counted"),
+    _measure("ssim", "SSIM, unedited part", _kept(ssim), "higher", "of the masked pictures"),
+    _measure(
+        "clip_score", "CLIP score",
+        lambda batch, clip: clip_score(seen(clip, batch, "edits"), seen(clip, batch, "targets")), "higher",
+        "of the whole edit", unit=COSINE, needs=clip_model, masked=False,
+    ),
+    _measure(
+        "clip_score.edited", "CLIP score, edited part", _edited, "higher", "of the edit, black outside the mask",
+        unit=COSINE, needs=clip_model,
+    ),
+)  # fmt: skip

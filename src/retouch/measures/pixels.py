@@ -6,9 +6,15 @@ With a region the average goes over its pixels alone; where it is empty the valu
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
+
+from retouch.measures.batch import Batch
+from retouch.measures.measure import Measure, Region
+from retouch.quantity import Better
 
 MOST_DECIBELS = 100.0
 """PSNR of pictures that do not differ at all, where the formula gives infinity."""
@@ -63,3 +69,38 @@ def _average(values: Tensor, region: Tensor | None) -> Tensor:
 def nan_where(undefined: Tensor, values: Tensor) -> Tensor:
     """[B] values, NaN where [B] ``undefined``."""
     return torch.where(undefined.to(values.device), torch.nan, values)
+
+
+def _regions(
+    function: Callable[..., Tensor], title: str, unit: str, better: Better, help: str, groups: tuple[str, ...]
+) -> list[Measure]:
+    """The measure of the whole picture, inside the mask and outside it."""
+
+    def whole(batch: Batch) -> Tensor:
+        return function(batch.inputs, batch.edits)
+
+    def inside(batch: Batch) -> Tensor:
+        return function(batch.inputs, batch.edits, batch.inside)
+
+    def outside(batch: Batch) -> Tensor:
+        return function(batch.inputs, batch.edits, batch.outside)
+
+    def measure(region: Region, compute: Callable[[Batch], Tensor], help: str) -> Measure:
+        return Measure(
+            f"{function.__name__}.{region}".rstrip("."), f"{title} {region} the mask" if region else title, unit,
+            better, help, "" if region == "inside" else "kept", compute=compute, masked=bool(region),
+            groups=() if region == "inside" else groups,
+        )  # fmt: skip
+
+    return [
+        measure("", whole, help),
+        measure("inside", inside, "over the mask's pixels alone"),
+        measure("outside", outside, "over the pixels outside the mask alone"),
+    ]
+
+
+MEASURES = (
+    *_regions(psnr, "PSNR", "dB", "higher", "edit against input; 100 for identical pictures", ("default",)),
+    *_regions(ssim, "SSIM", "", "higher", "structural similarity of edit and input (Wang et al. 2004)", ("default",)),
+    *_regions(mse, "MSE", "", "lower", "mean squared difference of edit and input, of values in 0..1", ("default",)),
+)

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from retouch.errors import BadModel
+from retouch.measures.clip import clip_model, image_features
+from retouch.measures.measure import Region, SetMeasure
+from retouch.measures.models import Models
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -86,3 +89,42 @@ class Inception:
         """[B, 2048] from [B, 3, H, W] in 0..1; the network resizes."""
         bytes_ = (pictures.clamp(0, 1) * 255).round().to(self.device, torch.uint8)
         return self._loaded(bytes_)
+
+
+def inception_model(models: Models) -> Inception:
+    """FID's network.
+
+    Raises:
+        BadModel: where it cannot be had.
+    """
+    inception = Inception(models.device)
+    inception.load()
+    return inception
+
+
+_REGIONS: tuple[tuple[Region, str, str], ...] = (
+    ("", "", ""),
+    ("inside", " around the mask", "; of the squares around the masks"),
+    ("outside", " outside the mask", "; with the input pasted over the edits inside the masks"),
+)
+
+MEASURES = (
+    *(
+        SetMeasure(
+            f"fid.{region}".rstrip("."), f"FID{where}", "", "lower",
+            f"Fréchet distance of all edits of a method and the inputs, by Inception{how}; needs torch-fidelity",
+            needs=inception_model, features=lambda pictures, inception: inception.features(pictures),
+            distance=frechet_distance, region=region,
+        )
+        for region, where, how in _REGIONS
+    ),
+    *(
+        SetMeasure(
+            f"frechet.clip.{region}".rstrip("."), f"Fréchet distance, CLIP{where}", "", "lower",
+            f"Fréchet distance of all edits of a method and the inputs, by CLIP{how}",
+            needs=clip_model, features=lambda pictures, clip: image_features(clip, pictures),
+            distance=frechet_distance, region=region,
+        )
+        for region, where, how in _REGIONS
+    ),
+)  # fmt: skip

@@ -13,6 +13,11 @@ from torch.nn import functional
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.load import helper_folder, quietly
 from retouch.errors import BadModel
+from retouch.measures.batch import Batch
+from retouch.measures.measure import Measure
+from retouch.measures.models import Models
+from retouch.measures.pixels import nan_where
+from retouch.measures.regions import covers_all, outside_of
 
 DINO = "facebook/dino-vitb8"
 """The paper's vision transformer: DINO ViT-B/8 (Caron et al. 2021)."""
@@ -107,3 +112,45 @@ def self_similarity(keys: Tensor) -> Tensor:
 def structure_distance(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference of two pictures' self-similarities: 0 (same structure) .. 4; [B] from keys [B, T, D]."""
     return (self_similarity(a) - self_similarity(b)).square().mean((1, 2))
+
+
+def dino_model(models: Models) -> Dino:
+    """The vision transformer that was named, or the published one.
+
+    Raises:
+        BadModel: where it cannot be had.
+    """
+    dino = Dino(models.dino or DINO, models.device)
+    dino.load()
+    return dino
+
+
+def _outside(inputs: Tensor, edits: Tensor, masks: Tensor, dino: Dino) -> Tensor:
+    """As LPIPS outside: the input is pasted into the edit inside the mask."""
+    pasted = outside_of(inputs, edits, masks)
+    return nan_where(covers_all(masks), structure_distance(dino.keys(inputs), dino.keys(pasted)))
+
+
+def _of_inside(batch: Batch, dino: Dino) -> Tensor:
+    return _outside(batch.inputs, batch.edits, batch.outside, dino)
+
+
+def _of_outside(batch: Batch, dino: Dino) -> Tensor:
+    return _outside(batch.inputs, batch.edits, batch.inside, dino)
+
+
+MEASURES = (
+    Measure(
+        "structure_distance", "structure distance", "", "lower",
+        "difference of the self-similarities of DINO's keys (Tumanyan et al. 2022)", "kept", needs=dino_model,
+        compute=lambda batch, dino: structure_distance(dino.keys(batch.inputs), dino.keys(batch.edits)),
+    ),
+    Measure(
+        "structure_distance.inside", "structure distance inside the mask", "", "lower",
+        "the input pasted over the edit outside the mask", needs=dino_model, masked=True, compute=_of_inside,
+    ),
+    Measure(
+        "structure_distance.outside", "structure distance outside the mask", "", "lower",
+        "the input pasted over the edit inside the mask", "kept", needs=dino_model, masked=True, compute=_of_outside,
+    ),
+)  # fmt: skip

@@ -12,7 +12,8 @@ from PIL import Image
 from retouch.errors import BadPicture
 from retouch.report.gathered import Gathered
 from retouch.report.tables import Column
-from retouch.runs.run import Record, Run
+from retouch.runs.manifest import Record
+from retouch.runs.run import Run
 from retouch.suites.suite import Case
 
 SIDES = ((300, 512), (1200, 384))

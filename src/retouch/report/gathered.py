@@ -10,8 +10,11 @@ from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from retouch.errors import BadParameter
+from retouch.measures.registry import measures as known_measures
+from retouch.measures.registry import set_measures as known_sets
+from retouch.runs.files import BadRun
 from retouch.runs.results import about_measures, library, results, set_measures
-from retouch.runs.run import BadRun, Run
+from retouch.runs.run import Run
 from retouch.suites.suite import Entry
 
 if TYPE_CHECKING:
@@ -104,37 +107,21 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
     """
     if not runs:
         raise BadParameter("there is nothing to report: name at least one run.")
-    pandas = library("pandas")
     _check_one_suite(runs)
     methods = _labelled(runs)
     labels = {(method.run, method.name): method.label for method in methods}
-    frames = []
-    for number, run in enumerate(runs):
-        frame = results(run)
-        names = frame["method"].map(lambda name, number=number: labels.get((number, name)))
-        frames.append(frame.assign(label=names, run=number)[names.notna()])
-    whole = pandas.concat(frames, ignore_index=True)
+    whole = _all_edits(runs, labels)
     abouts = [about_measures(run) for run in runs]
     about = _joined(abouts)
     failed = whole["error"] != ""
     edits, failures = whole[~failed], whole[failed]
     _check_some(runs, edits, failures)
 
-    there = [name for name in about if name in whole.columns]
-    every_set = _sets(runs, labels)
-    sets = {} if best_of_seeds else every_set  # they are of all seeds, so not of those chosen
-    in_sets = list(dict.fromkeys(name for values in sets.values() for name in values))
-    for name in (*measures, *filter(None, [best_of_seeds])):
-        if name not in (*there, *(in_sets if name != best_of_seeds else ())):
-            if any(name in row for row in every_set.values()):
-                raise BadParameter(
-                    f"{name} is a measure of all edits together, and is left out when --best-of-seeds chooses among "
-                    "them: leave one of the two out."
-                )
-            known = ", ".join(dict.fromkeys([*there, *in_sets])) or "none"
-            raise BadParameter(f"there is no measure {name!r} here; the measures are: {known}.")
+    there, sets = [name for name in about if name in whole.columns], _sets(runs, labels)
+    _check_measures(measures, best_of_seeds, there, sets)
     if best_of_seeds:
         edits = _best(edits, best_of_seeds, about[best_of_seeds].get("better", ""))
+        sets = {}  # they are of all seeds, so not of those chosen
     unmeasured = int(edits[there].isna().all(axis=1).sum())
     if measures:
         chosen = dict.fromkeys(measures)
@@ -152,6 +139,34 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
         len(whole), sum(map(mul, sizes, per_case)), unmeasured, max(*sizes, len(entries)) - len(entries),
         _lacking(runs, methods, entries, whole), best_of_seeds,
     )  # fmt: skip
+
+
+def _all_edits(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> pandas.DataFrame:
+    """All edits of all runs, with ``label`` and ``run``."""
+    frames = []
+    for number, run in enumerate(runs):
+        frame = results(run)
+        names = frame["method"].map(lambda name, number=number: labels.get((number, name)))
+        frames.append(frame.assign(label=names, run=number)[names.notna()])
+    whole: pandas.DataFrame = library("pandas").concat(frames, ignore_index=True)
+    return whole
+
+
+def _check_measures(
+    measures: Sequence[str], best_of: str, there: Sequence[str], sets: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Refuses what no edit has, and what says nothing of a choice among seeds."""
+    of_sets = dict.fromkeys(name for row in sets.values() for name in row)
+    for name in (*measures, *filter(None, [best_of])):
+        if name in there or (name in of_sets and not best_of):
+            continue
+        if name in of_sets:
+            raise BadParameter(
+                f"{name} is a measure of all edits together, and is left out when --best-of-seeds chooses among "
+                "them: leave one of the two out."
+            )
+        known = ", ".join(dict.fromkeys([*there, *(() if best_of else of_sets)])) or "none"
+        raise BadParameter(f"there is no measure {name!r} here; the measures are: {known}.")
 
 
 def _check_one_suite(runs: Sequence[Run]) -> None:
@@ -172,11 +187,15 @@ def _edits_of(suite: Mapping[str, Any]) -> str:
 
 
 def _joined(abouts: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
-    """What the measures are, as the first run that has each says; the model as the first that names one."""
+    """What the measures are, as the first run that has each says; the model as the first that names one.
+
+    What a run does not say, since it was made before there was such a thing to say, is as the measure is declared now.
+    """
+    declared = {name: one.about() for name, one in {**known_measures(), **known_sets()}.items()}
     found: dict[str, dict[str, str]] = {}
     for about in abouts:
         for name, known in about.items():
-            kept = found.setdefault(name, dict(known))
+            kept = found.setdefault(name, {**declared.get(name, {}), **known})
             kept["model"] = kept.get("model") or known.get("model", "")
     return found
 

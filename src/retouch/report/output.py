@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from retouch.errors import BadParameter, OutputExists
-from retouch.runs.run import put_text
+from retouch.runs.files import put_text
 
 
 def check_text_output(path: Path, force: bool = False) -> None:

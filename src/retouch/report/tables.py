@@ -15,9 +15,6 @@ from retouch.report.statistics import Estimates, Floats, estimates
 if TYPE_CHECKING:
     import pandas
 
-SHARES = ("asked", "kept", "both")
-"""Measures that are fractions of right answers, shown as per cent."""
-
 _COST_COLUMNS = {
     "seconds": ("time", "s"),
     "evaluations": ("evaluations", ""),
@@ -37,6 +34,8 @@ class Column:
         better: "higher", "lower", "zero" where the nearest to 0 is, or "" where nothing says.
         decimals: that its values are shown with.
         model: what took it, a name and a fingerprint; "" where nothing says.
+        help: what it is, in a line.
+        tells: "kept", "changed" or "", see :class:`retouch.quantity.Quantity`.
     """
 
     name: str
@@ -46,11 +45,13 @@ class Column:
     role: str
     decimals: int = 0
     model: str = ""
+    help: str = ""
+    tells: str = ""
 
     @property
     def percent(self) -> bool:
         """Whether its values are fractions that are shown as per cent."""
-        return self.name in SHARES
+        return self.unit == "%"
 
     @property
     def heading(self) -> str:
@@ -217,8 +218,10 @@ def _columns(gathered: Gathered) -> list[Column]:
 
 def _column(gathered: Gathered, name: str, role: str) -> Column:
     known = gathered.about.get(name, {})
-    unit = "%" if name in SHARES else known.get("unit", "")
-    return Column(name, known.get("title") or name, unit, known.get("better", ""), role, model=known.get("model", ""))
+    return Column(
+        name, known.get("title") or name, known.get("unit", ""), known.get("better", ""), role,
+        model=known.get("model", ""), help=known.get("help", ""), tells=known.get("tells", ""),
+    )  # fmt: skip
 
 
 def _with_decimals(column: Column, values: Sequence[float]) -> Column:

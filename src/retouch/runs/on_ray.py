@@ -11,9 +11,9 @@ from typing import Any
 
 from retouch.editor import Editor
 from retouch.errors import RetouchError
-from retouch.runs.bench import Executor, Made, Work, edits
+from retouch.runs.edits import Executor, Made, Work, edits
+from retouch.runs.manifest import Record
 from retouch.runs.results import library
-from retouch.runs.run import Record
 
 _RETRIES = 5  # of a case whose worker died
 _PATIENCE = 5.0  # seconds for a cluster to answer

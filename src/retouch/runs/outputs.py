@@ -11,8 +11,11 @@ from PIL import Image
 
 from retouch.errors import BadParameter, BadPicture
 from retouch.picture import read_picture
-from retouch.runs.bench import stored_case
-from retouch.runs.run import BadRun, Record, Run, Writer
+from retouch.runs.cases import stored_case
+from retouch.runs.files import BadRun
+from retouch.runs.manifest import Record
+from retouch.runs.run import Run
+from retouch.runs.writer import Writer
 from retouch.suites.suite import Entry, Suite, folder_of, share_of
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")

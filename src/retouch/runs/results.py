@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retouch.errors import RetouchError
-from retouch.runs.run import BadRun, Run, read_json, read_lines, undamaged
+from retouch.runs.files import BadRun, read_json, read_lines, undamaged
+from retouch.runs.run import Run
 from retouch.whole import written_whole
 
 if TYPE_CHECKING:

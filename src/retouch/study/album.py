@@ -8,7 +8,9 @@ from threading import Lock
 
 from PIL import Image
 
-from retouch.runs.run import BadRun, Record, Run
+from retouch.runs.files import BadRun
+from retouch.runs.manifest import Record
+from retouch.runs.run import Run
 from retouch.study.questions import BadStudy, Shown, pictures
 from retouch.study.store import Study
 

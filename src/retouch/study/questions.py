@@ -11,7 +11,8 @@ from typing import NamedTuple
 from PIL import Image, ImageChops
 
 from retouch.errors import BadParameter, RetouchError
-from retouch.runs.run import BadRun, Run
+from retouch.runs.files import BadRun
+from retouch.runs.run import Run
 from retouch.suites.suite import Case
 
 PREFERENCE, RATING = "preference", "rating"

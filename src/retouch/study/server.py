@@ -19,7 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from retouch.errors import BadPicture, RetouchError
-from retouch.runs.run import BadRun, Run
+from retouch.runs.files import BadRun
+from retouch.runs.run import Run
 from retouch.study.album import Album
 from retouch.study.questions import CHOICES, PREFERENCE, BadStudy, Shown, pictures
 from retouch.study.sheets import Item

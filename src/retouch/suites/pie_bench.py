@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from retouch.suites.suite import (
     folder_of,
     identity_of,
     json_table,
+    option,
 )
 
 KINDS = (
@@ -30,10 +33,19 @@ KINDS = (
 )  # fmt: skip
 """By ``editing_type_id``."""
 
+_MAPS: dict[str, Any] = {"aligner": "refine", "cross_replace_steps": 0.4, "self_replace_steps": 0.6}
+_SCALE: dict[str, Any] = {"guidance_scale": 7.5}
+_PUBLISHED = {
+    "prompt-to-prompt": _MAPS, "null-text": _MAPS, "negative-prompt": _MAPS, "prox-npi": {**_MAPS, "quantile": 0.75},
+    "masactrl": _SCALE, "prox-masactrl": _SCALE, "plug-and-play": _SCALE,
+}  # fmt: skip
+"""The settings of the published table, see docs/reproduce.md; a picture's blended words come with its entry."""
+
 _TEXTS = ("image_path", "original_prompt", "editing_prompt")
 _SIDE = 512
 
 
+@dataclass(eq=False)
 class PieBench(Suite):
     """The public layout: ``mapping_file.json``, a dict of id to what is asked, and ``annotation_images/``.
 
@@ -45,9 +57,15 @@ class PieBench(Suite):
     """
 
     name = "pie-bench"
+    summary = "PIE-Bench: ten kinds of edit, with source prompts and masks"
+    needs = "the benchmark's folder on your disk, with mapping_file.json and annotation_images/"
 
-    def __init__(self, folder: str | Path) -> None:
-        where = folder_of(folder, "PIE-Bench")
+    published = _PUBLISHED
+
+    data: str | PathLike[str] = option("the benchmark's folder")
+
+    def __post_init__(self) -> None:
+        where = folder_of(self.data, "PIE-Bench")
         rows = json_table(where, "mapping_file.json")
         table = f"the mapping_file.json of {str(where)!r}"
         if not isinstance(rows, dict):

@@ -8,14 +8,16 @@ import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import Image
 
 from retouch.errors import RetouchError
+from retouch.parameters import parameter
 from retouch.picture import read_mask, read_picture
+from retouch.quantity import Quantity
 
 
 class BadSuite(RetouchError):
@@ -62,16 +64,30 @@ class Case:
 
 
 class Suite(ABC):
-    """Edits in a fixed order.
+    """Edits in a fixed order, where their pictures come from, and all that is to be known of them.
+
+    A subclass says what it is in class attributes. Its own options are the fields of a dataclass, declared with
+    :func:`option` as a method's parameters are: from there come the options of ``retouch bench``, their checks and the
+    tables. ``__post_init__`` reads what the options name, and sets ``entries`` and ``identity``.
 
     Attributes:
-        name: of the kind of suite.
-        identity: which edits it holds, JSON-ready: a run is only continued by a suite of the same identity, or one with
-            a larger "count" of scenes, which holds those of the smaller.
+        name: on the command line.
+        summary: what it is, in a line.
+        needs: what must be there before it can be run, such as a folder to be downloaded; "" for nothing.
+        verdicts: what it says of edits itself, see :meth:`judge`; they stand before the measures.
+        published: by method, the settings that the suite's published results were made with, given to methods when a
+            run asks for the suite's settings; those of an entry go before them.
+        identity: which edits it holds, JSON-ready, with its name under "suite": a run is only continued by a suite of
+            the same identity, or by one with a larger "count", which holds the edits of the smaller. A report learns
+            from "edits", or from "kinds" times "count", how many there are.
         entries: all edits.
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str]
+    needs: ClassVar[str] = ""
+    verdicts: ClassVar[Sequence[Quantity]] = ()
+    published: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     identity: Mapping[str, Any]
     entries: Sequence[Entry]
 
@@ -83,6 +99,15 @@ class Suite(ABC):
             BadPicture, BadSuite: when one cannot be read or does not fit the other.
         """
 
+    def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> Mapping[str, Sequence[float]]:
+        """What the suite says of edits: under the name of each of :attr:`verdicts` a value for each edit, NaN for none.
+
+        Args:
+            cases: as the run keeps them: entry, picture, and mask and truth where the suite has them.
+            edits: RGB, one for each case, of its picture's size.
+        """
+        return {}
+
     def missing(self) -> dict[str, list[Path]]:
         """The files that are not there, by entry."""
         # Path.is_file raises for a name that is too long, as of a prompt in the place of a picture
@@ -90,6 +115,19 @@ class Suite(ABC):
             entry.id: [path for path in entry.files.values() if not os.path.isfile(path)] for entry in self.entries
         }
         return {name: paths for name, paths in lacking.items() if paths}
+
+
+def option(help: str, *, default: Any = MISSING, low: float | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that declares an option of a suite.
+
+    Args:
+        help: what it is, in a line.
+        default: its value where none is given; without one it must be given. Its type is the option's: a whole number,
+            a number, yes or no, or text.
+        low: the smallest number.
+        choices: all that it may be.
+    """
+    return parameter(default, help, low=low, choices=choices, kind="text" if default is MISSING else None)
 
 
 def case_from_files(entry: Entry) -> Case:
@@ -174,7 +212,7 @@ def json_table(folder: Path, name: str) -> Any:
         ) from None
 
 
-def folder_of(path: str | Path, what: str) -> Path:
+def folder_of(path: str | os.PathLike[str], what: str) -> Path:
     """A suite's folder.
 
     Raises:

@@ -7,14 +7,17 @@ import io
 import json
 import os
 import reprlib
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of
+from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of, option
 
 COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
 
 
+@dataclass(eq=False)
 class Table(Suite):
     """Rows with ``picture`` and ``target``, and, where wanted, ``source``, ``mask``, ``id`` and ``kind``.
 
@@ -22,16 +25,20 @@ class Table(Suite):
     are of one line; a CSV's texts that hold commas stand between double quotes.
 
     Args:
-        path: a ``.csv`` with a header line, a ``.jsonl`` of one object a line, or a folder that holds exactly one.
+        data: a ``.csv`` with a header line, a ``.jsonl`` of one object a line, or a folder that holds exactly one.
 
     Raises:
         BadSuite: when there is no such file, or a row lacks what it needs; the row is named.
     """
 
     name = "folder"
+    summary = "your own table of pictures and texts, with source prompts, masks and kinds where you have them"
+    needs = "a .csv or .jsonl with the columns picture and target, and perhaps source, mask, id and kind"
 
-    def __init__(self, path: str | Path) -> None:
-        table = _table_of(Path(path))
+    data: str | PathLike[str] = option("a .csv or .jsonl table, or the folder of one")
+
+    def __post_init__(self) -> None:
+        table = _table_of(Path(self.data))
         rows = _rows(table)
         self.entries = [_entry(number, row, table) for number, row in rows]
         check_entries(self.entries, repr(str(table)))

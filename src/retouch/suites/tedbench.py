@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from pathlib import Path
+from dataclasses import dataclass
+from os import PathLike
 
 from retouch.suites.suite import (
     BadSuite,
@@ -15,11 +16,13 @@ from retouch.suites.suite import (
     folder_of,
     identity_of,
     json_table,
+    option,
 )
 
 _COLUMNS = ("img_name", "target_text")
 
 
+@dataclass(eq=False)
 class TEdBench(Suite):
     """The public layout: ``input_list.json``, a list of ``{"img_name", "target_text"}``, and ``originals/``.
 
@@ -31,9 +34,13 @@ class TEdBench(Suite):
     """
 
     name = "tedbench"
+    summary = "TEdBench: pictures and target texts, no source prompts, no masks"
+    needs = "the benchmark's folder on your disk, with input_list.json and originals/"
 
-    def __init__(self, folder: str | Path) -> None:
-        where = folder_of(folder, "TEdBench")
+    data: str | PathLike[str] = option("the benchmark's folder")
+
+    def __post_init__(self) -> None:
+        where = folder_of(self.data, "TEdBench")
         rows = json_table(where, "input_list.json")
         table = f"the input_list.json of {str(where)!r}"
         if not isinstance(rows, list):
