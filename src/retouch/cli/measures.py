@@ -12,18 +12,16 @@ def measures(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the measures, and the groups they go in; suites say more of edits themselves, see `retouch suites NAME`."""
-    from retouch.measures.registry import groups, names, set_measures
-    from retouch.measures.registry import measures as known
+    from retouch.measures.registry import ALL, every, groups, set_measures
 
-    every = {**known(), **set_measures()}
     if as_json:
         listed = [
             {
                 "name": one.name, "title": one.title, "unit": one.unit, "better": one.better, "help": one.help,
                 "of": "all edits" if name in set_measures() else "an edit",
-                "groups": [group for group in groups() if name in names(group)],
+                "groups": [*one.groups, ALL],
             }
-            for name, one in every.items()
+            for name, one in every().items()
         ]  # fmt: skip
         typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return
@@ -31,11 +29,10 @@ def measures(
     from rich.table import Table
 
     console, table = Console(), Table("measure", "unit", "better", "meaning", box=None, pad_edge=False)
-    for one in every.values():
+    for one in every().values():
         table.add_row(one.name, one.unit, "near 0" if one.better == "zero" else one.better, one.help)
     console.print(table)
     console.print()
     for group in groups():
-        if group != "all":
-            console.print(f"{group}: {', '.join(names(group))}", highlight=False)
-    console.print("all: every one of them", highlight=False)
+        inside = [one.name for one in every().values() if group in one.groups]
+        console.print(f"{group}: {', '.join(inside) or 'every one of them'}", highlight=False)

@@ -71,9 +71,11 @@ class SetMeasure(Quantity):
         features: of pictures [B, 3, H, W] in 0..1 and the model: [B, D].
         distance: of the inputs' features [N, D] and the edits' [M, D].
         region: the part of the pictures that counts; cases without a mask have none.
+        groups: under which names it goes with others.
     """
 
     needs: Callable[[Models], Any]
     features: Callable[[Tensor, Any], Tensor]
     distance: Callable[[Tensor, Tensor], float]
     region: Region = ""
+    groups: tuple[str, ...] = ()

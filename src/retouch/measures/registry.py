@@ -24,20 +24,26 @@ ALL = "all"
 
 
 @cache
-def measures() -> Mapping[str, Measure]:
-    """Every measure of single edits by its name."""
-    return {name: one for name, one in _all().items() if isinstance(one, Measure)}
+def every() -> Mapping[str, Measure | SetMeasure]:
+    """Every measure by its name, ours first."""
+    own = {one.name: one for module in _OWN for one in import_module(f"retouch.measures.{module}").MEASURES}
+    words = {ALL, "none", *(group for one in own.values() for group in one.groups)}
+    return {**own, **plugins("retouch.measures", {*own, *words}, _named)}
 
 
-@cache
-def set_measures() -> Mapping[str, SetMeasure]:
-    """Every measure of all edits of a method together by its name."""
-    return {name: one for name, one in _all().items() if isinstance(one, SetMeasure)}
+def measures() -> dict[str, Measure]:
+    """The measures of single edits by name."""
+    return {name: one for name, one in every().items() if isinstance(one, Measure)}
+
+
+def set_measures() -> dict[str, SetMeasure]:
+    """The measures of all edits of a method together by name."""
+    return {name: one for name, one in every().items() if isinstance(one, SetMeasure)}
 
 
 def groups() -> list[str]:
     """The names under which several measures go together."""
-    return [*dict.fromkeys(group for one in measures().values() for group in one.groups), ALL]
+    return [*dict.fromkeys(group for one in every().values() for group in one.groups), ALL]
 
 
 def names(group: str = ALL) -> list[str]:
@@ -55,19 +61,21 @@ def chosen(wanted: Iterable[str]) -> tuple[list[Measure], list[SetMeasure]]:
     Raises:
         BadParameter: for an unknown name.
     """
-    single, sets = dict[str, Measure](), dict[str, SetMeasure]()
+    known, found = every(), dict[str, Measure | SetMeasure]()
     for name in wanted:
-        group = [one for one in measures().values() if name == ALL or name in one.groups]
-        if name in measures():
-            group = [measures()[name]]
-        elif name in set_measures():
-            sets[name] = set_measures()[name]
-        elif name == ALL:
-            sets |= set_measures()
-        elif not group:
-            raise _unknown(name)
-        single |= {one.name: one for one in group}
-    return list(single.values()), list(sets.values())
+        if name in known:
+            found[name] = known[name]
+        elif name not in groups():
+            raise BadParameter(
+                f"there is no measure {name!r}; the groups are {', '.join(groups())}, and the measures "
+                f"{', '.join(known)}."
+            )
+        else:
+            found |= {one.name: one for one in known.values() if name == ALL or name in one.groups}
+    return (
+        [one for one in found.values() if isinstance(one, Measure)],
+        [one for one in found.values() if isinstance(one, SetMeasure)],
+    )
 
 
 def measures_for(
@@ -105,12 +113,6 @@ def loaded(measures: Iterable[Measure], models: Models) -> tuple[list[Measure], 
     return able, unable
 
 
-@cache
-def _all() -> Mapping[str, Measure | SetMeasure]:
-    own = {one.name: one for module in _OWN for one in import_module(f"retouch.measures.{module}").MEASURES}
-    return {**own, **plugins("retouch.measures", [*own, ALL], _named)}
-
-
 def _named(_: str, loaded: Any) -> dict[str, Any]:
     """The measures of an entry point: one, or several."""
     several = [loaded] if isinstance(loaded, Measure | SetMeasure) else list(loaded)
@@ -118,9 +120,3 @@ def _named(_: str, loaded: Any) -> dict[str, Any]:
         if not isinstance(one, Measure | SetMeasure):
             raise TypeError(f"{one!r} is no Measure")
     return {one.name: one for one in several}
-
-
-def _unknown(name: str) -> BadParameter:
-    return BadParameter(
-        f"there is no measure {name!r}; the groups are {', '.join(groups())}, and the measures {', '.join(_all())}."
-    )

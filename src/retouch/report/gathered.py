@@ -10,8 +10,7 @@ from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from retouch.errors import BadParameter
-from retouch.measures.registry import measures as known_measures
-from retouch.measures.registry import set_measures as known_sets
+from retouch.measures.registry import every
 from retouch.runs.files import BadRun
 from retouch.runs.results import about_measures, library, results, set_measures
 from retouch.runs.run import Run
@@ -191,7 +190,7 @@ def _joined(abouts: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, dict
 
     What a run does not say, since it was made before there was such a thing to say, is as the measure is declared now.
     """
-    declared = {name: one.about() for name, one in {**known_measures(), **known_sets()}.items()}
+    declared = {name: one.about() for name, one in every().items()}
     found: dict[str, dict[str, str]] = {}
     for about in abouts:
         for name, known in about.items():
