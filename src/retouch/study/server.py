@@ -58,69 +58,76 @@ def application(run: Run, study: Study) -> Starlette:
     Raises:
         BadStudy: when a case or an edit of the study is not in the run any more.
     """
-    album, pages = Album(run, study), _Pages()
-    targets = {entry.id: entry.target for entry in run.cases()}
-    if not {one.case for one in study.questions} <= targets.keys():
-        raise BadStudy(f"the study asks about cases that {str(run.folder)!r} does not have: the run is damaged.")
+    desk = _Desk(run, study)
+    return Starlette(
+        routes=[
+            Route("/", desk.welcome),
+            Route("/begin", desk.begin, methods=["POST"]),
+            Route("/r/{token}", desk.question),
+            Route("/r/{token}", desk.answer, methods=["POST"]),
+            Route("/picture/{name}", desk.picture),
+            *(Route(f"/{name}", _style) for name in _STYLE),
+        ],
+        exception_handlers={RetouchError: desk.pages.refusal, HTTPException: desk.pages.refusal},
+    )
 
-    def welcome(request: Request) -> Response:
-        token = request.cookies.get(_COOKIE, "")
+
+class _Desk:
+    """Answers what raters' browsers ask."""
+
+    def __init__(self, run: Run, study: Study) -> None:
+        self.study, self.album, self.pages = study, Album(run, study), _Pages()
+        self.targets = {entry.id: entry.target for entry in run.cases()}
+        if not {one.case for one in study.questions} <= self.targets.keys():
+            raise BadStudy(f"the study asks about cases that {str(run.folder)!r} does not have: the run is damaged.")
+
+    def welcome(self, request: Request) -> Response:
+        token, study = request.cookies.get(_COOKIE, ""), self.study
         try:
             standing = study.standing(token)
         except UnknownRater:
             standing = None
         number = min(study.settings.per_rater, sum(not one.check for one in study.questions)) + study.settings.checks
         going_on = token if standing and standing.items else ""
-        return pages.page(
+        return self.pages.page(
             "welcome.html", root="", token=secrets.token_urlsafe(16), going_on=going_on, standing=standing,
             kinds=study.settings.kinds, checks=study.settings.checks, number=number,
             minutes=max(1, round(number * _SECONDS / 60)),
         )  # fmt: skip
 
-    async def begin(request: Request) -> Response:
+    async def begin(self, request: Request) -> Response:
         token = (await _form(request)).get("token", "")
         if not _TOKEN.fullmatch(token):
             raise BadAnswer("this form is not the first page's: begin there.")
-        await run_in_threadpool(study.join, token)
+        await run_in_threadpool(self.study.join, token)
         response = _redirect(f"r/{token}")
         response.set_cookie(_COOKIE, token, max_age=30 * 86400, path=None, httponly=True, samesite="lax")
         return response
 
-    def question(request: Request) -> Response:
-        standing = study.standing(request.path_params["token"])
+    def question(self, request: Request) -> Response:
+        standing = self.study.standing(request.path_params["token"])
         if not standing.items:
-            return pages.page("thanks.html", root="../", total=standing.total)
-        return pages.page("question.html", root="../", **_shown(study, album, targets, standing))
+            return self.pages.page("thanks.html", root="../", total=standing.total)
+        return self.pages.page("question.html", root="../", **_shown(self.study, self.album, self.targets, standing))
 
-    async def answer(request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         token, form = request.path_params["token"], await _form(request)
         position = form.get("position", "")
         if not re.fullmatch(r"[1-9][0-9]{0,4}", position):
             raise BadAnswer("the position must be a whole number from 1.")
-        await run_in_threadpool(study.answer, token, int(position), form.get("choice", ""))
+        await run_in_threadpool(self.study.answer, token, int(position), form.get("choice", ""))
         return _redirect(token)
 
-    def picture(request: Request) -> Response:
-        png = album.png(request.path_params["name"])
+    def picture(self, request: Request) -> Response:
+        png = self.album.png(request.path_params["name"])
         if png is None:
             raise HTTPException(404)
         return _response(png, "image/png", {"Cache-Control": "private, max-age=86400, immutable"})
 
-    def style(request: Request) -> Response:
-        name = request.url.path.rpartition("/")[2]
-        return _response((_FOLDER / name).read_bytes(), _STYLE[name], {"Cache-Control": "no-cache"})
 
-    return Starlette(
-        routes=[
-            Route("/", welcome),
-            Route("/begin", begin, methods=["POST"]),
-            Route("/r/{token}", question),
-            Route("/r/{token}", answer, methods=["POST"]),
-            Route("/picture/{name}", picture),
-            *(Route(f"/{name}", style) for name in _STYLE),
-        ],
-        exception_handlers={RetouchError: pages.refusal, HTTPException: pages.refusal},
-    )
+def _style(request: Request) -> Response:
+    name = request.url.path.rpartition("/")[2]
+    return _response((_FOLDER / name).read_bytes(), _STYLE[name], {"Cache-Control": "no-cache"})
 
 
 class _Pages:

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -16,24 +16,11 @@ from typing import Any
 from retouch import __version__
 from retouch.errors import RetouchError
 from retouch.runs.run import Run
+from retouch.study.database import connected, is_study, piece, sentences, write_tables
 from retouch.study.questions import CHOICES, BadStudy, Question, Settings, all_questions, value_of
 from retouch.study.sheets import Item, sheet
 
 FILE = "study.sqlite"
-FORMAT = 1
-
-_APPLICATION = 0x52545354  # "RTST", in the file's header
-_SCHEMA = (
-    "CREATE TABLE study (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE question (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, case_id TEXT NOT NULL, seed INTEGER NOT "
-    "NULL, first TEXT NOT NULL, second TEXT NOT NULL, aspect TEXT NOT NULL, check_kind TEXT NOT NULL, stranger TEXT "
-    "NOT NULL)",
-    "CREATE TABLE rater (number INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL UNIQUE, began REAL NOT NULL)",
-    "CREATE TABLE sheet (rater INTEGER NOT NULL REFERENCES rater, position INTEGER NOT NULL, question INTEGER NOT NULL "
-    "REFERENCES question, swapped INTEGER NOT NULL, PRIMARY KEY (rater, position), UNIQUE (rater, question))",
-    "CREATE TABLE answer (rater INTEGER NOT NULL, question INTEGER NOT NULL, value INTEGER NOT NULL, at REAL NOT NULL, "
-    "UNIQUE (rater, question), FOREIGN KEY (rater, question) REFERENCES sheet (rater, question))",
-)
 
 
 class BadAnswer(RetouchError):
@@ -110,8 +97,8 @@ class Study:
         path, named = run.folder / FILE, dict(given or {})
         settings = Settings(**named)
         asked = [] if path.exists() else all_questions(run, settings)  # what is refused leaves no file behind
-        with _connected(path) as connection:
-            if not _is_study(path, connection):
+        with connected(path) as connection:
+            if not is_study(path, connection):
                 _create(path, connection, run, settings, asked or all_questions(run, settings))
             study = _read(path, connection)
             study._check(run, named)
@@ -129,8 +116,8 @@ class Study:
         nothing = BadStudy(f"{str(run.folder)!r} has no study yet: begin one with `retouch study {run.folder}`.")
         if not path.is_file():
             raise nothing
-        with _connected(path) as connection:
-            if not _is_study(path, connection):
+        with connected(path) as connection:
+            if not is_study(path, connection):
                 raise nothing
             yield _read(path, connection)
 
@@ -245,12 +232,12 @@ class Study:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Writes in one piece, or not at all."""
-        with self._lock, _sentences(self.path), _piece(self._connection):
+        with self._lock, sentences(self.path), piece(self._connection):
             yield self._connection
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _sentences(self.path):
+        with self._lock, sentences(self.path):
             yield self._connection
 
 
@@ -259,34 +246,6 @@ def _rater(connection: sqlite3.Connection, token: str) -> int:
     if row is None:
         raise UnknownRater("this link belongs to no rater of this study: begin from the study's first page.")
     return int(row[0])
-
-
-@contextmanager
-def _connected(path: Path) -> Iterator[sqlite3.Connection]:
-    with _sentences(path):
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    try:
-        with _sentences(path):
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("its pages do not fit together")
-        yield connection
-    finally:
-        connection.close()
-
-
-def _is_study(path: Path, connection: sqlite3.Connection) -> bool:
-    """False for an empty file."""
-    with _sentences(path):
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if tables and (application, version) != (_APPLICATION, FORMAT):
-        other = "was made by another version of retouch" if application == _APPLICATION else "holds no study"
-        raise BadStudy(f"{str(path)!r} {other}: move it away to begin one.")
-    return bool(tables)
 
 
 def _create(
@@ -299,22 +258,11 @@ def _create(
         "secret": secrets.token_hex(16),
         "retouch": __version__,
     }
-    with _sentences(path), _piece(connection):
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return  # another process was quicker; what it chose is checked next
-        for statement in _SCHEMA:
-            connection.execute(statement)
-        connection.executemany("INSERT INTO study VALUES (?, ?)", state.items())
-        connection.executemany(
-            "INSERT INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(number, *asdict(question).values()) for number, question in enumerate(questions)],
-        )
-        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    write_tables(path, connection, state, questions)
 
 
 def _read(path: Path, connection: sqlite3.Connection) -> Study:
-    with _sentences(path):
+    with sentences(path):
         try:
             return Study(path, connection)
         except (KeyError, TypeError, ValueError) as error:
@@ -324,28 +272,3 @@ def _read(path: Path, connection: sqlite3.Connection) -> Study:
 def _plain(value: Any) -> Any:
     """As JSON gives it back."""
     return json.loads(json.dumps(value))
-
-
-@contextmanager
-def _piece(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # the error that led here is the one to be read
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextmanager
-def _sentences(path: Path) -> Iterator[None]:
-    """SQLite's errors as sentences."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:  # the disk, the permissions, another process
-        raise BadStudy(
-            f"{str(path)!r} could not be used ({error}): look after the disk, the permissions and other processes."
-        ) from None
-    except sqlite3.DatabaseError as error:
-        raise BadStudy(f"{str(path)!r} is damaged or no study ({error}): move it away to begin another.") from None
