@@ -13,9 +13,6 @@ from tests.measures.stand_ins import disks, near, pictures, random_torchvision, 
 INPUTS = pictures(3, 40, 40) * 0.3 + torch.linspace(0, 0.7, 40)
 SOURCES = ["a red cat sitting on a beach", None, "a dog"]  # what needs the second is NaN
 TARGETS = ["a blue cat sitting on a beach", "a blue cat", "a bird in a forest"]
-MASKED = {name for name in names() if "side" in name} | {
-    "pie.psnr", "pie.lpips", "pie.mse", "pie.ssim", "pie.clip_score.edited",
-}  # fmt: skip
 
 
 def batch(masks=True, edits=None, which=slice(None)):
@@ -53,7 +50,7 @@ def test_without_masks_what_wants_them_is_nan_and_all_else_as_before(everything)
     without_masks, with_masks = batch(masks=False), batch()
     for measure in everything:
         values = measure.take(without_masks)
-        if measure.name in MASKED:
+        if measure.masked:
             assert values.isnan().all(), measure.name
         else:
             assert torch.equal(values.nan_to_num(), measure.take(with_masks).nan_to_num()), measure.name
@@ -138,6 +135,10 @@ def test_a_model_that_nobody_needs_is_not_touched_and_an_absent_one_is_asked_for
     assert [measure.name for measure in able] == ["psnr", "mse.outside"] and not asked
     _, unable = measures_for(str(tmp_path))
     assert len(unable) == 3 and len(asked) == 1
+
+
+def test_what_is_named_after_a_region_wants_masks(everything):
+    assert all(measure.masked for measure in everything if measure.name.endswith(("side", "edited")))
 
 
 def test_groups_and_names_go_together_each_measure_once():

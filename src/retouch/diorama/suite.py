@@ -39,7 +39,7 @@ class DioramaSuite(Suite):
         Quantity("both", "asked change there, all else kept", "%", "higher", "both at once", "changed"),
     )
 
-    kinds: str | Sequence[str] = option("edit kinds, separated by commas; default: all", default="")
+    kinds: str | Sequence[str] = option("edit kinds separated by commas, all where none is named", default="")
     count: int = option("scenes of each kind", default=20, low=1)
     start: int = option("the first scene's seed", default=HELD_OUT_FROM, low=0)
 

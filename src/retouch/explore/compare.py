@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -121,37 +122,43 @@ def compare(
     plane = None if mask is None else read_mask(mask)
     keep = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
 
+    def figures(edit: Image.Image) -> tuple[float | None, float, float]:
+        score = None if scorer is None else scorer.score(edit, target)
+        return score, psnr(image.image, edit, keep), ssim(image.image, edit, keep)
+
     totals = {name: _steps(editor, name, source, target, own[name]) for name in methods}
-    done, rows, notes, inversions = 0, list[Compared](), list[str](), Inversions()
+    done, rows, inversions = 0, list[Compared](), Inversions()
     for name in methods:
 
         def advance(steps: int, _total: int, before: int = done, name: str = name) -> None:
             if progress:
                 progress(before + steps, sum(totals.values()), name)
 
-        began = time.monotonic()
-        try:
-            result = editor.edit(
-                image, source=source, target=target, method=name, mask=plane, seed=seed, progress=advance,
-                inversions=inversions, **own[name],
-            )  # fmt: skip
-            rows.append(
-                Compared(
-                    name, result, "", result.seconds, result.evaluations,
-                    None if scorer is None else scorer.score(result.image, target),
-                    psnr(image.image, result.image, keep), ssim(image.image, result.image, keep),
-                )
-            )  # fmt: skip
-            notes += [note for note in result.notes if note not in notes]
-        except RetouchError as error:
-            rows.append(Compared(name, error=str(error), seconds=time.monotonic() - began))
-        except Exception as error:  # one method's fault must not take the others' results away
-            rows.append(Compared(name, error=f"{type(error).__name__}: {error}", seconds=time.monotonic() - began))
+        edit = partial(
+            editor.edit, image, source=source, target=target, method=name, mask=plane, seed=seed, progress=advance,
+            inversions=inversions, **own[name],
+        )  # fmt: skip
+        rows.append(_compared(name, edit, figures))
         done += totals[name]
         if progress:
             progress(done, sum(totals.values()), name)
+    notes = dict.fromkeys(note for row in rows if row.result for note in row.result.notes)
     score = None if scorer is None else scorer.score(image.image, target)
     return Comparison(image.image, source, target, rows, inversions.shared, score, tuple(notes))
+
+
+def _compared(
+    name: str, edit: Callable[[], EditResult], figures: Callable[[Image.Image], tuple[float | None, float, float]]
+) -> Compared:
+    began = time.monotonic()
+    try:
+        result = edit()
+        return Compared(name, result, "", result.seconds, result.evaluations, *figures(result.image))
+    except RetouchError as error:
+        reason = str(error)
+    except Exception as error:  # one method's fault must not take the others' results away
+        reason = f"{type(error).__name__}: {error}"
+    return Compared(name, error=reason, seconds=time.monotonic() - began)
 
 
 def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

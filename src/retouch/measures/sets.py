@@ -104,15 +104,16 @@ def inception_model(models: Models) -> Inception:
 
 _REGIONS: tuple[tuple[Region, str, str], ...] = (
     ("", "", ""),
-    ("inside", " around the mask", "; of the squares around the masks"),
-    ("outside", " outside the mask", "; with the input pasted over the edits inside the masks"),
+    ("inside", " around the mask", "of the squares around the masks"),
+    ("outside", " outside the mask", "of the edits with the input pasted in inside the masks"),
 )
+_WHOLE = "Fréchet distance of all edits of a method and the inputs"
 
 MEASURES = (
     *(
         SetMeasure(
             f"fid.{region}".rstrip("."), f"FID{where}", "", "lower",
-            f"Fréchet distance of all edits of a method and the inputs, by Inception{how}; needs torch-fidelity",
+            how or f"{_WHOLE}, by Inception; needs torch-fidelity",
             needs=inception_model, features=lambda pictures, inception: inception.features(pictures),
             distance=frechet_distance, region=region,
         )
@@ -121,7 +122,7 @@ MEASURES = (
     *(
         SetMeasure(
             f"frechet.clip.{region}".rstrip("."), f"Fréchet distance, CLIP{where}", "", "lower",
-            f"Fréchet distance of all edits of a method and the inputs, by CLIP{how}",
+            how or f"{_WHOLE}, by the model of --clip",
             needs=clip_model, features=lambda pictures, clip: image_features(clip, pictures),
             distance=frechet_distance, region=region,
         )
