@@ -149,3 +149,13 @@ def test_another_scorer_is_refused_before_anything_is_done(tmp_path):
         done = retouch(*command, "--count", 3, "--seeds", "0-1", "--measures", measures, "--clip", clip)
         assert done.returncode == 2 and "measure with that one" in done.stderr and done.stderr.count("\n") == 1
         assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_what_cannot_be_measured_is_said_before_the_work(tmp_path, monkeypatch):
+    """Not after hours of edits: the model of a measure of all edits is looked for first, as those of others are."""
+    said = []
+    monkeypatch.setattr("retouch.cli.bench.note", said.append)
+    command = ("bench", "diorama", "-o", tmp_path / "run", "--count", 1, "--kinds", "pose", *FAST)
+    assert retouch(*command, "--measures", "fid,psnr").returncode == 0
+    assert "fid is left out" in said[0] and "torch-fidelity" in said[0] and "edits are there" in said[1]
+    assert sum("fid" in sentence for sentence in said) == 1

@@ -6,7 +6,7 @@ from retouch.study.questions import value_of
 from retouch.study.sheets import sheet
 from tests.browser import browser, watched  # noqa: F401
 from tests.runs.painted import METHODS, small_run
-from tests.study.test_study import served
+from tests.study.common import served
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 380, "height": 780}
 pytestmark = pytest.mark.xdist_group("study in a browser")

@@ -12,16 +12,17 @@ def measures(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the measures, and the groups they go in; suites say more of edits themselves, see `retouch suites NAME`."""
-    from retouch.measures.registry import ALL, every, groups, set_measures
+    from retouch.measures.measure import SetMeasure
+    from retouch.measures.registry import ALL, every, groups
 
     if as_json:
         listed = [
             {
                 "name": one.name, "title": one.title, "unit": one.unit, "better": one.better, "help": one.help,
-                "of": "all edits" if name in set_measures() else "an edit",
+                "of": "all edits" if isinstance(one, SetMeasure) else "an edit",
                 "groups": [*one.groups, ALL],
             }
-            for name, one in every().items()
+            for one in every().values()
         ]  # fmt: skip
         typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
         return

@@ -31,16 +31,6 @@ def every() -> Mapping[str, Measure | SetMeasure]:
     return {**own, **plugins("retouch.measures", {*own, *words}, _named)}
 
 
-def measures() -> dict[str, Measure]:
-    """The measures of single edits by name."""
-    return {name: one for name, one in every().items() if isinstance(one, Measure)}
-
-
-def set_measures() -> dict[str, SetMeasure]:
-    """The measures of all edits of a method together by name."""
-    return {name: one for name, one in every().items() if isinstance(one, SetMeasure)}
-
-
 def groups() -> list[str]:
     """The names under which several measures go together."""
     return [*dict.fromkeys(group for one in every().values() for group in one.groups), ALL]

@@ -66,17 +66,6 @@ def measure_sets(run: Run, names: Sequence[str], models: Models) -> list[str]:
     return unable
 
 
-def models_of(sets: Sequence[SetMeasure], models: Models) -> dict[str, str]:
-    """What would look at the pictures, as :func:`retouch.runs.measuring.check_models` wants it."""
-    found = dict[str, str]()
-    for one in sets:
-        try:
-            found[one.name] = called(models.get(one.needs))
-        except BadModel:  # said when they are to be taken
-            continue
-    return found
-
-
 def _distances(run: Run, one: SetMeasure, model: Any, edits: dict[str, list[Record]]) -> dict[str, float] | None:
     """By method; None where no input has such a region."""
 

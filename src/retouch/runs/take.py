@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from retouch.measures.models import Models
+from retouch.errors import BadModel
+from retouch.measures.measure import SetMeasure
+from retouch.measures.models import Models, called
 from retouch.measures.registry import chosen, loaded
 from retouch.runs.measuring import check_models, measure
 from retouch.runs.results import MissingExtra, outdated_sets, write_results
 from retouch.runs.run import Run
-from retouch.runs.sets import measure_sets, models_of
+from retouch.runs.sets import measure_sets
 from retouch.suites.suite import BadSuite, Suite
 
 
@@ -42,10 +44,17 @@ class Measuring:
                 :func:`retouch.runs.measuring.check_models`.
         """
         self._single, lacking = loaded(self._single, self._models)
+        models, able = {one.name: one.model for one in self._single}, list[SetMeasure]()
+        for one in self._sets:
+            try:
+                models[one.name] = called(self._models.get(one.needs))
+                able.append(one)
+            except BadModel as error:
+                lacking.append((one.name, str(error)))
+        self._sets = able
         for name, reason in lacking:
             say(f"{name} is left out: {reason}")
         if os.path.isfile(folder / "run.json"):  # Path.is_file raises for a name that is too long
-            models = {one.name: one.model for one in self._single} | models_of(self._sets, self._models)
             check_models(Run.open(folder), models)
 
     def take(
