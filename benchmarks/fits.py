@@ -16,7 +16,7 @@ from edits import looked_at, outside_psnr, read, summary, variant, with_common_o
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import edit_pair
 from retouch.editor import Editor
-from retouch.evaluate.clip_score import ClipScorer
+from retouch.explore.clip_score import ClipScorer
 from retouch.methods.registry import method_type
 from retouch.parameters import read_settings
 from retouch.sheet import contact_sheet, labelled

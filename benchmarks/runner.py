@@ -14,11 +14,13 @@ from pathlib import Path
 
 import torch
 
-from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
+from retouch.diorama.suite import DioramaSuite
 from retouch.editor import Editor
-from retouch.evaluate.bench import begin, bench, local, read_variants
-from retouch.evaluate.measures.registry import measures_for
-from retouch.evaluate.measuring import measure
+from retouch.measures.registry import measures_for
+from retouch.runs.bench import begin, bench
+from retouch.runs.edits import local
+from retouch.runs.measuring import measure
+from retouch.runs.variants import read_variants
 
 METHODS = ("prox-npi", "negative-prompt", "masactrl", "plug-and-play", "ddim", "sdedit")
 
@@ -70,7 +72,7 @@ def main() -> None:
         bench(run, suite, timed)
         whole = time.perf_counter() - began
         began = time.perf_counter()
-        measure(run, measures_for("diorama")[0], verdicts=verdicts, about_verdicts=VERDICTS)
+        measure(run, measures_for("diorama")[0], suite=suite)
         measuring = time.perf_counter() - began
         alone = sum(record.seconds for record in run.records())
     tenth = max(1, len(sizes) // 10)

@@ -9,10 +9,10 @@ import sys
 import textwrap
 from pathlib import Path
 
-from retouch.evaluate.report import gather, leaderboard
-from retouch.evaluate.run import Run
 from retouch.methods.registry import methods
 from retouch.picture import write_picture
+from retouch.report import gather, leaderboard
+from retouch.runs.run import Run
 from retouch.sheet import contact_sheet, labelled
 
 ROOT = Path(__file__).parent.parent

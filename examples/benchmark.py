@@ -4,12 +4,14 @@ import sys
 from pathlib import Path
 
 from retouch import Editor
-from retouch.diorama.suite import VERDICTS, DioramaSuite, verdicts
-from retouch.evaluate.bench import begin, bench, local, read_variants
-from retouch.evaluate.measures.registry import measures_for
-from retouch.evaluate.measuring import measure
-from retouch.evaluate.report import gather, page, write_text
-from retouch.evaluate.results import results
+from retouch.diorama.suite import DioramaSuite
+from retouch.measures.registry import measures_for
+from retouch.report import gather, page, write_text
+from retouch.runs.bench import begin, bench
+from retouch.runs.edits import local
+from retouch.runs.measuring import measure
+from retouch.runs.results import results
+from retouch.runs.variants import read_variants
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 editor, suite = Editor.from_pretrained("diorama"), DioramaSuite(["colour", "accessory"], count=1)
@@ -20,7 +22,7 @@ done = bench(run, suite, local(editor))  # edits that are there already are not 
 print(f"{done.there} of {done.total} edits")
 
 able, absent = measures_for(clip="diorama", names=["clip_score", "psnr.outside"])
-measure(run, able, verdicts=verdicts, about_verdicts=VERDICTS)
+measure(run, able, suite=suite)
 print(results(run)[["case", "method", "both", "clip_score", "psnr.outside", "seconds", "evaluations"]])
 
 first = run.records()[0]

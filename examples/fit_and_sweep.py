@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retouch import Editor
 from retouch.diorama import paint, scene_for
-from retouch.evaluate.clip_score import ClipScorer
+from retouch.explore.clip_score import ClipScorer
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 picture, _ = paint(scene_for("a red cat sitting on a beach", seed=3))

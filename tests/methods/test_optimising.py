@@ -267,7 +267,7 @@ def test_clip_guidance_brings_the_clip_loss_down(bench):
     picture, _ = paint(scene_for(SOURCE, 3))
     arguments = {"source": SOURCE, "target": "a red cat jumping on a beach", "method": "e4c", "mode": "non-rigid"}
     settings = {"num_inference_steps": 8, "guidance_scale": 2.0, "learning_rate": 2e-3, "gateways": 2}
-    from retouch.evaluate.clip_score import ClipScorer
+    from retouch.explore.clip_score import ClipScorer
 
     scorer = ClipScorer()
     plain, guided_ = (editor.edit(picture, iterations=n, **arguments, **settings).image for n in (0, 6))

@@ -17,11 +17,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal or pipe that has no λ must not end the command
-    from retouch.cli.app import app
+    from retouch.cli.app import commands
     from retouch.errors import RetouchError
 
     try:
-        app()
+        commands(sys.argv[1] if len(sys.argv) > 1 else "")()
     except RetouchError as error:
         sys.stderr.write(f"retouch: {error}\n")
         sys.exit(2)

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retouch.cli import bench, compare, diorama, edit, fit, mask, methods, models, report, study, sweep
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Edit real pictures by text with diffusion models.",
+from retouch.cli import (
+    bench,
+    compare,
+    diorama,
+    edit,
+    fit,
+    mask,
+    measures,
+    methods,
+    models,
+    report,
+    study,
+    suites,
+    sweep,
 )
-app.command("edit")(edit.edit)
-app.command("fit")(fit.fit)
-app.command("sweep")(sweep.sweep)
-app.command("mask")(mask.mask)
-app.command("compare")(compare.compare)
-app.command("bench")(bench.bench)
-app.command("report")(report.report)
-app.command("study")(study.study)
-app.command("methods")(methods.methods)
-app.command("models")(models.models)
-app.command("recipe")(edit.recipe)
-app.add_typer(diorama.app, name="diorama")
+
+if TYPE_CHECKING:
+    from retouch.suites.suite import Suite
 
 
 def _version(show: bool) -> None:
@@ -36,10 +35,47 @@ def _version(show: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Edit real pictures by text with diffusion models."""
+
+
+def commands(asked: str = "") -> typer.Typer:
+    """The command line.
+
+    Args:
+        asked: the command that is to be called: what other packages add to it is only looked up then.
+    """
+    from retouch.cli.suite_options import with_options
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Edit real pictures by text with diffusion models.",
+    )
+    app.callback()(_root)
+    app.command("edit")(edit.edit)
+    app.command("fit")(fit.fit)
+    app.command("sweep")(sweep.sweep)
+    app.command("mask")(mask.mask)
+    app.command("compare")(compare.compare)
+    app.command("bench")(with_options(bench.bench, _suites() if asked == "bench" else {}))
+    app.command("report")(report.report)
+    app.command("study")(study.study)
+    app.command("methods")(methods.methods)
+    app.command("suites")(suites.suites)
+    app.command("measures")(measures.measures)
+    app.command("models")(models.models)
+    app.command("recipe")(edit.recipe)
+    app.add_typer(diorama.app, name="diorama")
+    return app
+
+
+def _suites() -> Mapping[str, type[Suite]]:
+    from retouch.suites.registry import suites as known
+
+    return known()

@@ -13,7 +13,10 @@ from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
-    from retouch.evaluate.compare import Comparison
+    from PIL import Image
+
+    from retouch.explore.clip_score import ClipScorer
+    from retouch.explore.compare import Comparison
 
 
 def compare(
@@ -39,17 +42,16 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by several METHODS that share its inversion, and look at them side by side."""
-    from retouch.picture import check_outputs, read_mask, read_picture, write_picture
+    from retouch.picture import check_outputs, read_mask, read_picture
 
     check_outputs((output,), force)
-    opened = read_picture(picture)
-    where = None if mask is None else read_mask(mask)
+    opened, where = read_picture(picture), None if mask is None else read_mask(mask)
     options.check_words(target, seed)
 
-    from retouch.evaluate.clip_score import ClipScorer
-    from retouch.evaluate.compare import chosen_methods, own_settings
-    from retouch.evaluate.compare import compare as run
+    from retouch.explore.compare import compare as run
+    from retouch.explore.compare import own_settings
     from retouch.parameters import settings_from_text
+    from retouch.runs.variants import chosen_methods
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
     own_settings(names, given)  # refused before anything is loaded
@@ -63,11 +65,7 @@ def compare(
     editor = Editor.from_pretrained(model, device=device or None)
     say = (lambda sentence: None) if quiet else note
     source = options.described(model, opened.image, source, target, True, say)
-    scorer = ClipScorer(clip or "diorama") if clip or model == "diorama" else None
-    if scorer is None:
-        say("without --clip there is no CLIP score; name one, for instance --clip openai/clip-vit-large-patch14")
-    else:
-        scorer.score(opened.image, target)  # a wrong name is said before the work
+    scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)
     with progress_bar("compare", quiet=quiet) as progress:
         comparison = run(
             editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, seed=seed,
@@ -75,18 +73,36 @@ def compare(
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)
-    done = any(row.result for row in comparison.rows)
-    if done:
-        write_picture(comparison.sheet(columns), output, recipe=comparison.recipe(), force=force)
-    if done and each:
-        each.mkdir(parents=True, exist_ok=True)
-        for row in comparison.rows:
-            if row.result:
-                row.result.save(each / f"{row.method}.png", force=force)
+    done = _write(comparison, output, each, columns, force)
     _print(comparison, as_json)
     if not done:
         raise RetouchError("no method succeeded, and nothing was written; the reasons are in the table.")
     say(f"{output}: {comparison.shared} network evaluations saved by sharing inversions")
+
+
+def _scorer(clip: str, image: Image.Image, target: str, say: options.Say) -> ClipScorer | None:
+    from retouch.explore.clip_score import ClipScorer
+
+    if not clip:
+        say("without --clip there is no CLIP score; name one, for instance --clip openai/clip-vit-large-patch14")
+        return None
+    scorer = ClipScorer(clip)
+    scorer.score(image, target)  # a wrong name is said before the work
+    return scorer
+
+
+def _write(comparison: Comparison, output: Path, each: Path | None, columns: int, force: bool) -> bool:
+    """The sheet, and every edit; nothing where no method succeeded."""
+    from retouch.picture import write_picture
+
+    made = [(row.method, row.result) for row in comparison.rows if row.result]
+    if made:
+        write_picture(comparison.sheet(columns), output, recipe=comparison.recipe(), force=force)
+    if made and each:
+        each.mkdir(parents=True, exist_ok=True)
+        for method, result in made:
+            result.save(each / f"{method}.png", force=force)
+    return bool(made)
 
 
 def _print(comparison: Comparison, as_json: bool) -> None:

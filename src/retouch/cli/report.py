@@ -31,8 +31,8 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Compare the methods of one or more RUNs of a suite: tables, plots and all pictures in one page."""
-    from retouch.evaluate.report import FORMATS, as_text, check_text_output, gather, leaderboard, page, write_text
-    from retouch.evaluate.run import Run
+    from retouch.report import FORMATS, as_text, check_text_output, gather, leaderboard, page, write_text
+    from retouch.runs.run import Run
 
     if form not in ("html", *FORMATS):
         raise BadParameter(f"--format is {form!r}, expected one of html, {', '.join(FORMATS)}.")

@@ -14,8 +14,8 @@ from retouch.cli.messages import note
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
-    from retouch.evaluate.run import Run
-    from retouch.evaluate.study.results import Verdict
+    from retouch.runs.run import Run
+    from retouch.study.results import Verdict
 
 
 def study(
@@ -46,9 +46,9 @@ def study(
 
     Answers are kept in the run's folder, in study.sqlite; the same command goes on with the study.
     """
-    from retouch.evaluate.run import Run
-    from retouch.evaluate.study.questions import Settings
-    from retouch.evaluate.study.store import FILE
+    from retouch.runs.run import Run
+    from retouch.study.questions import Settings
+    from retouch.study.store import FILE
 
     values = {
         "questions": questions, "compare": compare, "per_rater": per_rater, "checks": checks, "seed": seed,
@@ -62,7 +62,7 @@ def study(
         if named:
             raise BadParameter(f"{option} goes with --results: add it, or leave {option} out.")
 
-    from retouch.evaluate.study.serve import serve
+    from retouch.study.serve import serve
 
     def ready(address: str) -> None:
         typer.echo(address)
@@ -75,10 +75,10 @@ def study(
 
 
 def _results(run: Run, reference: str, keep_all: bool, as_json: bool, plot: Path | None, force: bool) -> None:
-    from retouch.evaluate.study.plot import drawn
-    from retouch.evaluate.study.results import verdict
-    from retouch.evaluate.study.store import Study
     from retouch.picture import check_outputs, write_picture
+    from retouch.study.plot import drawn
+    from retouch.study.results import verdict
+    from retouch.study.store import Study
 
     check_outputs((plot,), force)
     with Study.existing(run) as judged:
@@ -95,7 +95,7 @@ def _print(found: Verdict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from retouch.evaluate.study.questions import ASPECTS
+    from retouch.study.questions import ASPECTS
 
     console = Console()
     typer.echo(_about(found))

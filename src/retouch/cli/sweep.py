@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retouch.cli import options
 from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter
+
+if TYPE_CHECKING:
+    from retouch.explore.sweep import Sweep
 
 
 def sweep(
@@ -37,41 +40,46 @@ def sweep(
     quiet: options.Quiet = False,
 ) -> None:
     """Sample from a FIT at several η and seeds, in batches: a contact sheet, the best by CLIP score, a curve."""
-    from retouch.picture import check_outputs, read_mask, read_picture, write_picture
+    from retouch.picture import check_outputs, read_mask, read_picture
 
     check_outputs((output, curve, best), force)
     if each and each.exists() and not each.is_dir():
         raise BadParameter(f"--each is {str(each)!r}, which is a file: name a folder.")
-    opened = read_picture(picture)
-    where = None if mask is None else read_mask(mask)
+    opened, where = read_picture(picture), None if mask is None else read_mask(mask)
     options.check_words("-", seed)
 
+    from retouch.explore.sweep import read_etas, run_sweep
     from retouch.fit.fitted import Fit
-
-    made = Fit.load(fit)
-
-    from retouch.evaluate.clip_score import ClipScorer
-    from retouch.evaluate.sweep import read_etas, run_sweep
     from retouch.methods.registry import method_type
     from retouch.parameters import read_settings, settings_from_text
 
+    made, clip = Fit.load(fit), clip or ("diorama" if model == "diorama" else "")
     kind = method_type(made.method)
-    given = read_settings(kind, settings_from_text(settings or []), made.method)
-    values = read_etas(etas, kind)
+    given, values = read_settings(kind, settings_from_text(settings or []), made.method), read_etas(etas, kind)
     if curve and values is None:
         raise BadParameter(f"--curve draws against η, and {made.method} has none: leave it out.")
-    if not (clip or model == "diorama") and (best or curve):
+    if not clip and (best or curve):
         raise BadParameter("--best and --curve need a CLIP model: name one, as --clip openai/clip-vit-large-patch14.")
 
     from retouch.editor import Editor
+    from retouch.explore.clip_score import ClipScorer
 
     editor = Editor.from_pretrained(model, device=device or None)
-    scorer = ClipScorer(clip or "diorama") if clip or model == "diorama" else None
     with progress_bar("sweep", quiet=quiet) as progress:
         swept = run_sweep(
-            editor, opened, made, etas=values, seeds=range(seed, seed + seeds), mask=where, scorer=scorer,
-            settings=given, progress=progress,
+            editor, opened, made, etas=values, seeds=range(seed, seed + seeds), mask=where,
+            scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
         )  # fmt: skip
+    _write(swept, output, curve, best, each, force)
+    for sample in swept.samples if as_json else ():
+        typer.echo(json.dumps(sample.figures(), ensure_ascii=False))
+    if clip and not quiet:
+        note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")
+
+
+def _write(swept: Sweep, output: Path, curve: Path | None, best: Path | None, each: Path | None, force: bool) -> None:
+    from retouch.picture import write_picture
+
     write_picture(swept.sheet(), output, recipe=swept.recipe(), force=force)
     if curve:
         write_picture(swept.curve(), curve, force=force)
@@ -81,8 +89,3 @@ def sweep(
         each.mkdir(parents=True, exist_ok=True)
         for sample in swept.samples:
             sample.result.save(each / f"{sample.name}.png", force=force)
-    for sample in swept.samples:
-        if as_json:
-            typer.echo(json.dumps(sample.figures(), ensure_ascii=False))
-    if not quiet and scorer is not None:
-        note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from PIL import Image
 
-from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
 from retouch.errors import BadParameter
-from retouch.evaluate.suites.suite import Case, Entry, Suite
+from retouch.quantity import Quantity
+from retouch.suites.suite import Case, Entry, Suite, option
 
 HELD_OUT_FROM = 1000
 """The first seed: the recommended settings of the methods were chosen on lower ones."""
 
-VERDICTS = {
-    "asked": {"title": "asked change is there", "unit": "%", "better": "higher"},
-    "kept": {"title": "other attributes kept", "unit": "%", "better": "higher"},
-    "both": {"title": "asked change there, all else kept", "unit": "%", "better": "higher"},
-}
-"""The titles of what :func:`verdicts` says."""
-
 _JUDGED = ("subject", "colour", "pose", "place", "accessory", "style")
 
 
+@dataclass(eq=False)
 class DioramaSuite(Suite):
     """Edit kinds × held-out scenes; see :func:`retouch.diorama.pairs.edit_pair`.
 
     Args:
-        kinds: some of :data:`retouch.diorama.pairs.KINDS`.
+        kinds: some of :data:`retouch.diorama.pairs.KINDS`, or as one text with commas between them; none for all.
         count: scenes of each kind.
         start: the first scene's seed.
 
@@ -38,38 +32,46 @@ class DioramaSuite(Suite):
     """
 
     name = "diorama"
+    summary = "held-out scenes of the painted world, with source prompts, masks and the right answers"
+    verdicts = (
+        Quantity("asked", "asked change is there", "%", "higher", "every asked attribute is there", "changed"),
+        Quantity("kept", "other attributes kept", "%", "higher", "share of the other attributes as they were", "kept"),
+        Quantity("both", "asked change there, all else kept", "%", "higher", "both at once", "changed"),
+    )
 
-    def __init__(self, kinds: Sequence[str] = KINDS, count: int = 20, start: int = HELD_OUT_FROM) -> None:
-        if count < 1 or start < 0:
-            raise BadParameter(f"count is {count} and start is {start}, expected at least 1 and 0.")
+    kinds: str | Sequence[str] = option("edit kinds separated by commas, all where none is named", default="")
+    count: int = option("scenes of each kind", default=20, low=1)
+    start: int = option("the first scene's seed", default=HELD_OUT_FROM, low=0)
+
+    def __post_init__(self) -> None:
+        kinds = self.kinds.split(",") if isinstance(self.kinds, str) else self.kinds
+        kinds = [kind.strip() for kind in kinds if kind.strip()] or KINDS
+        if self.count < 1 or self.start < 0:
+            raise BadParameter(f"count is {self.count} and start is {self.start}, expected at least 1 and 0.")
         for kind in kinds:
             if kind not in KINDS:
                 raise BadParameter(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}.")
-        self.entries = [_entry(kind, start + i) for i in range(count) for kind in dict.fromkeys(kinds)]
-        self.identity = {"suite": self.name, "kinds": sorted(set(kinds)), "count": count, "start": start}
+        self.entries = [_entry(kind, self.start + i) for i in range(self.count) for kind in dict.fromkeys(kinds)]
+        self.identity = {
+            "suite": self.name, "kinds": sorted(set(kinds)), "count": self.count, "start": self.start,
+        }  # fmt: skip
 
     def case(self, entry: Entry) -> Case:
         """Paints the picture, the region that may change and the right answer."""
         pair = edit_pair(entry.kind, entry.about["seed"])
         return Case(entry, pair.picture, pair.mask, pair.truth)
 
+    def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
+        """What the judge network sees in the edits, each 0..1; see :attr:`verdicts`."""
+        from retouch.diorama.judge import load_judge  # torch is imported late
 
-def verdicts(pictures: Sequence[Image.Image], abouts: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """What the judge says of edits, each 0..1.
-
-    Args:
-        abouts: the entries' ``about``, one for each picture.
-
-    Returns:
-        ``asked``: 1 where every asked attribute is there; ``kept``: the share of the other attributes that are as they
-        were; ``both``: 1 where the asked ones are there and all others kept.
-    """
-    asked, kept = [], []
-    for saw, about in zip(load_judge().look(pictures), abouts, strict=True):
-        asked.append(float(all(saw[name] == value for name, value in about["asked"].items())))
-        right = [saw[name] == value for name, value in about["kept"].items()]
-        kept.append(sum(right) / len(right))
-    return {"asked": asked, "kept": kept, "both": [float(a == k == 1) for a, k in zip(asked, kept, strict=True)]}
+        asked, kept = [], []
+        for saw, case in zip(load_judge().look(edits), cases, strict=True):
+            about = case.entry.about
+            asked.append(float(all(saw[name] == value for name, value in about["asked"].items())))
+            right = [saw[name] == value for name, value in about["kept"].items()]
+            kept.append(sum(right) / len(right))
+        return {"asked": asked, "kept": kept, "both": [float(a == k == 1) for a, k in zip(asked, kept, strict=True)]}
 
 
 def _entry(kind: str, seed: int) -> Entry:

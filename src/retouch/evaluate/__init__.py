@@ -1,1 +1,0 @@
-"""Measures of edits, and methods compared on one picture."""

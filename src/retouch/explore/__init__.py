@@ -1,0 +1,1 @@
+"""One picture in many ways: methods side by side, and many samples of one fit."""

@@ -1,0 +1,55 @@
+"""The models that measures look with: loaded when first asked for, each once, however many measures share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from retouch.errors import BadModel
+
+Model = TypeVar("Model")
+
+
+class Models:
+    """Models by what loads them.
+
+    Args:
+        clip: the CLIP model that was named: "diorama", a folder or a hub name; None for none.
+        dino: the vision transformer of the structure distance; None for the published one.
+        device: where the models work; default the CPU.
+    """
+
+    def __init__(self, clip: str | None = None, dino: str | None = None, *, device: torch.device | None = None) -> None:
+        self.clip, self.dino, self.device = clip, dino, device
+        self._made = dict[Callable[[Models], Any], Any]()
+        self._reasons = dict[Callable[[Models], Any], str]()
+
+    def get(self, load: Callable[[Models], Model]) -> Model:
+        """What ``load`` gives of these, the first time it is asked for.
+
+        Raises:
+            BadModel: where it cannot be had; whoever asks again is told again, without another attempt.
+        """
+        if load in self._reasons:
+            raise BadModel(self._reasons[load])
+        if load not in self._made:
+            try:
+                self._made[load] = load(self)
+            except BadModel as error:
+                self._reasons[load] = str(error)
+                raise
+        made: Model = self._made[load]
+        return made
+
+
+def called(model: Any) -> str:
+    """A model's name and fingerprint, the same wherever it lies; "" for one that is the measure's own.
+
+    A model that could be another has the attributes ``name`` and ``fingerprint``; values by different ones are never
+    compared.
+    """
+    fingerprint = getattr(model, "fingerprint", "")
+    return f"{Path(model.name).name} {fingerprint}" if fingerprint else ""

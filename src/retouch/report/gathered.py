@@ -1,0 +1,288 @@
+"""The edits of one or more runs of a suite as one table, and what is not there."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import TYPE_CHECKING, Any
+
+from retouch.errors import BadParameter
+from retouch.measures.registry import every
+from retouch.runs.files import BadRun
+from retouch.runs.results import about_measures, library, results, set_measures
+from retouch.runs.run import Run
+from retouch.suites.suite import Entry
+
+if TYPE_CHECKING:
+    import pandas
+
+COSTS = ("seconds", "evaluations", "memory_mib")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a run.
+
+    Attributes:
+        label: names it in the report; with the run's name where several runs have it.
+        name: its label in its run.
+        run: which of the runs, from 0.
+    """
+
+    label: str
+    name: str
+    run: int
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All edits of the runs.
+
+    Attributes:
+        methods: in the order of the runs.
+        entries: of every case that was begun, by id.
+        edits: an edit a row, as :func:`retouch.runs.results.results` with ``label`` and ``run`` more; of several
+            seeds only the best where one was asked for.
+        failures: the same of edits that failed.
+        about: what the measures are, by name; as :func:`retouch.runs.results.about_measures`.
+        measures: those that at least one edit has.
+        sets: measures of all edits of a method together, by label and name.
+        made, wanted: how many edits are done, failed ones included, and how many the runs are of.
+        unmeasured: how many edits have no value of any measure.
+        not_begun: cases that a run is of and none has begun.
+        lacking: labels of the methods whose edits of a case are not all done, by case.
+        best_of: the measure by which seeds were chosen; "" for none.
+    """
+
+    runs: Sequence[Run]
+    methods: Sequence[Method]
+    entries: Mapping[str, Entry]
+    edits: pandas.DataFrame
+    failures: pandas.DataFrame
+    about: Mapping[str, Mapping[str, str]]
+    measures: Sequence[str]
+    sets: Mapping[str, Mapping[str, float]]
+    made: int
+    wanted: int
+    unmeasured: int
+    not_begun: int
+    lacking: Mapping[str, Sequence[str]]
+    best_of: str = ""
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of edit, in the order of the cases."""
+        return list(dict.fromkeys(entry.kind for entry in self.entries.values()))
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those of all runs, each once."""
+        return sorted({seed for run in self.runs for seed in run.manifest.seeds})
+
+    @property
+    def models(self) -> list[str]:
+        """The models' names, a run each; "" for a run of outputs that others made, alone."""
+        return [
+            run.manifest.model["name"] if any(method["method"] for method in run.manifest.methods.values()) else ""
+            for run in self.runs
+        ]
+
+
+def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: str = "") -> Gathered:
+    """Reads the runs.
+
+    Args:
+        measures: these alone, in this order; none for all there are.
+        best_of_seeds: a measure; of a case's edits by a method only the one with its best value counts.
+
+    Raises:
+        BadRun: when the runs are of different suites, one is named twice, no edit is finished, or a measure was taken
+            by different models.
+        BadParameter: for no run, or a measure that no edit has.
+        MissingExtra: without pandas.
+    """
+    if not runs:
+        raise BadParameter("there is nothing to report: name at least one run.")
+    _check_one_suite(runs)
+    methods = _labelled(runs)
+    labels = {(method.run, method.name): method.label for method in methods}
+    whole = _all_edits(runs, labels)
+    abouts = [about_measures(run) for run in runs]
+    about = _joined(abouts)
+    failed = whole["error"] != ""
+    edits, failures = whole[~failed], whole[failed]
+    _check_some(runs, edits, failures)
+
+    there, sets = [name for name in about if name in whole.columns], _sets(runs, labels)
+    _check_measures(measures, best_of_seeds, there, sets)
+    if best_of_seeds:
+        edits = _best(edits, best_of_seeds, about[best_of_seeds].get("better", ""))
+        sets = {}  # they are of all seeds, so not of those chosen
+    unmeasured = int(edits[there].isna().all(axis=1).sum())
+    if measures:
+        chosen = dict.fromkeys(measures)
+        there = [name for name in chosen if name in there]
+        sets = {label: {name: row[name] for name in chosen if name in row} for label, row in sets.items()}
+    reported = [*there, *filter(None, [best_of_seeds]), *(name for row in sets.values() for name in row)]
+    _check_one_model(runs, abouts, dict.fromkeys(reported))
+    begun = [run.cases() for run in runs]
+    entries = {entry.id: entry for own in reversed(begun) for entry in own}
+    entries = {name: entries[name] for name in sorted(entries)}
+    sizes = [max(_cases_of(run.manifest.suite), len(own)) for run, own in zip(runs, begun, strict=True)]
+    per_case = [sum(len(run.manifest.seeds_of(label)) for label in run.manifest.methods) for run in runs]
+    return Gathered(
+        runs, methods, entries, edits.reset_index(drop=True), failures.reset_index(drop=True), about, there, sets,
+        len(whole), sum(map(mul, sizes, per_case)), unmeasured, max(*sizes, len(entries)) - len(entries),
+        _lacking(runs, methods, entries, whole), best_of_seeds,
+    )  # fmt: skip
+
+
+def _all_edits(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> pandas.DataFrame:
+    """All edits of all runs, with ``label`` and ``run``."""
+    frames = []
+    for number, run in enumerate(runs):
+        frame = results(run)
+        names = frame["method"].map(lambda name, number=number: labels.get((number, name)))
+        frames.append(frame.assign(label=names, run=number)[names.notna()])
+    whole: pandas.DataFrame = library("pandas").concat(frames, ignore_index=True)
+    return whole
+
+
+def _check_measures(
+    measures: Sequence[str], best_of: str, there: Sequence[str], sets: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Refuses what no edit has, and what says nothing of a choice among seeds."""
+    of_sets = dict.fromkeys(name for row in sets.values() for name in row)
+    for name in (*measures, *filter(None, [best_of])):
+        if name in there or (name in of_sets and not best_of):
+            continue
+        if name in of_sets:
+            raise BadParameter(
+                f"{name} is a measure of all edits together, and is left out when --best-of-seeds chooses among "
+                "them: leave one of the two out."
+            )
+        known = ", ".join(dict.fromkeys([*there, *(() if best_of else of_sets)])) or "none"
+        raise BadParameter(f"there is no measure {name!r} here; the measures are: {known}.")
+
+
+def _check_one_suite(runs: Sequence[Run]) -> None:
+    twice = [path for path, count in Counter(run.folder.resolve() for run in runs).items() if count > 1]
+    if twice:
+        raise BadRun(f"the run {str(twice[0])!r} is named twice: name each once.")
+    first, *others = runs
+    for run in others:
+        if _edits_of(run.manifest.suite) != _edits_of(first.manifest.suite):
+            raise BadRun(
+                f"the runs {str(first.folder)!r} and {str(run.folder)!r} are of different edits: report each by itself."
+            )
+
+
+def _edits_of(suite: Mapping[str, Any]) -> str:
+    """A suite's identity but for how the methods were helped, and for how many of its scenes."""
+    return json.dumps({key: suite[key] for key in suite if key not in ("masks", "settings", "count")}, sort_keys=True)
+
+
+def _joined(abouts: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
+    """What the measures are, as the first run that has each says; the model as the first that names one.
+
+    What a run does not say, since it was made before there was such a thing to say, is as the measure is declared now.
+    """
+    declared = {name: one.about() for name, one in every().items()}
+    found: dict[str, dict[str, str]] = {}
+    for about in abouts:
+        for name, known in about.items():
+            kept = found.setdefault(name, {**declared.get(name, {}), **known})
+            kept["model"] = kept.get("model") or known.get("model", "")
+    return found
+
+
+def _check_one_model(
+    runs: Sequence[Run], abouts: Sequence[Mapping[str, Mapping[str, str]]], measures: Iterable[str]
+) -> None:
+    """Refuses figures of one measure that different networks gave."""
+    for name in measures:
+        models: dict[str, tuple[str, str]] = {}
+        for run, about in zip(runs, abouts, strict=True):
+            if model := about.get(name, {}).get("model"):
+                models.setdefault(model.rpartition(" ")[2], (model, str(run.folder)))  # whatever it is called
+        if len(models) > 1:
+            (one, first), (other, second), *_ = models.values()
+            raise BadRun(
+                f"{name} was taken by {one} in {first!r} and by {other} in {second!r}, which cannot be compared: "
+                "measure both with the same --clip and --dino, or name other measures with --measures."
+            )
+
+
+def _check_some(runs: Sequence[Run], edits: pandas.DataFrame, failures: pandas.DataFrame) -> None:
+    if len(edits):
+        return
+    names = " and ".join(repr(str(run.folder)) for run in runs)
+    if len(failures):
+        raise BadRun(f"all {len(failures)} edits of {names} failed, the first because: {failures['error'].iloc[0]}")
+    raise BadRun(f"no edit of {names} is finished: let `retouch bench` make some first.")
+
+
+def _labelled(runs: Sequence[Run]) -> list[Method]:
+    """The methods of all runs; a label that several have is told apart by the run's folder."""
+    count = Counter(name for run in runs for name in run.manifest.methods)
+    folders = [run.folder.resolve() for run in runs]
+    alike = len({folder.name for folder in folders}) < len(folders)
+    shown = [str(folder) if alike else folder.name for folder in folders]
+    return [
+        Method(f"{name} ({shown[number]})" if count[name] > 1 else name, name, number)
+        for number, run in enumerate(runs)
+        for name in run.manifest.methods
+    ]
+
+
+def _sets(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> dict[str, dict[str, float]]:
+    found = {}
+    for number, run in enumerate(runs):
+        for name, values in set_measures(run).items():
+            if (number, name) in labels:
+                found[labels[number, name]] = {key: value for key, value in values.items() if value is not None}
+    return found
+
+
+def _best(edits: pandas.DataFrame, measure: str, better: str) -> pandas.DataFrame:
+    """Of every case and method the seed with the best value; the first one where none has a value."""
+    values = edits[measure].astype(float)
+    rank = -values if better == "lower" else -values.abs() if better == "zero" else values
+    order = edits.assign(_rank=rank.fillna(float("-inf")))
+    order = order.sort_values(["_rank", "seed"], ascending=[False, True], kind="stable")
+    return edits.loc[order.drop_duplicates(["case", "label"]).index.sort_values()]
+
+
+def _lacking(
+    runs: Sequence[Run], methods: Sequence[Method], entries: Mapping[str, Entry], whole: pandas.DataFrame
+) -> dict[str, list[str]]:
+    done = Counter(zip(whole["case"], whole["label"], strict=True))
+    wanted = [(method, len(runs[method.run].manifest.seeds_of(method.name))) for method in methods]
+    found = {
+        name: [
+            method.label
+            for method, count in wanted
+            if done[name, method.label] < count and _holds(runs[method.run].manifest.suite, entry)
+        ]
+        for name, entry in entries.items()
+    }
+    return {name: labels for name, labels in found.items() if labels}
+
+
+def _holds(suite: Mapping[str, Any], entry: Entry) -> bool:
+    """Whether a suite that has a count of scenes, from a first one, holds an entry that another run has begun."""
+    if not all(isinstance(number, int) for number in (suite.get("start"), suite.get("count"), entry.about.get("seed"))):
+        return True
+    return bool(entry.about["seed"] < suite["start"] + suite["count"])
+
+
+def _cases_of(suite: Mapping[str, Any]) -> int:
+    """How many edits a suite's identity speaks of; 0 where it does not say."""
+    if isinstance(suite.get("edits"), int):
+        return int(suite["edits"])
+    if isinstance(suite.get("kinds"), Sequence) and isinstance(suite.get("count"), int):
+        return len(suite["kinds"]) * int(suite["count"])
+    return 0

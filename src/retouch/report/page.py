@@ -1,0 +1,111 @@
+"""The report as one HTML page that needs nothing else: no server, no network, no second file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retouch.report.data import finite, interval, script_data
+from retouch.report.facts import facts, looked, settings, title, warnings
+from retouch.report.gathered import Gathered
+from retouch.report.statistics import RESAMPLES
+from retouch.report.tables import Cell, Column, Leaderboard, Row, leaderboard
+from retouch.report.verdict import notes, verdict
+from retouch.runs.results import library
+
+_FOLDER = Path(__file__).parent / "html"
+_SCRIPTS = ("common.js", "tables.js", "plane.js", "gallery.js")
+_GROUPS = {"cost": "cost of an edit", "measure": "measures", "set": "of all edits"}
+
+
+def page(gathered: Gathered, most_cases: int = 60) -> str:
+    """The whole page.
+
+    Args:
+        most_cases: how many cases the gallery holds at most; they make up most of the page's size.
+
+    Raises:
+        MissingExtra: without jinja2 or plotly.
+        BadRun, BadPicture: when a case of the gallery is damaged.
+    """
+    jinja, offline = library("jinja2"), library("plotly.offline")
+    environment = jinja.Environment(
+        loader=jinja.FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=False, undefined=jinja.StrictUndefined
+    )
+    board = leaderboard(gathered)
+    board = Leaderboard(sorted(board.columns, key=lambda column: list(_GROUPS).index(column.role)), board.rows)
+    data = script_data(gathered, board, most_cases)
+    rows = [_row(gathered, board, row, look) for row, look in zip(board.rows, data["methods"], strict=True)]
+    shown = len(data["gallery"])
+
+    return str(
+        environment.get_template("page.html").render(
+            title=title(gathered),
+            facts=facts(gathered),
+            warnings=warnings(gathered),
+            verdict=verdict(board, data["methods"]),
+            groups=_groups(board.columns),
+            columns=board.columns,
+            rows=rows,
+            intervals=any(cell["interval"] for row in rows for cell in row["cells"]),
+            marked=any(cell["mark"] for row in rows for cell in row["cells"]),
+            close=any(cell["mark"] == "close" for row in rows for cell in row["cells"]),
+            resamples=f"{RESAMPLES:,}",
+            notes=notes(gathered, board),
+            gallery_note=f"{shown} of {len(gathered.entries)} cases. Click an edit to lay it over the input.",
+            failures=gathered.failures.to_dict("records"),
+            lacking=gathered.lacking,
+            looked=looked(board.columns),
+            settings=settings(gathered),
+            data=data,
+            style=_inlined(_text("page.css")),
+            script=_inlined("\n".join(map(_text, _SCRIPTS))),
+            plotly=_inlined(offline.get_plotlyjs()) if data["points"] else "",
+        )
+    )
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _inlined(text: str) -> Any:
+    return library("markupsafe").Markup(text.replace("</script", "<\\/script"))
+
+
+def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, str]) -> dict[str, Any]:
+    method = next(method for method in gathered.methods if method.label == row.label)
+    cells = []
+    for column in board.columns:
+        cell = row.cells[column.name]
+        rated = column.role == "measure"
+        cells.append(
+            {
+                "name": column.name, "value": finite(cell.mean), "shown": column.shown(cell.mean), "mark": cell.mark,
+                "interval": interval(column, cell) if rated else "",
+                "strip": _strip(cell, [one.cells[column.name] for one in board.rows]) if rated else None,
+                "count": cell.count if rated and cell.count != row.edits else 0,
+            }
+        )  # fmt: skip
+    ours = gathered.runs[method.run].manifest.methods[method.name]["method"]
+    model = gathered.models[method.run] if ours and len(set(gathered.models) - {""}) > 1 else ""
+    return {
+        "label": row.label, "colour": look["colour"], "model": model, "cells": cells, "edits": row.edits,
+        "failures": row.failures,
+    }  # fmt: skip
+
+
+def _strip(cell: Cell, column: Sequence[Cell]) -> list[float] | None:
+    """Where the interval begins and ends and where the mean is, per cent of the column's width."""
+    ends = [end for one in column for end in (one.low, one.high) if math.isfinite(end)]
+    if math.isnan(cell.low) or len(column) < 2 or max(ends) == min(ends):
+        return None
+    scale = 100 / (max(ends) - min(ends))
+    return [round((value - min(ends)) * scale, 1) for value in (cell.low, cell.high, cell.mean)]
+
+
+def _groups(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    spans = {role: sum(column.role == role for column in columns) for role in _GROUPS}
+    return [{"title": title, "span": spans[role]} for role, title in _GROUPS.items() if spans[role]]

@@ -1,0 +1,139 @@
+"""Any methods on any suite: resumable, sharded, on this machine or through another executor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from retouch.editor import Editor
+from retouch.errors import BadParameter
+from retouch.methods.registry import method_type
+from retouch.runs.cases import Captioner, stored_case
+from retouch.runs.edits import Executor, Work
+from retouch.runs.environment import environment
+from retouch.runs.manifest import Manifest
+from retouch.runs.run import Run
+from retouch.runs.variants import Variant
+from retouch.runs.variants import suited as of_suite
+from retouch.runs.writer import Writer
+from retouch.suites.suite import Suite, share_of
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far a shard is: edits tried now, those that are there, those that failed, all that it has.
+
+    Attributes:
+        reason: why the first of those that failed did; "" for none.
+    """
+
+    now: int
+    there: int
+    failed: int
+    total: int
+    reason: str = ""
+
+
+def begin(
+    folder: str | Path,
+    suite: Suite,
+    editor: Editor,
+    variants: Mapping[str, Variant],
+    seeds: Sequence[int] = (0,),
+    *,
+    others: Sequence[str] = (),
+    masked: bool = False,
+    suited: bool = False,
+) -> Run:
+    """A run in a folder, new or to go on with.
+
+    Args:
+        others: labels of outputs that others made, see :mod:`retouch.runs.outputs`.
+        masked, suited: as for :func:`bench`; they make it another run.
+
+    Raises:
+        BadRun: as :meth:`retouch.runs.run.Run.create`.
+        BadParameter: for a label that a method and outputs share.
+    """
+    for label in others:
+        if label in variants:
+            raise BadParameter(f"a method and --outputs are both called {label!r}: give the outputs another label.")
+    given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
+    methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
+    methods |= {label: {"method": "", "settings": {}} for label in others}
+    model = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
+    made_with = environment(editor.model.device)
+    return Run.create(folder, Manifest({**suite.identity, **given}, model, methods, list(seeds), made_with))
+
+
+def bench(
+    run: Run,
+    suite: Suite,
+    executor: Executor,
+    *,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    shard: tuple[int, int] = (0, 1),
+    captioner: Captioner | None = None,
+    retry_failed: bool = False,
+    skip: Sequence[str] = (),
+    masked: bool = False,
+    suited: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Done:
+    """Makes the edits of a run that are not there yet.
+
+    A case's methods share its inversions; each edit is in the run's folder before the next is begun.
+
+    Args:
+        executor: :func:`local`, or another.
+        methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
+        shard: (i, n): every n-th case from the i-th on.
+        captioner: says what a picture shows, once, where the suite does not and a method needs to know.
+        retry_failed: whether edits that failed are made again.
+        skip: ids of entries to leave out.
+        masked, suited: whether methods are given the suite's masks, and its settings.
+        progress: called with (edits finished, all edits of the shard, the label at work).
+
+    Raises:
+        BadSuite, BadPicture, BadRun: each a sentence that says what to do; what is finished stays.
+    """
+    variants = _variants(run)
+    entries = [entry for entry in share_of(suite, shard) if entry.id not in set(skip)]
+    wanted = list(variants) if methods is None else [label for label in variants if label in methods]
+    pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds_of(label) if seeds is None else seeds)]
+    keys = [(entry.id, *pair) for entry in entries for pair in pairs]
+    sources = any(method_type(variants[label].method).needs_source for label in wanted)
+
+    with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
+        writer.adopt(keys)
+        finished = {key for key, record in run.finished().items() if not (record.error and retry_failed)}
+        before = sum(key in finished for key in keys)
+
+        def works() -> Iterator[Work]:
+            for entry in entries:
+                if left := [pair for pair in pairs if (entry.id, *pair) not in finished]:
+                    case = stored_case(run, suite, entry, captioner if sources else None)
+                    own = {label: of_suite(one, suite, entry) if suited else one for label, one in variants.items()}
+                    yield Work(case, left, own, run.folder / "fits", masked)
+
+        made = 0
+        for one in executor(works()):
+            writer.finish(one.record, one.image, one.recipe)
+            made += 1
+            if progress:
+                progress(before + made, len(keys), one.record.method)
+    return _done(run, keys, made)
+
+
+def _variants(run: Run) -> dict[str, Variant]:
+    """A label without a method stands for outputs that others made."""
+    return {label: Variant(label, **method) for label, method in run.manifest.methods.items() if method["method"]}
+
+
+def _done(run: Run, keys: Sequence[tuple[str, str, int]], now: int) -> Done:
+    records = run.finished()
+    mine = [records[key] for key in keys if key in records]
+    errors = [record.error for record in mine if record.error]
+    return Done(now, len(mine) - len(errors), len(errors), len(keys), next(iter(errors), ""))

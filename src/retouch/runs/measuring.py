@@ -1,0 +1,134 @@
+"""The measures of a run's edits, taken in batches and kept, so that each is taken once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from retouch.measures.batch import Batch
+from retouch.measures.measure import Measure
+from retouch.runs.files import BadRun, alone, append, put_text
+from retouch.runs.manifest import Record
+from retouch.runs.results import about_measures, measured_lines
+from retouch.runs.run import Run
+from retouch.suites.suite import BadSuite, Case, Suite
+
+BATCH = 16
+"""Pictures that are looked at together."""
+_PIXELS = 2**20  # of a batch: SSIM takes some hundred bytes for each
+_WAITING = 8 * _PIXELS  # of pictures of many sizes that are kept until a batch of one size is full
+
+
+def measure(
+    run: Run,
+    measures: Sequence[Measure],
+    *,
+    suite: Suite | None = None,
+    cases: Iterable[str] | None = None,
+    shard: str = "0/1",
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Takes what measures are missing of the finished edits, pictures of one size together.
+
+    Args:
+        measures: with their models in hand, see :func:`retouch.measures.registry.measures_for`.
+        suite: says its own verdicts too; None for none.
+        cases: the ids to be measured; None for all.
+        progress: called with (edits measured, edits to measure).
+
+    Raises:
+        BadRun: when the disk does not take it, another process measures the same shard, or as :func:`check_models`.
+    """
+    check_models(run, {one.name: one.model for one in measures})
+    about = {one.name: one.about() for one in suite.verdicts} if suite else {}  # first: these know the truth
+    about |= {one.name: one.about(one.model) for one in measures}
+    with alone(run.folder):
+        put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+    known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
+    chosen = None if cases is None else set(cases)
+    left = [
+        record
+        for record in run.finished().values()
+        if not record.error
+        and (chosen is None or record.case in chosen)
+        and about.keys() - known.get(record.key, set())
+    ]
+    done = 0
+    with run.appending("measures", shard) as file:
+        for group in _groups(run, left):
+            values = _values(group, measures, suite)
+            for i, (record, _, _) in enumerate(group):
+                own = {name: number(column[i]) for name, column in values.items()}
+                append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
+            done += len(group)
+            if progress:
+                progress(done, len(left))
+
+
+def check_models(run: Run, models: Mapping[str, str]) -> None:
+    """Refuses to measure with another model than what is measured already.
+
+    Args:
+        models: by measure, as :attr:`retouch.measures.measure.Measure.model`.
+
+    Raises:
+        BadRun: where the values would not compare.
+    """
+    known = about_measures(run)
+    for name, model in models.items():
+        before = known.get(name, {}).get("model", "")
+        if model and before and model.rpartition(" ")[2] != before.rpartition(" ")[2]:  # whatever it is called
+            raise BadRun(
+                f"the run {str(run.folder)!r} has {name} by {before}, and this is {model}: measure with that one "
+                "(--clip, --dino), or name another folder."
+            )
+
+
+_Group = Sequence[tuple[Record, Case, Image.Image]]
+
+
+def _groups(run: Run, records: Sequence[Record]) -> Iterator[_Group]:
+    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
+    waiting: dict[Any, list[tuple[Record, Case, Image.Image]]] = defaultdict(list)
+    pixels, name, case = 0, "", None
+    for record in records:
+        if record.case != name:
+            name, case = record.case, run.case(record.case)
+        if case is None:
+            continue
+        group, size = waiting[case.picture.size, case.mask is None], case.picture.width * case.picture.height
+        group.append((record, case, run.edit(record)))
+        pixels += size
+        if pixels > _WAITING:
+            group = max(waiting.values(), key=lambda one: sum(image.width * image.height for *_, image in one))
+        if pixels > _WAITING or len(group) >= max(1, min(BATCH, _PIXELS // size)):
+            pixels -= sum(image.width * image.height for *_, image in group)
+            yield group
+            group.clear()
+    yield from (group for group in waiting.values() if group)
+
+
+def _values(group: _Group, measures: Sequence[Measure], suite: Suite | None) -> dict[str, Sequence[float]]:
+    batch = Batch.from_images(
+        [case.picture for _, case, _ in group], [image for *_, image in group],
+        [case.entry.target for _, case, _ in group], [case.entry.source for _, case, _ in group],
+        [case.mask for _, case, _ in group],
+    )  # fmt: skip
+    values: dict[str, Sequence[float]] = {one.name: one.take(batch).tolist() for one in measures}
+    if suite is not None and suite.verdicts:
+        judged = suite.judge([case for _, case, _ in group], [image for *_, image in group])
+        for one in suite.verdicts:
+            if len(judged.get(one.name, ())) != len(group):
+                raise BadSuite(f"the suite {suite.name} does not say {one.name} of each of {len(group)} edits.")
+            values[one.name] = judged[one.name]
+    return values
+
+
+def number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if math.isnan(value) else value

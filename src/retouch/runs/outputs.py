@@ -1,0 +1,109 @@
+"""Edits that others made, taken into a run as a method of their own: published outputs beside ours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image
+
+from retouch.errors import BadParameter, BadPicture
+from retouch.picture import read_picture
+from retouch.runs.cases import stored_case
+from retouch.runs.files import BadRun
+from retouch.runs.manifest import Record
+from retouch.runs.run import Run
+from retouch.runs.writer import Writer
+from retouch.suites.suite import Entry, Suite, folder_of, share_of
+
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
+    """The pictures of a folder that are called after the suite's ids (``ID.png``), by id.
+
+    Raises:
+        BadParameter: when the folder holds not one of them.
+    """
+    found = {entry.id: path for entry in suite.entries if (path := _picture(folder, entry))}
+    if not found:
+        example = f"{suite.entries[0].id}.png"
+        raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
+    return found
+
+
+def take_outputs(
+    run: Run, suite: Suite, label: str, found: Mapping[str, Path], *, shard: tuple[int, int] = (0, 1),
+    skip: Sequence[str] = (),
+) -> int:  # fmt: skip
+    """Copies pictures into a run as the edits of the method ``label``.
+
+    One of another size than the input is scaled to it, so that it can be measured against it. What they cost is not
+    known.
+
+    Args:
+        found: as :func:`find_outputs`.
+        shard, skip: as for :func:`retouch.runs.bench.bench`.
+
+    Returns:
+        how many of the shard's there are.
+
+    Raises:
+        BadPicture: when one cannot be read.
+        BadRun: when the run has others under this label, or the suite's picture is not the run's any more.
+    """
+    seed, taken = run.manifest.seeds[0], 0
+    with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
+        before, there = {record.key: record for record in run.records()}, run.finished()
+        for entry in share_of(suite, shard):
+            if entry.id not in found or entry.id in skip:
+                continue
+            taken, digest = taken + 1, _digest(found[entry.id])
+            known = before.get((entry.id, label, seed))
+            if known and known.output not in ("", digest):
+                raise BadRun(
+                    f"{str(found[entry.id])!r} is another picture than {label!r} has in the run {str(run.folder)!r}: "
+                    "give this one a label of its own."
+                )
+            if known and known.key in there:
+                continue
+            case, image = stored_case(run, suite, entry), read_picture(found[entry.id]).image
+            if image.size != case.picture.size:
+                image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
+    return taken
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise BadPicture(f"{str(path)!r} cannot be read ({error.strerror}): put it right or take it away.") from None
+
+
+def read_outputs(texts: Sequence[str]) -> dict[str, Path]:
+    """Labels and folders of "LABEL=FOLDER".
+
+    Raises:
+        BadParameter: for other text, or a label given twice.
+        BadSuite: when there is no such folder.
+    """
+    found = dict[str, Path]()
+    for text in texts:
+        label, _, place = text.partition("=")
+        if not label.strip() or not place.strip():
+            raise BadParameter(f"--outputs is {text!r}, expected LABEL=FOLDER.")
+        if label.strip() in found:
+            raise BadParameter(f"two --outputs are called {label.strip()!r}: give each a label of its own.")
+        found[label.strip()] = folder_of(place.strip(), "the outputs")
+    return found
+
+
+def _picture(folder: Path, entry: Entry) -> Path | None:
+    for path in (folder / f"{entry.id}{ending}" for ending in _ENDINGS):
+        with suppress(OSError):  # an id that is too long for a file's name
+            if path.is_file():
+                return path
+    return None

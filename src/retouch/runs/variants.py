@@ -1,0 +1,77 @@
+"""Which methods a run is of, each with its settings under the label that its results bear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from retouch.errors import BadParameter
+from retouch.methods.registry import method_type, methods
+from retouch.parameters import parameters_of, read_settings, settings_from_text
+from retouch.suites.suite import Entry, Suite
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with settings, under the label that its results bear."""
+
+    label: str
+    method: str
+    settings: Mapping[str, Any]
+
+
+def chosen_methods(text: str) -> list[str]:
+    """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
+
+    Raises:
+        BadParameter: for none, or one that does not exist.
+    """
+    if text.strip().lower() == "all":
+        return list(methods())
+    if text.strip().lower() == "tuning-free":
+        return [name for name, kind in methods().items() if not kind.optimises]
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
+    for name in names:
+        method_type(name)
+    return names
+
+
+def suited(variant: Variant, suite: Suite, entry: Entry) -> Variant:
+    """A variant with what the suite sets for its method and for this entry, under what it sets itself."""
+    known = {one.name for one in parameters_of(method_type(variant.method))}
+    of_entry = {name: value for name, value in entry.settings.items() if name in known}
+    return replace(variant, settings={**suite.published.get(variant.method, {}), **of_entry, **variant.settings})
+
+
+def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[str, Variant]:
+    """What is to be run, by label.
+
+    Args:
+        methods: names, with nothing set.
+        variants: "METHOD:NAME=VALUE,…", which is its own label, or "LABEL=METHOD:NAME=VALUE,…".
+
+    Raises:
+        BadParameter: for an unknown method or parameter, a value outside its range, or a label used twice.
+    """
+    found = [Variant(name, name, {}) for name in methods] + [_variant(text) for text in variants]
+    labels = [one.label for one in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise BadParameter(f"two methods are called {label!r}: give one a label, as 'mine={label}:…'.")
+    return {
+        one.label: replace(one, settings=read_settings(method_type(one.method), one.settings, one.method))
+        for one in found
+    }
+
+
+def _variant(text: str) -> Variant:
+    head, _, settings = text.partition(":")
+    label, named, method = head.partition("=")
+    name = (method if named else head).strip()
+    pairs = [pair for pair in settings.split(",") if pair.strip()]
+    if not name or (named and not label.strip()):
+        raise BadParameter(f"the variant is {text!r}, expected METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,….")
+    return Variant(label.strip() if named else text.strip(), name, settings_from_text(pairs))

@@ -1,0 +1,155 @@
+"""PIE-Bench (Ju et al., Direct Inversion, 2024): pictures, two prompts and a mask, in ten kinds of edit."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retouch.errors import BadPicture
+from retouch.picture import read_picture
+from retouch.suites.suite import (
+    BadSuite,
+    Case,
+    Entry,
+    Suite,
+    check_entries,
+    folder_of,
+    identity_of,
+    json_table,
+    option,
+)
+
+KINDS = (
+    "random", "change object", "add object", "delete object", "change content", "change pose", "change colour",
+    "change material", "change background", "change style",
+)  # fmt: skip
+"""By ``editing_type_id``."""
+
+_MAPS: dict[str, Any] = {"aligner": "refine", "cross_replace_steps": 0.4, "self_replace_steps": 0.6}
+_SCALE: dict[str, Any] = {"guidance_scale": 7.5}
+_PUBLISHED = {
+    "prompt-to-prompt": _MAPS, "null-text": _MAPS, "negative-prompt": _MAPS, "prox-npi": {**_MAPS, "quantile": 0.75},
+    "masactrl": _SCALE, "prox-masactrl": _SCALE, "plug-and-play": _SCALE,
+}  # fmt: skip
+"""The settings of the published table, see docs/reproduce.md; a picture's blended words come with its entry."""
+
+_TEXTS = ("image_path", "original_prompt", "editing_prompt")
+_SIDE = 512
+
+
+@dataclass(eq=False)
+class PieBench(Suite):
+    """The public layout: ``mapping_file.json``, a dict of id to what is asked, and ``annotation_images/``.
+
+    The brackets in prompts, which mark the edited words, are taken out. The blended words are in ``about``, and as
+    ``settings`` for Prompt-to-Prompt, as the published table gives them.
+
+    Raises:
+        BadSuite: when the folder or its table is not there or not of this layout.
+    """
+
+    name = "pie-bench"
+    summary = "PIE-Bench: ten kinds of edit, with source prompts and masks"
+    needs = "the benchmark's folder on your disk, with mapping_file.json and annotation_images/"
+
+    published = _PUBLISHED
+
+    data: str | PathLike[str] = option("the benchmark's folder")
+
+    def __post_init__(self) -> None:
+        where = folder_of(self.data, "PIE-Bench")
+        rows = json_table(where, "mapping_file.json")
+        table = f"the mapping_file.json of {str(where)!r}"
+        if not isinstance(rows, dict):
+            raise BadSuite(f"{table} is not PIE-Bench's: expected an object that holds each edit under its id.")
+        for name, row in rows.items():
+            _check_row(row, f"the edit {name!r} in {table}")
+        self.entries = [_entry(name, row, where) for name, row in rows.items()]
+        self._runs = {name: row["mask"] for name, row in rows.items()}
+        check_entries(self.entries, table)
+        named = [(row["image_path"], row["mask"]) for row in rows.values()]
+        self.identity = identity_of(self.name, self.entries, named)
+
+    def case(self, entry: Entry) -> Case:
+        """Picture and mask."""
+        picture = read_picture(entry.files["picture"]).image
+        if picture.size != (_SIDE, _SIDE):
+            raise BadPicture(
+                f"{str(entry.files['picture'])!r} is {picture.width} x {picture.height}; PIE-Bench's masks are for "
+                f"pictures of {_SIDE} x {_SIDE}."
+            )
+        return Case(entry, picture, Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255)))
+
+
+def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
+    """[512, 512] of 0 and 1 from [start, length, start, length, …], row by row.
+
+    A run that goes over the end is cut off there. The published evaluation also sets the border to 1: the measures that
+    follow it do that themselves.
+    """
+    flat = np.zeros(_SIDE * _SIDE, np.uint8)
+    for start, length in zip(runs[::2], runs[1::2], strict=True):
+        flat[start : start + length] = 1
+    return flat.reshape(_SIDE, _SIDE)
+
+
+def without_brackets(prompt: str) -> str:
+    """A prompt without the marks around its edited words."""
+    return " ".join(prompt.replace("[", "").replace("]", "").split())
+
+
+def _check_row(row: Any, called: str) -> None:
+    """Refuses what :func:`_entry` and :func:`decode_mask` could not use, or would take for something else."""
+    if not isinstance(row, dict):
+        raise BadSuite(f"{called} is {reprlib.repr(row)}, expected an object of {', '.join(_TEXTS)} and more.")
+    for key in _TEXTS:
+        if not isinstance(row.get(key), str):
+            raise _wrong(row, key, called, "text")
+    if not isinstance(row.get("blended_word", ""), str):
+        raise _wrong(row, "blended_word", called, "text")
+    if str(row.get("editing_type_id")) not in map(str, range(len(KINDS))):
+        raise _wrong(row, "editing_type_id", called, f"0 to {len(KINDS) - 1}")
+    runs = row.get("mask")
+    if not isinstance(runs, list) or len(runs) % 2 or not all(type(number) is int for number in runs):
+        raise _wrong(row, "mask", called, "a list of start, length, start, length, … in whole numbers")
+    for start, length in zip(runs[::2], runs[1::2], strict=True):
+        if not 0 <= start < _SIDE * _SIDE or length < 0:
+            raise BadSuite(
+                f"{called}: its mask has a run of {length} pixels from {start} on, expected runs of at least 0 that "
+                f"start at 0 to {_SIDE * _SIDE - 1}."
+            )
+
+
+def _wrong(row: dict[str, Any], key: str, called: str, expected: str) -> BadSuite:
+    found = f"its {key} is {reprlib.repr(row[key])}" if key in row else f"it has no {key}"
+    return BadSuite(f"{called}: {found}, expected {expected}.")
+
+
+def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
+    source, target = without_brackets(row["original_prompt"]), without_brackets(row["editing_prompt"])
+    blended = row.get("blended_word", "")
+    return Entry(
+        name,
+        KINDS[int(row["editing_type_id"])],
+        target,
+        source,
+        {"instruction": row.get("editing_instruction", ""), "blended_word": blended},
+        {"picture": where / "annotation_images" / row["image_path"]},
+        _blending(blended, source, target),
+    )
+
+
+def _blending(words: str, source: str, target: str) -> dict[str, str]:
+    """The published settings of Prompt-to-Prompt: blend the words, and the target's counts twice."""
+    old, _, new = words.partition(" ")
+    if not new or old not in source.split() or new not in target.split():
+        return {}
+    return {"blend_words": f"{old} {new}", "reweight": f"{new}=2"}

@@ -1,0 +1,93 @@
+"""MSE, PSNR and SSIM, against definitions written out and torchmetrics."""
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.image import peak_signal_noise_ratio
+
+from retouch.measures.pixels import mse, psnr, ssim, ssim_map
+from tests.measures.stand_ins import disks, near, pictures
+
+MEASURES = [mse, psnr, ssim]
+A = pictures(3, 40, 48)
+B = near(A)
+REGIONS = disks(3, 40, 48)
+
+
+def written_out(x, y):
+    """The SSIM map of two planes [h, w], window by window."""
+    axis = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
+    window = np.outer(axis, axis) / axis.sum() ** 2
+    x, y = (np.lib.stride_tricks.sliding_window_view(np.pad(p.astype(float), 5, "reflect"), (11, 11)) for p in (x, y))
+    mx, my = ((window * p).sum((-1, -2)) for p in (x, y))
+    vx, vy = ((window * p * p).sum((-1, -2)) - m**2 for p, m in ((x, mx), (y, my)))
+    cov = (window * x * y).sum((-1, -2)) - mx * my
+    return (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
+
+
+def test_mse_and_psnr_are_the_textbooks():
+    error = ((A.double() - B.double()) ** 2).numpy()
+    inside = REGIONS.bool().expand_as(A).numpy()
+    for i in range(3):
+        assert float(mse(A, B)[i]) == pytest.approx(error[i].mean(), rel=1e-5)
+        assert float(mse(A, B, REGIONS)[i]) == pytest.approx(error[i][inside[i]].mean(), rel=1e-5)
+        theirs = peak_signal_noise_ratio(B[i : i + 1], A[i : i + 1], data_range=1.0)
+        assert float(psnr(A, B)[i]) == pytest.approx(float(theirs), abs=1e-4)
+
+
+def test_the_ssim_of_every_pixel_is_the_formula():
+    found = ssim_map(A, B)
+    assert found.shape == (3, 1, 40, 48)
+    for i in range(3):
+        planes = [written_out(a, b) for a, b in zip(A[i].numpy(), B[i].numpy(), strict=True)]
+        assert np.allclose(found[i, 0].numpy(), np.mean(planes, 0), atol=1e-4)
+        inside = REGIONS[i, 0].bool().numpy()
+        assert float(ssim(A, B, REGIONS)[i]) == pytest.approx(np.mean(planes, 0)[inside].mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_batch_is_its_pictures_one_by_one(measure):
+    for region in (None, REGIONS):
+        alone = [measure(A[i : i + 1], B[i : i + 1], None if region is None else region[i : i + 1]) for i in range(3)]
+        assert torch.allclose(measure(A, B, region), torch.cat(alone), rtol=1e-5)
+        assert len(set(torch.cat(alone).tolist())) == 3
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_region_that_is_everything_is_the_whole_picture(measure):
+    assert torch.allclose(measure(A, B, torch.ones_like(REGIONS)), measure(A, B), rtol=1e-5)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_an_empty_region_is_nan_for_its_picture_alone(measure):
+    regions = REGIONS.clone()
+    regions[1] = 0
+    assert measure(A, B, regions).isnan().tolist() == [False, True, False]
+    assert measure(A, A, regions).isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_neither_picture_comes_first(measure):
+    assert torch.allclose(measure(A, B, REGIONS), measure(B, A, REGIONS), rtol=1e-5)
+
+
+def test_only_the_region_counts():
+    edit = torch.where(REGIONS > 0, 1 - A, A)
+    assert (mse(A, edit, 1 - REGIONS) == 0).all() and (psnr(A, edit, 1 - REGIONS) == 100).all()
+    assert (psnr(A, edit) < 25).all() and (psnr(A, edit, REGIONS) < 15).all()
+    assert (ssim(A, edit, 1 - REGIONS) > ssim(A, edit)).all() and (ssim(A, edit) > ssim(A, edit, REGIONS)).all()
+
+
+def test_identical_pictures_reach_the_ends_of_the_scales_and_noise_leads_away():
+    assert (mse(A, A) == 0).all() and (psnr(A, A) == 100).all() and torch.allclose(ssim(A, A), torch.ones(3))
+    for measure, sign in ((mse, 1), (psnr, -1), (ssim, -1)):
+        values = torch.stack([sign * measure(A, near(A, amount)) for amount in (0.02, 0.1, 0.4)])
+        assert (values.diff(dim=0) > 0).all()
+
+
+def test_pictures_smaller_than_the_window_are_measured():
+    small = pictures(2, 3, 5)
+    region = torch.zeros(2, 1, 3, 5)
+    region[:, :, 1, 2] = 1
+    assert ssim(small, near(small)).isfinite().all() and ssim(small, near(small), region).isfinite().all()
+    assert torch.allclose(ssim(small, small, region), torch.ones(2))

@@ -1,0 +1,126 @@
+"""The report's page: its numbers, its words, its pictures, and that it needs nothing else."""
+
+import io
+import re
+import time
+
+import numpy as np
+import pandas
+import pytest
+from PIL import Image
+
+from retouch.report import as_text, gather, leaderboard, page
+from retouch.report.gallery import chosen_cases, data_uri
+from retouch.runs.results import results
+from retouch.runs.run import Run
+from retouch.suites.suite import Case, Entry
+from tests.report.common import read, tiny_cases
+from tests.runs.painted import METHODS, small_run
+
+
+def test_the_pages_numbers_are_those_of_the_csv(run):
+    gathered = gather([run])
+    board = leaderboard(gathered)
+    table = pandas.read_csv(io.StringIO(as_text(board, "csv"))).set_index("method")
+    text = page(gathered, 0)
+    rows = re.findall(r"<tr>\s*<th scope=\"row\"><span class=\"name\">.*?</tr>", text, re.S)
+    assert len(rows) == len(METHODS)
+    for method, row in zip(METHODS, rows, strict=True):
+        cells = dict(re.findall(r'data-column="([^"]+)" data-value="([^"]+)"', row))
+        assert set(cells) == {column.name for column in board.columns}
+        for name, value in cells.items():
+            assert float(value) == table.loc[method, name]
+            shown = re.search(rf'data-column="{name}".*?<span class="figure">(.*?)</span>', row, re.S)[1]
+            assert shown == board.column(name).shown(table.loc[method, name])
+        psnr = board.column("psnr")
+        ends = (psnr.shown(table.loc[method, f"psnr.{end}"]) for end in ("low", "high"))
+        assert '<span class="interval">{} – {}</span>'.format(*ends) in row
+    whole = read(text)["kinds"][0]["cells"]
+    assert [cell[0] for cell in whole["psnr"]] == list(table["psnr"])
+
+
+def test_a_kind_that_is_called_all_is_a_kind(tmp_path):
+    picture = Image.new("RGB", (8, 8), "teal")
+    cases = [Case(Entry(f"{kind}-{i}", kind, "a cat"), picture) for kind in ("all", "pose") for i in range(2)]
+    gathered = gather([small_run(tmp_path / "run", cases=cases)])
+    kinds = read(page(gathered, 0))["kinds"]
+    assert [(kind["name"], kind["cases"]) for kind in kinds] == [("all kinds", 4), ("all", 2), ("pose", 2)]
+    means = [kind["cells"]["psnr"][0][0] for kind in kinds]
+    table = results(gathered.runs[0])
+    own = table[table["method"] == METHODS[0]].groupby("kind")["psnr"].mean()
+    assert means[1:] == pytest.approx([own["all"], own["pose"]]) and means[0] == pytest.approx(
+        (means[1] + means[2]) / 2
+    )
+
+
+def test_kinds_are_not_shown_where_there_is_one(tmp_path):
+    picture = Image.new("RGB", (8, 8), "teal")
+    cases = [Case(Entry(f"{i}", "all", "a cat"), picture) for i in range(2)]
+    text = page(gather([small_run(tmp_path / "run", cases=cases)]), 0)
+    assert read(text)["kinds"] == [] and 'id="kinds"' not in text
+
+
+def test_the_page_needs_nothing_else_and_is_the_same_again(run):
+    text = page(gather([run]), 3)
+    assert text == page(gather([Run.open(run.folder)]), 3)
+    markup = re.sub(r"<script>.*?</script>|<style>.*?</style>", "", text, flags=re.S)
+    assert not re.search(r"(?:src|href|action|url)\s*=?[\"'(]*\s*(?:https?:)?//", markup)
+    assert text.count("</script") == text.count("<script>") + 1  # ours, and the data's
+
+
+def test_words_of_users_stay_words(tmp_path):
+    evil = "</script><script>alert(1)</script> & <b>\"'"
+    case = Case(Entry(evil, evil, evil, evil), Image.new("RGB", (8, 8)))
+    run = small_run(tmp_path / "run", [evil, "sdedit"], cases=[case], failing={(evil, "sdedit", 0)})
+    text = page(gather([run]))
+    assert "alert(1)</script>" not in text
+    assert read(text)["gallery"][0]["target"] == evil
+
+
+def test_the_first_words_say_who_is_best_and_at_what_cost(run):
+    said = re.findall(r"<b>(.*?)</b> (.*?)</span></li>", page(gather([run]), 0))
+    board = leaderboard(gather([run]))
+    for label, words in said:
+        row = next(row for row in board.rows if row.label == label)
+        seconds = board.column("seconds").shown(row.cells["seconds"].mean)
+        assert words.startswith(f"{seconds} s and {row.cells['evaluations'].mean:.0f} evaluations an edit: ")
+    assert dict(said)["sdedit"].startswith("2.") and "the fastest" in dict(said)["sdedit"]
+    assert "Of 6 cases the intervals come out too narrow" in page(gather([run]), 0)
+
+
+@pytest.mark.parametrize(
+    ("measures", "axes"),
+    [
+        ([], {"x": "psnr.outside", "y": "clip_score.inside"}),
+        (["both", "mse"], {"x": "mse", "y": "both"}),
+        (["psnr"], {"x": "seconds", "y": "psnr"}),
+        (["asked", "both"], {"x": "both", "y": "asked"}),
+    ],
+)
+def test_the_plane_sets_what_is_kept_against_what_is_changed(run, measures, axes):
+    assert read(page(gather([run], measures=measures), 0))["axes"] == axes
+
+
+def test_the_gallery_spreads_over_kinds_and_cases(tmp_path):
+    gathered = gather([small_run(tmp_path / "run", ["sdedit"], cases=tiny_cases(40))])
+    chosen = chosen_cases(gathered, 8)
+    kinds = [gathered.entries[name].kind for name in chosen]
+    assert kinds == [f"kind {i}" for i in range(4) for _ in range(2)]
+    assert chosen[:2] == ["case-000", "case-020"]
+    assert len(chosen_cases(gathered, 1000)) == 40 and chosen_cases(gathered, 0) == []
+
+
+def test_pictures_in_the_page_are_small():
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 900, 3), dtype=np.uint8))
+    uri = data_uri(noise.resize((90, 60)).resize((900, 600)), 384)
+    assert uri.startswith("data:image/webp;base64,") and len(uri) < 40_000
+    assert data_uri(Image.new("L", (300, 300)), 384).startswith("data:image/png;base64,")
+
+
+def test_a_run_of_2000_edits_is_reported_in_seconds(tmp_path):
+    methods = [f"method {i}" for i in range(10)]
+    run = small_run(tmp_path / "run", methods, cases=tiny_cases(200))
+    began = time.monotonic()
+    text = page(gather([run]), 60)
+    assert time.monotonic() - began < 30  # on a busy machine; 3 s on an idle one
+    assert len(read(text)["gallery"]) == 60

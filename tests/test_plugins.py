@@ -1,0 +1,152 @@
+"""A package that adds a suite and measures: they are everywhere ours are, and it can take nothing of ours away."""
+
+import json
+
+import pytest
+
+from retouch.errors import BadParameter
+from retouch.measures.measure import Measure
+from retouch.measures.registry import every, measures_for
+from retouch.methods.registry import method_type
+from retouch.parameters import read_settings
+from retouch.runs.results import about_measures, results, set_measures
+from retouch.runs.run import Run
+from retouch.suites.registry import open_suite, options_of, suites
+from tests.plugins import installed
+from tests.test_cli import process, retouch
+
+QUICK = ("--methods", "none", "--variant", "quick=sdedit:num_inference_steps=2")
+
+
+@pytest.fixture
+def toy(tmp_path):
+    with installed(tmp_path / "site"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run of the toy suite with every toy measure, made by the command line; the package is gone afterwards."""
+    folder = tmp_path_factory.mktemp("toy")
+    with installed(folder / "site"):
+        done = retouch(
+            "bench", "toy", "--squares", 2, "-o", folder / "run", *QUICK, "--measures", "toys,spread,psnr",
+            "--colour", "blue",
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return Run.open(folder / "run")
+
+
+def test_a_suite_of_another_package_runs_with_its_own_options_and_verdicts(made):
+    table = results(made)
+    assert list(table.case) == ["square-0", "square-1"] and set(table.kind) == {"blue"}
+    assert table.coloured.between(0, 1).all() and list(table.columns)[-4:] == [
+        "coloured", "brightness", "seen.inside", "psnr"
+    ]  # fmt: skip
+    assert made.manifest.suite == {"suite": "toy", "edits": 2, "colour": "blue"}
+
+
+def test_measures_of_another_package_are_taken_with_their_models(made):
+    table = results(made)
+    assert table.brightness.notna().all() and (table["seen.inside"] > 0).all()
+    assert set_measures(made)["quick"]["spread"] > 0
+    about = about_measures(made)
+    assert about["seen.inside"]["model"] == about["spread"]["model"] == "eye 0123456789abcdef"
+    assert about["brightness"]["better"] == "zero" and about["coloured"]["unit"] == "%"
+
+
+def test_the_report_needs_the_run_alone(made, tmp_path):
+    assert "toy" not in suites() and "brightness" not in every()
+    assert retouch("report", made.folder, "-o", tmp_path / "report.html").returncode == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "square is coloured" in page and "share of the way to the asked colour" in page
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert data["axes"] == {"x": "psnr", "y": "coloured"}
+    table = retouch("report", made.folder, "--format", "markdown", "--measures", "coloured,brightness,spread").stdout
+    assert "square is coloured (%) ↑ | shift of brightness → 0 | distance of the means ↓" in table
+
+
+def test_what_is_added_is_listed_and_offered_as_ours_are(toy):
+    listed = {one["name"]: one for one in json.loads(process("suites", "--json").stdout)}
+    assert list(listed)[-1] == "toy" and listed["toy"]["summary"] == "grey squares that should be coloured"
+    assert [one["name"] for one in listed["toy"]["options"]] == ["squares", "colour"]
+    listed = {one["name"]: one for one in json.loads(retouch("measures", "--json").stdout)}
+    assert listed["brightness"]["groups"] == ["toys", "all"] and listed["spread"]["of"] == "all edits"
+    told = " ".join(retouch("suites", "toy").stdout.split())
+    assert "--squares 3 how many squares" in told and "sdedit: strength=0.25" in told
+    asked = retouch("bench", "--help").stdout
+    assert "--squares" in asked and "--kinds" in asked
+    assert "toys: brightness, seen.inside" in retouch("measures").stdout
+
+
+def test_options_are_checked_by_the_suite_that_declares_them(toy, tmp_path):
+    for given, says in (
+        (("diorama", "--squares", 3), "--squares goes with the suite toy, not diorama."),
+        (("toy", "--count", 3), "--count goes with the suite diorama, not toy."),
+        (("toy", "--squares", 0), "squares is 0, expected a whole number in 1..: how many squares"),
+        (("toy", "--squares", "many"), "squares is 'many', expected a whole number"),
+        (("toy", "--colour", "pink"), "colour is 'pink', expected a choice in red | green | blue"),
+        (("toi",), "there is no suite 'toi' (did you mean toy?)"),
+        (
+            ("toy", "--measures", "brightnes"),
+            "there is no measure 'brightnes'; the groups are default, pie-bench, toys",
+        ),
+    ):
+        done = retouch("bench", given[0], "-o", tmp_path / "run", *given[1:], *QUICK)
+        assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    with pytest.raises(BadParameter, match=r"needs the benchmark's folder .* say where with --data"):
+        open_suite("tedbench")
+
+
+def test_the_settings_that_a_suite_was_published_with_reach_its_methods(toy, tmp_path):
+    folder, quick = tmp_path / "run", ("--methods", "none", "--measures", "none", "--squares", 1)
+    for name, more in (("own", ()), ("published", ("--suite-settings",))):
+        variant = f"a=sdedit:num_inference_steps=4{',strength=0.25' if name == 'own' else ''}"
+        done = retouch("bench", "toy", "-o", folder / name, *quick, "--variant", variant, *more)
+        assert done.returncode == 0, done.stderr
+    own, published = (Run.open(folder / name) for name in ("own", "published"))
+    assert own.edit(own.records()[0]).tobytes() == published.edit(published.records()[0]).tobytes()
+
+
+@pytest.mark.parametrize("name", suites())
+def test_published_settings_are_settings_of_their_methods(name):
+    for method, settings in suites()[name].published.items():
+        assert read_settings(method_type(method), settings, method) == settings
+    assert suites()[name].name == name and suites()[name].summary
+    assert all(one.help for one in (*suites()[name].verdicts, *options_of(suites()[name])))
+
+
+def test_every_measure_says_what_it_is():
+    for one in every().values():
+        assert one.title and one.help and one.better in ("higher", "lower", "zero"), one.name
+
+
+@pytest.mark.parametrize(
+    ("group", "points", "says"),
+    [
+        ("suites", {"diorama": "retouch_toy.suite:Toy"}, "calls itself 'toy'"),
+        ("suites", {"broken": "retouch_toy.nowhere:Toy"}, "'broken' .* could not be loaded"),
+        ("suites", {"toy": "retouch_toy.measures:MEASURES"}, "is no Suite"),
+        ("measures", {"psnr": "tests.test_plugins:TAKEN"}, "'psnr' .* the name is taken"),
+        ("measures", {"all": "tests.test_plugins:GROUP"}, "'default' .* the name is taken"),
+        ("measures", {"a": "retouch_toy.suite:Toy"}, "could not be loaded"),
+    ],
+)
+def test_what_cannot_be_added_is_said_and_takes_nothing_away(tmp_path, group, points, says):
+    before = list(suites()), every()["psnr"], list(every())
+    with installed(tmp_path / "site", {f"retouch.{group}": points}):
+        with pytest.warns(UserWarning, match=says):
+            suites() if group == "suites" else every()
+        assert (list(suites()), every()["psnr"], list(every())) == before
+
+
+TAKEN = Measure("psnr", "mine", help="x", compute=lambda batch: batch.inputs.mean((1, 2, 3)))
+GROUP = Measure("default", "mine", help="x", compute=lambda batch: batch.inputs.mean((1, 2, 3)))
+
+
+def test_two_packages_do_not_take_each_other_s_names(tmp_path):
+    points = {"a": "retouch_toy.measures:MEASURES", "b": "retouch_toy.measures:MEASURES"}
+    with installed(tmp_path / "site", {"retouch.measures": points}):
+        with pytest.warns(UserWarning, match="'brightness' .* the name is taken"):
+            assert "brightness" in every()
+        assert [one.name for one in measures_for(None, ["toys"])[0]] == ["brightness", "seen.inside"]

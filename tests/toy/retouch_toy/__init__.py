@@ -1,0 +1,1 @@
+"""A toy suite and toy measures: what another package adds to Retouch."""
