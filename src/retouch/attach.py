@@ -36,6 +36,11 @@ class Moment:
         assert self.step is not None
         return self.step.done
 
+    def within(self, share: float) -> bool:
+        """Whether this is among the first ``share`` of the steps."""
+        assert self.step is not None
+        return self.step.within(share)
+
 
 class AttentionEdit:
     """A change to attention; this one changes nothing. Tensors are [rows, heads, tokens, dim] and [heads, Q, K]."""

@@ -69,3 +69,12 @@ class Step:
     def done(self) -> float:
         """The share of the steps already taken, 0 at the first step."""
         return self.number / self.total
+
+    def within(self, share: float) -> bool:
+        """Whether this is among the first ``share`` (0..1) of the steps, see :func:`whole_steps`."""
+        return self.number < whole_steps(share, self.total)
+
+
+def whole_steps(share: float, total: int) -> int:
+    """How many steps a share of ``total`` is: what is no whole step is rounded down, as in the public codes."""
+    return int(share * total + 1e-9)  # 0.29 · 100 is 28.999999999999996

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from retouch.backbone.load import load
 from retouch.backbone.model import Backbone
+from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadParameter
 from retouch.fit.fitted import Fit
 from retouch.inversion.ddim import Inversions
@@ -32,6 +33,7 @@ from retouch.task import (
     Detail,
     Progress,
     Request,
+    Task,
     checked_seed,
     method_for,
     opened,
@@ -84,7 +86,9 @@ class EditResult:
 
 
 class Editor:
-    """Edits pictures with one model.
+    """Edits pictures with one model, one at a time: edits from other threads wait for their turn.
+
+    Whatever state torch is in around a call (``no_grad``, ``inference_mode``, ``autocast``), the picture is the same.
 
     Example:
         >>> editor = Editor.from_pretrained("diorama")
@@ -108,7 +112,8 @@ class Editor:
         Raises:
             BadModel: when there is no such model or it is of another kind.
         """
-        return cls(load(name, device=device, dtype=dtype))
+        with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
+            return cls(load(name, device=device, dtype=dtype))
 
     def edit(
         self,
@@ -162,12 +167,12 @@ class Editor:
             seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
             checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
-        task = prepare(self.model, request)
-        with room_on(self.model):
+        with turn(self.model), room_on(self.model):
+            task = prepare(self.model, request)
             outcome = task.method.edit(task.job)
             edited = task.fitted.restore(self.decode(outcome.target))
+            recipe, notes, cost = recipe_of(task), task.notes, self.model.evaluations - task.evaluated
         allowed = None if outcome.mask is None else _mask_picture(outcome.mask, task.fitted)
-        recipe, notes, cost = recipe_of(task), task.notes, self.model.evaluations - task.evaluated
         if task.job.work.message:
             notes = (*notes, task.job.work.message)
         return EditResult(
@@ -203,10 +208,10 @@ class Editor:
             image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
             progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
-        task = prepare(self.model, request)
-        check_fits(type(task.method))
-        assert isinstance(task.method, Optimising)
-        with room_on(self.model):
+        with turn(self.model), room_on(self.model):
+            task = prepare(self.model, request)
+            check_fits(type(task.method))
+            assert isinstance(task.method, Optimising)
             return task.method.fit(task.job)
 
     def variations(
@@ -231,7 +236,11 @@ class Editor:
             BadFit: when the fit is for another model or picture.
             BadParameter: for ``etas`` where the method has none, or values outside their range.
         """
-        task = prepare(self.model, Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings))
+        request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
+        with turn(self.model), room_on(self.model):
+            return self._variations(prepare(self.model, request), seeds, etas)
+
+    def _variations(self, task: Task, seeds: Sequence[int], etas: Sequence[float] | None) -> list[EditResult]:
         method, job = task.method, task.job
         assert isinstance(method, Optimising) and job.fit is not None
         if etas is not None and "eta" not in method.sampling:
@@ -244,9 +253,8 @@ class Editor:
             Draft(kind.noise(job, torch.Generator().manual_seed(seed)), kind.conditions(job.fit))
             for kind, seed in chosen
         ]
-        with room_on(self.model):
-            latents = method.sample(job, job.fit, drafts)
-            images = [task.fitted.restore(self.decode(one[None])) for one in latents]
+        latents = method.sample(job, job.fit, drafts)
+        images = [task.fitted.restore(self.decode(one[None])) for one in latents]
         seconds, cost = (time.monotonic() - task.began) / len(chosen), method.evaluations() - method.fit_evaluations()
         return [
             EditResult(
@@ -284,7 +292,7 @@ class Editor:
         if word is None:
             return by_clicks(self.model, picture.image, points, outside, box, segmenter)
         fitted = fit_to_grid(picture.image, self.model.native_side, self.model.pixel_multiple)
-        with room_on(self.model):
+        with turn(self.model), room_on(self.model):
             latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
             return by_words(self.model, latents, fitted, word, prompt, segmenter)
 
@@ -296,7 +304,8 @@ class Editor:
 
     def decode(self, latents: Tensor) -> Image.Image:
         """The picture of latents [1, C, h, w]."""
-        return from_array(self.model.decode(latents)[0].cpu().numpy())
+        with turn(self.model), torch.no_grad():
+            return from_array(self.model.decode(latents)[0].cpu().numpy())
 
 
 def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:

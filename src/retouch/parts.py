@@ -40,6 +40,10 @@ class Guidance(Inside, Protocol):
         """The target's latents [1, C, h, w] one step further down."""
         ...
 
+    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
+        """The source's latents [1, C, h, w] one step further down, from its combined predicted noise."""
+        ...
+
 
 class Control(Inside, Protocol):
     """What the target shares with the source inside the network, and what is mended between steps."""

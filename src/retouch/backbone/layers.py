@@ -42,6 +42,11 @@ class ResidualBlock:
     level: int
     index: int
 
+    @property
+    def inner(self) -> str:
+        """The module whose output is the block's inner branch, before the shortcut is added: its last convolution."""
+        return f"{self.name}.conv2"
+
 
 def _position(name: str, levels: int) -> tuple[Place, int]:
     if name.startswith("mid_block"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,6 +24,7 @@ class Backbone:
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
+        lock: whoever edits with the network holds it, see :func:`retouch.backbone.turn.turn`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Backbone:
         self.schedule_config = dict(schedule_config)
         self.recommended = recommended or Recommended()
         self.evaluations = 0
+        self.lock = threading.RLock()
         for module in (unet, vae, text_encoder):
             module.eval().requires_grad_(False)
 

@@ -66,7 +66,7 @@ class _Sharing(AttentionEdit):
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         control, order = self.control, taken_from_source(moment.rows)
-        if order is None or not control.start_share <= moment.done < control.end_share:
+        if order is None or moment.within(control.start_share) or not moment.within(control.end_share):
             return query, key, value
         if control.mode == "structure":
             return query[order], key, value

@@ -47,7 +47,7 @@ class LocalBlend:
         source, target = state["source"], state["target"]
         h, w = target.shape[-2:]
         heats = [self.maps.picture(row, h, w) for row in (SOURCE, TARGET)]
-        if step.done < self.start or not any(heat is not None for heat in heats):
+        if step.within(self.start) or not any(heat is not None for heat in heats):
             return state
         region = torch.zeros(1, 1, h, w, dtype=target.dtype, device=target.device)
         for heat in heats:

@@ -17,6 +17,7 @@ from retouch.control.local_blend import LocalBlend
 from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping
 
 Aligner = Literal["auto", "replace", "refine"]
+ReweightWhile = Literal["replacing", "always"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class PromptToPrompt:
         self_replace_downsampling: self-attention is replaced where the map is at least this many times coarser than
             the latent; 4 is the paper's 16×16 of 64×64.
         reweight: factors for the maps of single target words.
+        reweight_while: ``replacing``, only while a word's cross-attention is replaced, as in the authors' code; or
+            ``always``.
         blend: keeps the target equal to the source outside the named words' region.
 
     Raises:
@@ -67,13 +70,14 @@ class PromptToPrompt:
         self_replace_steps: float = 0.6,
         self_replace_downsampling: int = 4,
         reweight: Mapping[str, float] | None = None,
+        reweight_while: ReweightWhile = "replacing",
         blend: LocalBlend | None = None,
     ) -> None:
         self.alignment = TokenAlignment.between(source, target, aligner)
         self.cross_share = per_token(target, cross_replace_words or {}, cross_replace_steps)
         self.self_share = self_replace_steps
         self.downsampling = self_replace_downsampling
-        self.factors = per_token(target, reweight or {}, 1.0)
+        self.factors, self.reweight_while = per_token(target, reweight or {}, 1.0), reweight_while
         self.blend = blend
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
@@ -95,30 +99,38 @@ class PromptToPrompt:
 
 
 class _CrossMaps(AttentionEdit):
-    """Cross-attention: A_tgt ← (α A_src · mapping + (1 − α) A_tgt) · factors, per token; factors act at every step."""
+    """Cross-attention, per token: A_tgt ← (α A_src · mapping + (1 − α) A_tgt) · factors while maps are replaced."""
 
     def __init__(self, control: PromptToPrompt, device: torch.device) -> None:
         self.mapping = control.alignment.mapping.to(device)
         self.shared = control.alignment.shared.to(device)
         self.share, self.factors = control.cross_share, control.factors.float().to(device)
         self.last, self.reweights = float(control.cross_share.max()), bool((control.factors != 1).any())
+        self.always = self.reweights and control.reweight_while == "always"
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
 
     def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
-        if moment.done < self.last:
+        if moment.within(self.last):
             return [SOURCE, TARGET]
-        return [TARGET] if self.reweights else []
+        return [TARGET] if self.always else []
 
     def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         if TARGET not in probs:
             return probs
         own = probs[TARGET]
-        if SOURCE in probs and moment.done < self.last:
-            kept = self.shared.to(own) * (moment.done < self.share).to(own)  # per target token
-            own = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
-        return {**probs, TARGET: own * self.factors.to(own) if self.reweights else own}
+        if SOURCE not in probs or not moment.within(self.last):
+            return {**probs, TARGET: own * self.factors.to(own)} if self.always else probs
+        assert moment.step is not None
+        steps = (self.share * moment.step.total + 1e-9).long()  # per target token, rounded down
+        now = (moment.number < steps).to(own)
+        kept = self.shared.to(own) * now
+        mixed = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
+        if self.reweights:
+            factors = self.factors.to(own)
+            mixed = mixed * (factors if self.always else torch.where(now > 0, factors, torch.ones_like(factors)))
+        return {**probs, TARGET: mixed}
 
 
 @dataclass(frozen=True)
@@ -135,7 +147,7 @@ class _SelfMaps(AttentionEdit):
         self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows = list(moment.rows)
-        if moment.done >= self.share or SOURCE not in rows or TARGET not in rows:
+        if not moment.within(self.share) or SOURCE not in rows or TARGET not in rows:
             return query, key, value
         source, target = rows.index(SOURCE), rows.index(TARGET)
         order = [source if i == target else i for i in range(len(rows))]

@@ -43,3 +43,7 @@ class ClassifierFreeGuidance:
         """One DDIM step down."""
         combined = guided(noise.get(TARGET_NULL), noise[TARGET], self.guidance_scale)
         return step.schedule.step_down(target, combined, step.index)
+
+    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
+        """One DDIM step down."""
+        return step.schedule.step_down(source, combined, step.index)

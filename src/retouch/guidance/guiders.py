@@ -89,7 +89,7 @@ class GuideAndRescale:
     def guided(self, step: Step) -> bool:
         """Whether the energies act at this step."""
         acts = self.high > 0 and (self.attention_strength > 0 or self.feature_strength > 0)
-        return acts and step.done < self.guided_share
+        return acts and step.within(self.guided_share)
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The base's, and the energy of the self-attention maps."""
@@ -137,6 +137,10 @@ class GuideAndRescale:
         # the same shift of both halves is a shift of their guided combination, and leaves their difference alone
         shifted = {row: eps + correction if row.branch == "target" else eps for row, eps in noise.items()}
         return self.base.advance(target, shifted, step, moment)
+
+    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
+        """The base's."""
+        return self.base.advance_source(source, combined, step)
 
     def _gradient(self, target: Tensor, step: Step, moment: Moment) -> tuple[Tensor, Tensor | None]:
         """v∇g at the target's latent, and ε(z_t, c_tgt) where its row was among those with a gradient."""

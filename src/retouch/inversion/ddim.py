@@ -20,8 +20,9 @@ def ddim_inversion(
 ) -> list[Tensor]:
     """Carries ``latents`` up to noise at guidance 1.
 
-    z*_t = DDIM⁻¹(z*_{t-1}, ε(z*_{t-1}, t, c)): the network sees the *lower* latent at the *upper* timestep, the
-    convention of all reference codes. T network evaluations per picture.
+    z*_t = DDIM⁻¹(z*_{t-1}, ε(z*_{t-1}, t, c)): the network sees the *lower* latent at the *upper* timestep, as in the
+    public codes of Prompt-to-Prompt, null-text inversion, ProxEdit, MasaCtrl and Plug-and-Play. (Guide-and-Rescale's
+    evaluates at the lower timestep and ends at the last training timestep.) T network evaluations per picture.
 
     Args:
         latents: z_0, [B, C, h, w].

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from retouch.control.feature_injection import FeatureInjection
+from retouch.control.feature_injection import FeatureInjection, Injected
 from retouch.control.feature_sharing import FeatureSharing
 from retouch.control.local_blend import LocalBlend
 from retouch.control.mutual_self_attention import MutualSelfAttention
-from retouch.control.prompt_to_prompt import Aligner, PromptToPrompt
+from retouch.control.prompt_to_prompt import Aligner, PromptToPrompt, ReweightWhile
 from retouch.errors import BadParameter, BadPrompt
 from retouch.methods.method import Job
 from retouch.parameters import parameter
@@ -70,9 +70,11 @@ class PromptToPromptControl(ControlChoice):
     blend_threshold: float = parameter(
         0.3, "how much of the blend words' attention counts as their region", low=0, high=1
     )
-    reweight: str = parameter(
-        "", "factors for target words' attention, at every step, as word=number, e.g. hat=2", kind="text"
-    )
+    reweight: str = parameter("", "factors for target words' attention, as word=number, e.g. hat=2", kind="text")
+    reweight_while: ReweightWhile = parameter(
+        "replacing", "replacing: factors act while the word's cross-attention is replaced; always: at every step",
+        choices=("replacing", "always"), source="Prompt-to-Prompt's code",
+    )  # fmt: skip
     cross_replace_words: str = parameter(
         "", "cross_replace_steps (0..1) for single target words, as word=number, e.g. hat=0.4", kind="text"
     )
@@ -90,6 +92,7 @@ class PromptToPromptControl(ControlChoice):
             self_replace_steps=self.self_replace_steps,
             self_replace_downsampling=self.self_replace_downsampling,
             reweight=word_numbers(self.reweight, -20, 20),
+            reweight_while=self.reweight_while,
             blend=_local_blend(source, target, blend_words, self.blend_threshold),
         )
 
@@ -167,10 +170,16 @@ class FeatureInjectionControl(ControlChoice):
         0.8, "share of the steps that take the source's residual features", low=0, high=1,
         source="Plug-and-Play, section 4",
     )  # fmt: skip
+    inject: Injected = parameter(
+        "inner", "inner: the residual block's inner branch, its shortcut stays the target's; block: its whole output",
+        choices=("inner", "block"), source="Plug-and-Play's code",
+    )  # fmt: skip
 
     def build(self, job: Job) -> FeatureInjection:
         """The control."""
-        return FeatureInjection(attention_share=self.attention_share, feature_share=self.feature_share)
+        return FeatureInjection(
+            attention_share=self.attention_share, feature_share=self.feature_share, inject=self.inject
+        )
 
 
 @dataclass(frozen=True)

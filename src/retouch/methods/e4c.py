@@ -7,9 +7,9 @@ optimised, one whole sampling run per iteration, in which gradients pass through
 gateways, alone: elsewhere the predicted noise counts as a constant, and the only way back is
 ∂z_{t-1}/∂z_t = √ᾱ_{t-1}/√ᾱ_t, so that memory grows with the gateways and not with T.
 
-The authors published no code. Left open by the text and chosen here: the layers and steps that share, the learning
-rate, the views that CLIP is shown, and how ``auto`` decides: both modes are run without guidance, and that one is taken
-whose picture CLIP finds nearer to the target prompt.
+The authors published no code, and their full text is not known to us. Chosen here: the layers and steps that share,
+the learning rate, the views that CLIP is shown, and how ``auto`` decides: both modes are run without guidance, and that
+one is taken whose picture CLIP finds nearer to the target prompt.
 """
 
 from __future__ import annotations
@@ -53,9 +53,6 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
     clip: str = parameter(
         "auto", "the CLIP model: a folder, a hub name, or auto for the one of the checkpoint's family", kind="text"
     )
-    gradient_checkpointing: bool = parameter(
-        False, "recompute the network's activations in the backward pass: slower, in much less memory"
-    )
 
     def runs(self) -> int:
         """Sampling runs at most: both modes to decide between, the iterations', and the last."""
@@ -89,8 +86,7 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
             outcome = chosen.denoised(job, trajectory, gateways=self.drawn(job.seed, iteration))
             return loss(job.model.decode(outcome.target), _crops(job, iteration))
 
-        how = NetworkFit(gradient_checkpointing=self.gradient_checkpointing)
-        with copied_weights(job.model.unet, chosen.guided_weights(job)) as variables, how.computing(job.model):
+        with copied_weights(job.model.unet, chosen.guided_weights(job)) as variables, NetworkFit().computing(job.model):
             job.work.optimise("guidance", variables, run, steps=self.iterations, learning_rate=self.learning_rate)
             job.work.raise_if_unusable()
             return chosen.denoised(job, trajectory)

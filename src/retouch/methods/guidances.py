@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from retouch.backbone.model import Backbone
+from retouch.branches import whole_steps
 from retouch.guidance.classifier_free import ClassifierFreeGuidance
 from retouch.guidance.guiders import GuideAndRescale, Preset, Pulling
 from retouch.guidance.proximal import Prox, ProximalGuidance
@@ -65,8 +66,9 @@ class Proximal(GuidanceChoice):
 
     guidance_scale: float = _guidance_scale()
     quantile: float = parameter(
-        0.7, "λ as a quantile of |Δ|: 0 keeps nearly the whole edit direction, 1 nothing (reconstruction)",
-        low=0, high=1, source="section 3.2",
+        0.4, "λ as a quantile of the target's own |Δ|: 0 keeps nearly the whole edit direction, 1 nothing "
+        "(reconstruction); the authors' 0.7 is over source and target together, where it is this 0.4",
+        low=0, high=1, source="section 3.2 and the authors' code",
     )  # fmt: skip
     threshold: float | None = parameter(
         None, "λ itself in place of the quantile; none to use the quantile", low=0, high=100, kind="number"
@@ -84,7 +86,11 @@ class Proximal(GuidanceChoice):
         400, "inversion guidance acts below this training timestep", low=0, high=1000, unit="timestep"
     )
     reconstruction_guidance: float = parameter(
-        0.1, "ρ: pull of the predicted picture to the source's outside the edit, in every step", low=0, high=1
+        0.0, "ρ: pull of the predicted picture to the source's outside the edit, inside the step; published 0.1, off",
+        low=0, high=1,
+    )  # fmt: skip
+    reconstruction_guidance_below: int = parameter(
+        400, "reconstruction guidance acts below this training timestep", low=0, high=1000, unit="timestep"
     )
     dilation: int = parameter(1, "radius by which the edit's region grows", low=0, high=16, unit="latent pixels")
 
@@ -108,6 +114,7 @@ class Proximal(GuidanceChoice):
             inversion_guidance=self.inversion_guidance,
             inversion_guidance_below=self.inversion_guidance_below,
             reconstruction_guidance=self.reconstruction_guidance,
+            reconstruction_guidance_below=self.reconstruction_guidance_below,
             dilation=self.dilation,
         )
 
@@ -168,7 +175,7 @@ class Guiders:
         if not numbers["high"] or not (numbers["attention_strength"] or numbers["feature_strength"]):
             return 0
         again = controlled and self.preset == "style" and numbers["feature_strength"] > 0
-        return (3 if again else 2) * sum(number / steps < numbers["guided_share"] for number in range(steps))
+        return (3 if again else 2) * whole_steps(numbers["guided_share"], steps)
 
     def build(self, base: Pulling, model: Backbone, trajectory: Trajectory, controlled: bool) -> GuideAndRescale:
         """The energies on top of ``base``."""

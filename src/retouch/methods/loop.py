@@ -63,7 +63,7 @@ def denoise(
                         below["source"] = trajectory.path[index]
                     else:
                         source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
-                        below["source"] = step.schedule.step_down(state["source"], source, index)
+                        below["source"] = guidance.advance_source(state["source"], source, step)
                     below = control.after_step(below, step)
                 if mask is not None:
                     below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))

@@ -2,8 +2,8 @@
 
 Tumanyan et al., Plug-and-Play Diffusion Features for Text-Driven Image-to-Image Translation, CVPR 2023. The source
 branch is z*_t itself at every step (latent-align), under the source prompt; without one under the empty prompt, as in
-the authors' code. Departures from that code: the whole output of the residual block is injected, as the paper has it
-(the code leaves the block's shortcut); inversion and editing take the same T steps (the code inverts in 1000).
+the authors' code. As there the residual block's inner branch is injected and its shortcut left (``inject=block`` for
+the whole output). A departure: inversion and editing take the same T steps (the code inverts in 1000).
 """
 
 from __future__ import annotations
