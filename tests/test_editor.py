@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,10 +14,13 @@ from retouch import Editor, RetouchError
 from retouch.backbone.recommended import Recommended
 from retouch.errors import BadParameter, BadPicture, BadPrompt
 from retouch.methods import registry
+from retouch.methods.registry import methods
 from retouch.picture import read_recipe
+from tests.small import short
 from tests.tiny import save_tiny
 
 PICTURE = Image.new("RGB", (20, 14), "red")
+SOURCE, TARGET = "a red cat", "a blue cat"
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,9 @@ def test_what_cannot_be_is_refused_in_one_sentence(editor, arguments, error, say
 def test_equal_prompts_are_remarked_on(editor):
     assert any("say the same" in note for note in edit(editor, target="a red  cat").notes)
     assert not edit(editor).notes
+    drifts = edit(editor, target="a red cat", method="ddim").notes
+    assert not any("expect the picture back" in note for note in drifts)
+    assert any("ddim returns no exact picture" in note for note in drifts)
 
 
 def test_too_little_memory_is_one_sentence(editor, monkeypatch):
@@ -104,7 +111,46 @@ def test_too_little_memory_is_one_sentence(editor, monkeypatch):
 
 def test_reweighting_reaches_the_picture_whatever_the_model_recommends(editor, monkeypatch):
     monkeypatch.setattr(editor.model, "recommended", Recommended({"prox-npi": {"cross_replace_steps": 0.0}}))
-    assert edit(editor, reweight="blue=4").image.tobytes() != edit(editor).image.tobytes()
+    with pytest.raises(BadParameter, match="reweight is 'blue=4', but it acts while cross-attention is replaced"):
+        edit(editor, reweight="blue=4")
+    always = edit(editor, reweight="blue=4", reweight_while="always")
+    assert always.image.tobytes() != edit(editor).image.tobytes()
+
+
+def test_settings_are_recommended_for_parts_and_go_with_them(editor, monkeypatch):
+    recommended = {
+        "masactrl": {"guidance_scale": 2.5, "start_step": 1}, "prox-masactrl": {"guidance_scale": 6.0, "quantile": 0.1},
+        "prompt-tuning": {"inner_steps": 3}, "null-text": {"inner_steps": 2},
+    }  # fmt: skip
+    monkeypatch.setattr(editor.model, "recommended", Recommended(recommended))
+    mixed = editor.method_for("masactrl", SOURCE, TARGET, {}, guidance="proximal")
+    assert (mixed.guidance_scale, mixed.quantile, mixed.start_step) == (6.0, 0.1, 1)
+    assert editor.method_for("null-text", SOURCE, TARGET, {}, inversion="prompt-tuning").inner_steps == 3
+
+
+def test_edits_from_many_threads_are_those_made_one_after_the_other(editor):
+    """Every method at once, twice, on one editor."""
+    names = [name for name in methods() if name not in ("layer-diffusion",)]
+
+    def run(name):
+        result = edit(editor, method=name, **short(name, 5))
+        return result.image.tobytes(), result.evaluations
+
+    serial = {name: run(name) for name in names}
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, names * 2))
+    assert together == [serial[name] for name in names * 2]
+
+
+@pytest.mark.parametrize("name", ["prox-npi", "null-text", "imagic", "e4c"])
+@pytest.mark.parametrize(
+    "state", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)],
+    ids=["no_grad", "inference_mode", "autocast"],
+)  # fmt: skip
+def test_torchs_state_around_an_edit_changes_nothing(editor, name, state):
+    plain = edit(editor, method=name, **short(name, 5)).image.tobytes()
+    with state():
+        assert edit(editor, method=name, **short(name, 5)).image.tobytes() == plain
 
 
 @pytest.mark.parametrize("device", ["meta", "hpu", "nonsense"])

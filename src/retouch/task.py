@@ -22,11 +22,11 @@ from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
 from retouch.inversion.ddim import Inversions
-from retouch.methods.composition import Composed
+from retouch.methods.composition import Composed, recommended_for
 from retouch.methods.method import Job, Method
 from retouch.methods.optimising import Optimising
-from retouch.methods.registry import method_type, needs_source
-from retouch.parameters import parameters_of, read_settings
+from retouch.methods.registry import method_type, methods, needs_source
+from retouch.parameters import read_settings
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, read_mask, read_picture, to_array
 
 DEFAULT_METHOD = "prox-npi"
@@ -108,7 +108,7 @@ def prepare(model: Backbone, request: Request) -> Task:
     plane, mask_notes = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
     notes = [*picture.notes, *fitted.notes, *mask_notes, *_cut_off(model, source, target)]
     if source and source.split() == target.split():
-        notes.append("the two prompts say the same: expect the picture back.")
+        notes.append(_same_prompts(method))
     reference = None
     if request.reference is not None:
         reference = ImageOps.fit(opened(request.reference).image, fitted.image.size, Image.Resampling.LANCZOS)
@@ -153,10 +153,21 @@ def method_for(
     """The method ``name`` as an edit would run it: with what the model recommends, and ``settings`` on top."""
     kind = method_type(name, **parts)
     recommended = model.recommended.for_edit(name, source, target)
-    if any(parts.values()):  # what is recommended for parts that were exchanged goes with them
-        known = {p.name for p in parameters_of(kind)}
-        recommended = {key: value for key, value in recommended.items() if key in known}
+    base = method_type(name)
+    if kind is not base and issubclass(kind, Composed) and issubclass(base, Composed):
+        follows = recommended_for(base, kind, methods())  # what is recommended for an exchanged part goes with it
+        per_method = {m: model.recommended.for_edit(m, source, target) for m in set(follows.values())}
+        recommended = {p: per_method[m][p] for p, m in follows.items() if p in per_method[m]}
     return kind(**read_settings(kind, {**recommended, **settings}, name))
+
+
+def _same_prompts(method: Method) -> str:
+    if method.reconstructs():
+        return "the two prompts say the same: expect the picture back."
+    return (
+        f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "
+        "negative-prompt."
+    )
 
 
 def recipe_of(task: Task) -> dict[str, Any]:

@@ -123,14 +123,19 @@ def test_a_word_may_have_a_share_of_its_own(model):
     assert same(seen.probs[name][TARGET][..., ~word], free.probs[name][SOURCE][..., ~word])
 
 
-@pytest.mark.parametrize("number", [0, 9])
-def test_reweighting_acts_at_every_step_with_and_without_replacement(model, number):
+@pytest.mark.parametrize(
+    ("number", "reweight_while"), [(0, "replacing"), (0, "always"), (9, "replacing"), (9, "always")]
+)
+def test_reweighting_acts_while_maps_are_replaced_or_at_every_step(model, number, reweight_while):
     pair = ("a red cat", "a red cat")
     _, free, (_, target) = evaluated(model, *pair, number, controlled=False)
-    _, seen, _ = evaluated(model, *pair, number, cross_replace_steps=0.5, reweight={"red": 3.0}, **NO_SELF)
+    _, seen, _ = evaluated(
+        model, *pair, number, cross_replace_steps=0.5, reweight={"red": 3.0}, reweight_while=reweight_while, **NO_SELF
+    )
     name = first_cross(model)
     factors = torch.ones(model.max_tokens)
-    factors[list(target.words[1].tokens)] = 3.0
+    if number < 5 or reweight_while == "always":
+        factors[list(target.words[1].tokens)] = 3.0
     base = free.probs[name][SOURCE if number < 5 else TARGET]
     assert same(seen.probs[name][TARGET], base * factors)
 

@@ -96,7 +96,7 @@ def test_a_methods_own_defaults_stay_with_the_parts_they_belong_to():
     gone = method_type("prox-masactrl", guidance="classifier-free")()
     assert not hasattr(gone, "quantile")
     fresh = method_type("masactrl", guidance="proximal")()
-    assert (fresh.quantile, fresh.inversion_guidance) == (0.7, 1.0)
+    assert (fresh.quantile, fresh.inversion_guidance) == (0.4, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,9 @@ PUBLISHED = {
     "prox-masactrl": {"quantile": 0.6, "prox": "soft", "start_step": 4, "guidance_scale": 7.5},
     "plug-and-play": {"attention_share": 0.5, "feature_share": 0.8, "guidance_scale": 7.5},
     "prox-npi": {
-        "quantile": 0.7, "prox": "soft", "inversion_guidance": 1.0, "inversion_guidance_below": 400,
-        "reconstruction_guidance": 0.1, "dilation": 1, "cross_replace_steps": 0.8, "self_replace_steps": 0.6,
+        "quantile": 0.4, "prox": "soft", "inversion_guidance": 1.0, "inversion_guidance_below": 400,
+        "reconstruction_guidance": 0.0, "reconstruction_guidance_below": 400, "dilation": 1,
+        "cross_replace_steps": 0.8, "self_replace_steps": 0.6,
     },
 }  # fmt: skip
 

@@ -61,7 +61,9 @@ def test_quantile_one_with_inversion_guidance_returns_the_picture_itself(bench, 
 def test_zero_threshold_is_negative_prompt_inversion(bench, case, prox):
     latents, source, target = case
     plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
-    out = bench.run("prox-npi", source, target, latents, num_inference_steps=T, threshold=0.0, prox=prox)
+    out = bench.run(
+        "prox-npi", source, target, latents, num_inference_steps=T, threshold=0.0, prox=prox, inversion_guidance=0.0
+    )
     close(out.target, plain.target, atol=1e-3)
     close(out.source, plain.source)
 

@@ -59,6 +59,10 @@ class Composed(Method):
         cls._inversion = _named("inversion", inversion, INVERSIONS)
         cls._control = _named("control", control, CONTROLS)
         base, plus, extra = guidance.partition("+")
+        if plus and not extra.strip():
+            raise BadParameter(
+                f"the guidance {guidance!r} ends in +: leave it out, or write for instance {base}+guiders."
+            )
         if not plus and _plain(base) == Guiders.name:
             base, extra = "classifier-free", base
         cls._guidance = _named("guidance", base, GUIDANCES)
@@ -147,6 +151,10 @@ class Composed(Method):
         extra = self._part(self._guiders).rows(down, self._control.shares) if self._guiders else 0
         return inversion.evaluations(self.num_inference_steps) + down * (guidance.rows() + source) + extra
 
+    def reconstructs(self) -> bool:
+        """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
+        return self._inversion.reconstructs or (self._inversion.keeps_source and self._guidance_part.scale == 1)
+
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""
         if self.needs_source:
@@ -225,11 +233,33 @@ def _belongs(name: str, base: type[Composed], mixed: type[Composed]) -> bool:
     """Whether the parameter comes from a part that both methods have."""
     if name == "num_inference_steps":
         return True
-    pairs = (
+    return any(
+        one is other and one is not None and name in {f.name for f in fields(one)} for one, other in _pairs(base, mixed)
+    )
+
+
+def recommended_for(base: type[Composed], mixed: type[Composed], known: Mapping[str, type[Any]]) -> dict[str, str]:
+    """For every parameter of ``mixed`` the method whose recommended settings it follows: they go with their part.
+
+    What ``base`` keeps follows ``base``; the parameters of an exchanged part follow the method among ``known`` that has
+    this part and most of the others.
+    """
+    followed = {f.name: base.name for f in fields(mixed) if _belongs(f.name, base, mixed)}
+    others = [kind for kind in known.values() if issubclass(kind, Composed) and not kind.optimises]
+    for axis, (mine, part) in enumerate(_pairs(base, mixed)):
+        donors = [kind for kind in others if _pairs(base, kind)[axis][1] is part]
+        if part is None or part is mine or not donors:
+            continue
+        donor = max(donors, key=lambda kind: sum(one is other for one, other in _pairs(kind, mixed)))
+        followed |= {f.name: donor.name for f in fields(part) if f.name not in followed}
+    return followed
+
+
+def _pairs(base: type[Composed], mixed: type[Composed]) -> tuple[tuple[Any, Any], ...]:
+    return (
         (base._inversion, mixed._inversion), (base._control, mixed._control), (base._guidance, mixed._guidance),
         (base._guiders, mixed._guiders),
     )  # fmt: skip
-    return any(one is other and one is not None and name in {f.name for f in fields(one)} for one, other in pairs)
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from retouch.branches import whole_steps
 from retouch.control.feature_injection import FeatureInjection, Injected
 from retouch.control.feature_sharing import FeatureSharing
 from retouch.control.local_blend import LocalBlend
@@ -78,6 +79,16 @@ class PromptToPromptControl(ControlChoice):
     cross_replace_words: str = parameter(
         "", "cross_replace_steps (0..1) for single target words, as word=number, e.g. hat=0.4", kind="text"
     )
+
+    def check(self, steps: int) -> None:
+        """Refuses weights that would never act."""
+        shares = [self.cross_replace_steps, *word_numbers(self.cross_replace_words, 0, 1).values()]
+        if self.reweight and self.reweight_while == "replacing" and not any(whole_steps(s, steps) for s in shares):
+            raise BadParameter(
+                f"reweight is {self.reweight!r}, but it acts while cross-attention is replaced, and no step does that "
+                f"(cross_replace_steps is {self.cross_replace_steps:g} of {steps} steps): raise cross_replace_steps, "
+                "or set reweight_while=always."
+            )
 
     def build(self, job: Job) -> PromptToPrompt:
         """The control for this pair of prompts; a user's mask takes the place of the blend words."""

@@ -28,6 +28,7 @@ class Inversion:
     keeps_source: ClassVar[bool] = True  # whether a source branch could follow it
     knows_path: ClassVar[bool] = False  # whether the source branch need not be denoised
     guides_source: ClassVar[bool] = True  # whether the source branch has a null half of its own
+    reconstructs: ClassVar[bool] = False  # whether guided sampling under the source prompt returns the picture
 
     def source_is_guided(self) -> bool:
         """Whether the source branch's two halves differ."""
@@ -89,6 +90,7 @@ class NegativePromptInversion(Inversion):
 
     name: ClassVar[str] = "negative-prompt"
     summary: ClassVar[str] = "DDIM; the source prompt is the null text, so that guidance moves only what changes"
+    reconstructs: ClassVar[bool] = True
 
     npi_interp: float = parameter(
         0.0,
@@ -146,6 +148,7 @@ class NullText(Inversion):
 
     name: ClassVar[str] = "null-text"
     summary: ClassVar[str] = "DDIM, then a null text fitted per step so that the guided source returns the picture"
+    reconstructs: ClassVar[bool] = True
     knows_path: ClassVar[bool] = True
 
     inner_steps: int = _inner_steps()

@@ -75,6 +75,10 @@ class Method:
         """How many network evaluations (rows of a batch) one edit costs."""
         raise TypeError(f"{type(self).__name__} does not say what it costs")
 
+    def reconstructs(self) -> bool:
+        """Whether an edit between equal prompts returns the picture, nearly."""
+        return False
+
     def edit(self, job: Job) -> Outcome:
         """Does the edit."""
         raise TypeError(f"{type(self).__name__} does not edit")

@@ -33,10 +33,16 @@ KINDS = (
 )  # fmt: skip
 """By ``editing_type_id``."""
 
-_MAPS: dict[str, Any] = {"aligner": "refine", "cross_replace_steps": 0.4, "self_replace_steps": 0.6}
+_MAPS: dict[str, Any] = {
+    "aligner": "refine",
+    "cross_replace_steps": 0.4,
+    "self_replace_steps": 0.6,
+    "self_replace_downsampling": 2,
+}
 _SCALE: dict[str, Any] = {"guidance_scale": 7.5}
 _PUBLISHED = {
-    "prompt-to-prompt": _MAPS, "null-text": _MAPS, "negative-prompt": _MAPS, "prox-npi": {**_MAPS, "quantile": 0.75},
+    "prompt-to-prompt": _MAPS, "null-text": _MAPS, "negative-prompt": _MAPS,
+    "prox-npi": {**_MAPS, "quantile": 0.5, "inversion_guidance": 0.0},
     "masactrl": _SCALE, "prox-masactrl": _SCALE, "plug-and-play": _SCALE,
 }  # fmt: skip
 """The settings of the published table, see docs/reproduce.md; a picture's blended words come with its entry."""
