@@ -167,10 +167,45 @@ def test_the_package_shows_its_public_names():
 
 def test_a_broken_method_of_another_package_takes_nothing_away(monkeypatch):
     broken = importlib.metadata.EntryPoint("broken", "no_such_package:Method", "retouch.methods")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    monkeypatch.setattr("retouch.plugins.entry_points", lambda group: [broken])
     registry.methods.cache_clear()
     try:
         with pytest.warns(UserWarning, match="'broken'"):
             assert "prox-npi" in registry.methods()
     finally:
         registry.methods.cache_clear()
+
+
+@pytest.mark.parametrize("model", ["diorama", None, 5])
+def test_an_editor_of_no_model_says_how_to_make_one(model):
+    with pytest.raises(BadParameter, match=r"Editor\.from_pretrained"):
+        Editor(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"image": None}, "image is None, expected a path"),
+        ({"image": np.zeros((8, 8, 3))}, "image is of the type ndarray"),
+        ({"mask": np.zeros((8, 8))}, "mask is of the type ndarray"),
+        ({"reference": 5}, "reference is 5, expected a path"),
+        ({"method": 5}, "method is 5, expected a method's name"),
+        ({"fit": "cat.safetensors"}, r"fit is 'cat.safetensors', expected a fit: read a file with Fit\.load"),
+        ({"budget": "5"}, "budget is '5', expected a number of seconds"),
+        ({"budget": float("nan")}, "budget is nan"),
+        ({"progress": 5}, "progress is 5, expected a function"),
+        ({"inversion": 5}, "inversion is 5, expected a part's name"),
+        ({"seed": 1.5}, "seed is 1.5, expected a whole number"),
+        ({"source": 5}, "a prompt is 5, expected text"),
+        ({"quantile": np.zeros(3)}, "quantile is"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_type_are_one_sentence(editor, given, says):
+    with pytest.raises(RetouchError, match=says) as caught:
+        edit(editor, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_none_is_no_text_where_it_is_shown_as_the_default(editor):
+    assert edit(editor, reweight="none").recipe["parameters"]["reweight"] == ""

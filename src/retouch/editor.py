@@ -97,6 +97,11 @@ class Editor:
     """
 
     def __init__(self, model: Backbone) -> None:
+        if not isinstance(model, Backbone):
+            raise BadParameter(
+                f"an Editor is made of a loaded model, not of a {type(model).__name__}: write "
+                "Editor.from_pretrained(name)."
+            )
         self.model = model
 
     @classmethod
@@ -105,7 +110,7 @@ class Editor:
         name: str | PathLike[str] = "diorama",
         *,
         device: str | torch.device | None = None,
-        dtype: torch.dtype | None = None,
+        dtype: torch.dtype | str | None = None,
     ) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 

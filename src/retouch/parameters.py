@@ -137,7 +137,10 @@ def read_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> 
         elif isinstance(value, Real) and not isinstance(value, bool):
             value = float(value)
         text = isinstance(value, str) and known[key].kind not in ("text", "choice")
-        values[key] = known[key].read(value) if text or (value in ("none", "auto") and known[key].optional) else value
+        chosen = isinstance(value, str) and value in ("none", "auto") and known[key].optional
+        values[key] = known[key].read(value) if text or chosen else value
+        if known[key].kind == "text" and known[key].default == "" and value == "none":
+            values[key] = ""  # as which the default is shown
         known[key].check(values[key])
     return values
 

@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from retouch.arguments import check_arguments
 from retouch.backbone.model import Backbone
 from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
@@ -87,6 +88,7 @@ def prepare(model: Backbone, request: Request) -> Task:
     Raises:
         BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
     """
+    check_arguments(request)
     began, seed, made = time.monotonic(), checked_seed(request.seed), request.fit
     source, target = request.source, request.target
     if made is not None:
@@ -101,8 +103,6 @@ def prepare(model: Backbone, request: Request) -> Task:
     method = _method_of(model, request, source, target)
     if source is None and method.needs_source:
         raise needs_source(method.name)
-    if request.budget is not None and not request.budget > 0:
-        raise BadParameter(f"budget is {request.budget:g}, expected seconds above 0.")
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
     plane, mask_notes = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
@@ -192,7 +192,7 @@ def recipe_of(task: Task) -> dict[str, Any]:
     if done.steps:
         recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}
     if job.fit:
-        recipe["fit"]["seed"] = job.fit.recipe.get("seed")
+        recipe.setdefault("fit", {})["seed"] = job.fit.recipe.get("seed")
     return recipe
 
 

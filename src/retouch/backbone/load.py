@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike, fspath
@@ -12,6 +11,7 @@ from typing import Any
 
 import torch
 
+from retouch.backbone.configs import check_tokenizer, check_unet, checked_schedule, read_config, repaired_side
 from retouch.backbone.model import Backbone
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.backbone.recommended import Recommended, read_recommended
@@ -49,7 +49,7 @@ def load(
     name: str | PathLike[str] = EMBEDDED,
     *,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | str | None = None,
     offline: bool = False,
 ) -> Backbone:
     """Loads a Stable Diffusion 1.x or 2.x checkpoint.
@@ -57,16 +57,17 @@ def load(
     Args:
         name: ``"diorama"``, a diffusers folder, a hub name such as ``"owner/model"``, or a ``.safetensors`` file.
         device: default: cuda, else mps, else the CPU.
-        dtype: of the network; default: float16 on cuda, else float32. On the CPU float16 becomes float32.
+        dtype: of the network, also as "float32", "float16" or "bfloat16"; default: float16 on cuda, else float32. On
+            the CPU float16 becomes float32.
         offline: never ask a hub; what was fetched before may be used.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
-        BadParameter: when there is no such device.
+        BadParameter: when there is no such device or precision.
     """
     name = fspath(name)
     place = _device(device)
-    precision = dtype or (torch.float16 if place.type == "cuda" else torch.float32)
+    precision = _precision(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
     if name == EMBEDDED:
@@ -102,6 +103,16 @@ def helper_folder(name: str, part: str) -> Path:
     return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*fp16*"]))
 
 
+def _precision(wanted: torch.dtype | str | None) -> torch.dtype | None:
+    known = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float16, torch.bfloat16)}
+    if wanted is None or wanted in known.values():
+        return wanted if isinstance(wanted, torch.dtype) else None
+    chosen = known.get(str(wanted).removeprefix("torch."))
+    if chosen is None:
+        raise BadParameter(f"the precision {str(wanted)!r} is not known: give one of {', '.join(known)}.")
+    return chosen
+
+
 def _device(wanted: str | torch.device | None) -> torch.device:
     if wanted is None:
         wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -128,6 +139,12 @@ def _from_hub(name: str, offline: bool) -> Path:
         RECOMMENDED_FILE,
         *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")),
     ]
+    try:
+        cached = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
+        if all(any((cached / part).glob("*.safetensors")) for part in _WEIGHTS):
+            return cached  # at once, also without a network
+    except (OSError, ValueError):  # nothing of it was fetched before: ask the hub
+        pass
     try:
         there = () if offline else list_repo_files(name)
         for weights in _WEIGHTS.values():
@@ -160,11 +177,15 @@ def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dty
         variant = "fp16" if half and not plain else None
         return {"variant": variant, "use_safetensors": True, "output_loading_info": True, "local_files_only": True}
 
+    config = checked_schedule(name, read_config(name, folder / "scheduler" / "scheduler_config.json"))
+    network, autoencoder = (read_config(name, folder / part / "config.json") for part in ("unet", "vae"))
+    check_unet(name, network)
+    check_tokenizer(name, folder / "tokenizer")
     try:
         with quietly():
-            config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
             unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how("unet")))
-            vae_dtype = _vae_dtype(dtype, json.loads((folder / "vae" / "config.json").read_text()))
+            unet.register_to_config(sample_size=repaired_side(network))
+            vae_dtype = _vae_dtype(dtype, autoencoder)
             vae = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae_dtype, **how("vae")))
             text_encoder = _whole(
                 CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **how("text_encoder"))

@@ -96,6 +96,10 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
     return Schedule(tuple(timesteps), alphas.clamp(min=_PURE_NOISE), float(scheduler.final_alpha_cumprod))
 
 
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+"""What a network may predict: the noise, v = √ᾱ ε − √(1−ᾱ) z_0, or the picture."""
+
+
 def prediction_type(config: Mapping[str, Any]) -> str:
     """What the network predicts: "epsilon", "v_prediction" or "sample"."""
     return str(config.get("prediction_type", "epsilon"))

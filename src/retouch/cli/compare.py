@@ -10,7 +10,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.messages import note, progress_bar
-from retouch.errors import BadParameter, RetouchError
+from retouch.errors import RetouchError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,8 +55,7 @@ def compare(
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
     own_settings(names, given)  # refused before anything is loaded
-    if each and each.exists() and not each.is_dir():
-        raise BadParameter(f"--each is {str(each)!r}, which is a file: name a folder.")
+    options.check_folder(each, "--each")
     if each:
         check_outputs([each / f"{name}.png" for name in names] if each.is_dir() else (), force)
 

@@ -66,7 +66,7 @@ def train(
         "runs/diorama"
     ),
     steps: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Processor cores to use; default: all.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processor cores to use; default: all.")] = None,
 ) -> None:
     """Train the embedded model from nothing, stage by stage."""
     from retouch.diorama.train import run

@@ -39,7 +39,8 @@ def fit(
     if not output.absolute().parent.is_dir():
         raise BadParameter(f"the folder of the output {str(output)!r} does not exist: make it first.")
     checkpoint = options.checkpoint_beside(output)
-    if output.exists() and not force and not checkpoint.exists():
+    goes_on = output.exists() and checkpoint.exists()  # an interrupted fit left both
+    if output.exists() and not force and not goes_on:
         raise OutputExists(f"{str(output)!r} exists already: give another name, or --force to overwrite it.")
     opened = read_picture(picture)
     where = None if mask is None else read_mask(mask)
@@ -65,7 +66,7 @@ def fit(
             progress=progress, detail=progress.detail, budget=budget, checkpoint=checkpoint,
             **given,
         )  # fmt: skip
-    made.save(output, force=True)
+    made.save(output, force=force or goes_on)  # another process may have written it meanwhile
     taken = ", ".join(f"{count} steps of the {stage}" for stage, count in made.steps.items())
     if made.stopped == "diverged":
         raise RetouchError(f"{made.message} {output} holds that state.")

@@ -78,3 +78,15 @@ def going_on_later(checkpoint: Path | None) -> Iterator[None]:
 def checkpoint_beside(output: Path) -> Path:
     """Where a command that may be killed keeps its state: beside its output, hidden, under the output's name."""
     return output.with_name(f".{output.name}.checkpoint")
+
+
+def check_folder(folder: Path | None, option: str) -> None:
+    """Refuses, before the work, a folder that cannot be made because a file is in its way.
+
+    Raises:
+        BadParameter: naming the file.
+    """
+    for place in (folder, *folder.absolute().parents) if folder else ():
+        if place.exists() and not place.is_dir():
+            where = "which" if place == folder else f"where {str(place)!r}"
+            raise BadParameter(f"{option} is {str(folder)!r}, {where} is a file: name a folder.")

@@ -43,8 +43,7 @@ def sweep(
     from retouch.picture import check_outputs, read_mask, read_picture
 
     check_outputs((output, curve, best), force)
-    if each and each.exists() and not each.is_dir():
-        raise BadParameter(f"--each is {str(each)!r}, which is a file: name a folder.")
+    options.check_folder(each, "--each")
     opened, where = read_picture(picture), None if mask is None else read_mask(mask)
     options.check_words("-", seed)
 

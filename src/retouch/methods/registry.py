@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from retouch.errors import BadParameter, BadPrompt
@@ -15,6 +13,7 @@ from retouch.methods.composition import Composed, composed
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
+from retouch.plugins import plugins
 
 _OWN = {
     "prox-npi": "prox_npi:ProxNPI",
@@ -42,12 +41,13 @@ def methods() -> Mapping[str, type[Method]]:
     for name, place in _OWN.items():
         module, _, attribute = place.partition(":")
         found[name] = getattr(import_module(f"retouch.methods.{module}"), attribute)
-    for point in entry_points(group="retouch.methods"):
-        try:
-            found[point.name] = point.load()
-        except Exception as error:  # another package's fault must not take our own methods away
-            warnings.warn(f"the method {point.name!r} of {point.value} could not be loaded: {error!r}", stacklevel=2)
-    return found
+    return found | plugins("retouch.methods", found, _method)
+
+
+def _method(name: str, loaded: Any) -> dict[str, type[Method]]:
+    if not (isinstance(loaded, type) and issubclass(loaded, Method)):
+        raise TypeError("it is no subclass of retouch.methods.method.Method")
+    return {name: loaded}
 
 
 def needs_source(name: str) -> BadPrompt:

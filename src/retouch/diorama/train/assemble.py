@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, SamModel
 
 from retouch.diorama.judge import load_judge
@@ -52,6 +53,7 @@ def make(folder: Path, report: Report) -> Path:
         copy_files(folder / "tokenizer", part / name)
     for name in ("text_encoder", "clip", "segmenter"):
         _say_float32(part / name / "config.json")
+    _say_text_model(part / "text_encoder" / "model.safetensors")
     for name in ("unet", "vae"):
         _forget_folder(part / name / "config.json")
 
@@ -62,6 +64,12 @@ def make(folder: Path, report: Report) -> Path:
         )
     report(f"weights: {size / 2**20:.1f} MiB")
     return replaced(done, by=part)
+
+
+def _say_text_model(path: Path) -> None:
+    """Names the tensors as older versions of transformers expect them; newer ones read these names, too."""
+    tensors = {f"text_model.{name.removeprefix('text_model.')}": value for name, value in load_file(path).items()}
+    save_file(tensors, path, {"format": "pt"})
 
 
 def text_model(clip: Any, tokenizer: CLIPTokenizer) -> CLIPTextModel:

@@ -1,0 +1,106 @@
+"""What a model folder's configurations may say, and how those that retouch cannot edit with are refused."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from retouch.backbone.load import load
+from retouch.errors import BadModel, BadParameter
+from tests.tiny import save_tiny
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return save_tiny(tmp_path_factory.mktemp("whole") / "m")
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "m")
+
+
+def change(folder, file, **fields):
+    path = folder / file
+    content = json.loads(path.read_text()) | fields
+    path.write_text(json.dumps({key: value for key, value in content.items() if value != "gone"}))
+
+
+UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
+REFUSED = [
+    (UNET, {"time_cond_proj_dim": 256}, "latent consistency model"),
+    (UNET, {"class_embed_type": "projection"}, "unCLIP"),
+    (UNET, {"num_class_embeds": 1000}, "class or a noise level"),
+    (UNET, {"addition_embed_type": "text_time"}, "SDXL"),
+    (UNET, {"in_channels": 9}, "inpainting"),
+    (UNET, {"in_channels": 5}, "depth"),
+    (UNET, {"in_channels": 8}, "instruct-pix2pix"),
+    (UNET, {"out_channels": 8}, "takes 4 channels and gives 8"),
+    (UNET, {"sample_size": None}, "sample_size None, expected a whole number"),
+    (UNET, {"sample_size": "64"}, "sample_size '64', expected a whole number"),
+    (SCHEDULER, {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEulerDiscreteScheduler"),
+    (SCHEDULER, {"_class_name": "EDMEulerScheduler"}, "EDMEulerScheduler"),
+    (SCHEDULER, {"beta_start": "gone"}, "without DDPM's betas"),
+    (SCHEDULER, {"beta_start": "x"}, "beta_start 'x', expected a number"),
+    (SCHEDULER, {"num_train_timesteps": "x"}, "num_train_timesteps 'x', expected a whole number"),
+    (SCHEDULER, {"prediction_type": "flow"}, "predicts 'flow'"),
+]
+
+
+@pytest.mark.parametrize(("file", "fields", "says"), REFUSED, ids=[f"{fields}" for _, fields, _ in REFUSED])
+def test_what_retouch_cannot_edit_with_is_refused_by_name_before_weights_are_read(folder, file, fields, says):
+    change(folder, file, **fields)
+    for weights in folder.rglob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(BadModel, match=says) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("file", [UNET, SCHEDULER, "vae/config.json"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"{}", "m'"), (b"[1]", "holds a list"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON"), (None, "no readable")],
+)  # fmt: skip
+def test_damaged_configurations_are_one_sentence(folder, file, content, says):
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
+    with pytest.raises(BadModel, match=says) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_a_vocabulary_is_refused(folder):
+    for file in (folder / "tokenizer").iterdir():
+        file.unlink()
+    with pytest.raises(BadModel, match="has no vocabulary"):
+        load(folder)
+
+
+def test_configurations_of_2022_are_repaired_as_diffusers_does(folder):
+    change(folder, UNET, sample_size=32, _diffusers_version="0.6.0")
+    change(folder, SCHEDULER, steps_offset="gone", clip_sample=True)
+    model = load(folder)
+    assert model.native_side == 64 * model.vae_factor
+    assert model.schedule(50).timesteps[:2] == (1, 21)
+
+
+def test_todays_small_models_keep_their_size(folder):
+    assert load(folder).native_side == 8 * load(folder).vae_factor
+
+
+def test_a_precision_may_be_named(folder):
+    assert load(folder, device="cpu", dtype="bfloat16").dtype == torch.bfloat16
+    with pytest.raises(BadParameter, match="'int8' is not known: give one of float32"):
+        load(folder, dtype="int8")
+
+
+def test_the_embedded_text_encoder_has_the_names_that_older_libraries_expect():
+    from safetensors import safe_open
+
+    from retouch.backbone.load import EMBEDDED_FOLDER
+
+    with safe_open(EMBEDDED_FOLDER / "text_encoder" / "model.safetensors", "pt") as file:
+        assert all(name.startswith("text_model.") for name in file.keys())  # noqa: SIM118
