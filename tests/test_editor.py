@@ -67,7 +67,7 @@ def test_progress_ends_at_its_total(editor):
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"image": np.zeros((8, 8, 3), np.uint8)}, BadPicture, "expected a PIL image"),
+        ({"image": np.zeros((8, 8, 3), np.uint8)}, BadPicture, "expected a path or a PIL image"),
         ({"image": "no-such.png"}, BadPicture, "there is no file no-such.png"),
         ({"target": " "}, BadPrompt, "target prompt is empty"),
         ({"target": None}, BadPrompt, "target prompt is empty"),

@@ -92,7 +92,9 @@ def test_todays_small_models_keep_their_size(folder):
 
 
 def test_a_precision_may_be_named(folder):
-    assert load(folder, device="cpu", dtype="bfloat16").dtype == torch.bfloat16
+    model = load(folder, device="cpu", dtype="bfloat16")
+    assert model.dtype == model.vae.dtype == torch.bfloat16
+    assert model.fingerprint == load(folder, device="cpu").fingerprint  # of the checkpoint, not of the precision
     with pytest.raises(BadParameter, match="'int8' is not known: give one of float32"):
         load(folder, dtype="int8")
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.fingerprint import fingerprint
-from retouch.backbone.load import EMBEDDED, helper_folder, quietly
+from retouch.backbone.load import EMBEDDED, helper_folder
 from retouch.backbone.model import Backbone
+from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
 
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's

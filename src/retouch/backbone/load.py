@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,11 @@ import torch
 
 from retouch.backbone.configs import check_tokenizer, check_unet, checked_schedule, read_config, repaired_side
 from retouch.backbone.model import Backbone
+from retouch.backbone.places import device_named, precision_named
+from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.backbone.recommended import Recommended, read_recommended
-from retouch.errors import BadModel, BadParameter
+from retouch.errors import BadModel
 
 EMBEDDED = "diorama"
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
@@ -31,20 +31,7 @@ _HALF = ".fp16"
 _ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 
 
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """No garbage collection: importing two large libraries makes much that stays, and looking through it is a fifth of
-    the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_without_collection()
+@without_collection()
 def load(
     name: str | PathLike[str] = EMBEDDED,
     *,
@@ -66,10 +53,21 @@ def load(
         BadParameter: when there is no such device or precision.
     """
     name = fspath(name)
-    place = _device(device)
-    precision = _precision(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
+    place = device_named(device)
+    precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
+    if precision != torch.bfloat16:
+        return _named(name, place, precision, offline)
+    # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
+    model = _named(name, place, torch.float32, offline)
+    model.fingerprint = model.fingerprint
+    for part in (model.unet, model.vae, model.text_encoder):
+        part.to(precision)
+    return model
+
+
+def _named(name: str, place: torch.device, precision: torch.dtype, offline: bool) -> Backbone:
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
@@ -101,33 +99,6 @@ def helper_folder(name: str, part: str) -> Path:
 
     patterns = ["*.json", "*.txt", "model*.safetensors"]
     return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*fp16*"]))
-
-
-def _precision(wanted: torch.dtype | str | None) -> torch.dtype | None:
-    known = {str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float16, torch.bfloat16)}
-    if wanted is None or wanted in known.values():
-        return wanted if isinstance(wanted, torch.dtype) else None
-    chosen = known.get(str(wanted).removeprefix("torch."))
-    if chosen is None:
-        raise BadParameter(f"the precision {str(wanted)!r} is not known: give one of {', '.join(known)}.")
-    return chosen
-
-
-def _device(wanted: str | torch.device | None) -> torch.device:
-    if wanted is None:
-        wanted = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    refusal = BadParameter(f"the device {str(wanted)!r} is not available here: give cpu, cuda or mps.")
-    try:
-        device = torch.device(wanted)
-    except RuntimeError as error:
-        raise refusal from error
-    if device.type not in ("cpu", "cuda", "mps", "xpu"):  # others compute nothing, or need packages of their own
-        raise refusal
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise refusal from error
-    return device
 
 
 def _from_hub(name: str, offline: bool) -> Path:
@@ -297,26 +268,6 @@ def _assembled(
         device=device,
         recommended=recommended,
     )
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Silences the libraries' warnings and progress bars while they load, and restores the caller's settings."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    levels = [(library, library.get_verbosity()) for library in (diffusers_logging, transformers_logging)]
-    bar = transformers_logging.is_progress_bar_enabled()
-    for library, _ in levels:
-        library.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for library, level in levels:
-            library.set_verbosity(level)
-        if bar:
-            transformers_logging.enable_progress_bar()
 
 
 def _one_line(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.backbone.load import quietly
+from retouch.backbone.quiet import quietly
 from retouch.diorama.captions import caption, nearest_known, parse
 from retouch.diorama.scene import ACCESSORIES, CHOICES, SUBJECTS, Scene, has, random_scene
 

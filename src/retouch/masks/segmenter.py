@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from retouch.backbone.load import EMBEDDED, helper_folder, quietly
+from retouch.backbone.load import EMBEDDED, helper_folder
+from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel, BadParameter
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # Segment Anything's

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.fingerprint import fingerprint
-from retouch.backbone.load import helper_folder, quietly
+from retouch.backbone.load import helper_folder
+from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
 from retouch.measures.batch import Batch
 from retouch.measures.measure import Measure

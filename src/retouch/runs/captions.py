@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from retouch.backbone.load import quietly
+from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
 
 
