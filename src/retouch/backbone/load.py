@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from retouch.backbone.configs import check_tokenizer, check_unet, checked_schedule, read_config, repaired_side
-from retouch.backbone.model import Backbone
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.backbone.recommended import Recommended, read_recommended
+from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel
 
 EMBEDDED = "diorama"
@@ -38,7 +38,7 @@ def load(
     device: str | torch.device | None = None,
     dtype: torch.dtype | str | None = None,
     offline: bool = False,
-) -> Backbone:
+) -> UNetBackbone:
     """Loads a Stable Diffusion 1.x or 2.x checkpoint.
 
     Args:
@@ -67,7 +67,7 @@ def load(
     return model
 
 
-def _named(name: str, place: torch.device, precision: torch.dtype, offline: bool) -> Backbone:
+def _named(name: str, place: torch.device, precision: torch.dtype, offline: bool) -> UNetBackbone:
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
@@ -129,7 +129,7 @@ def _from_hub(name: str, offline: bool) -> Path:
         ) from error
 
 
-def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Backbone:
+def _from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dtype) -> UNetBackbone:
     if (folder / "text_encoder_2").is_dir():
         raise BadModel(f"{name!r} has two text encoders (SDXL or later); {_ONLY_SD}")
     missing = [part for part in _PARTS if not (folder / part).is_dir()]
@@ -182,7 +182,7 @@ def _vae_dtype(dtype: torch.dtype, config: Any) -> torch.dtype:
     return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
 
 
-def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, offline: bool) -> Backbone:
+def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, offline: bool) -> UNetBackbone:
     if not path.is_file():
         raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
     if path.suffix != ".safetensors":
@@ -247,7 +247,7 @@ def _predicts_noise(weights: Mapping[str, torch.Tensor]) -> bool:
 def _assembled(
     name: str, unet: Any, vae: Any, text_encoder: Any, tokenizer: Any, config: Any, device: torch.device,
     recommended: Recommended | None = None,
-) -> Backbone:  # fmt: skip
+) -> UNetBackbone:  # fmt: skip
     if unet.config.in_channels != vae.config.latent_channels:
         raise BadModel(
             f"the network of {name!r} takes {unet.config.in_channels} channels but its autoencoder gives "
@@ -258,7 +258,7 @@ def _assembled(
             f"the network of {name!r} reads text embeddings of width {unet.config.cross_attention_dim} but its text "
             f"encoder gives {text_encoder.config.hidden_size}: its parts do not belong together."
         )
-    return Backbone(
+    return UNetBackbone(
         name,
         unet=unet.to(device),
         vae=vae.to(device),
