@@ -288,6 +288,7 @@ def test_parts_are_combined_by_name_and_the_recipe_says_so(painted, tmp_path):
         "inversion": "negative-prompt",
         "control": "mutual-self-attention",
         "guidance": "proximal+guiders",
+        "sampler": "ddim",
     }
     assert recipe["parameters"]["start_step"] == 1 and "preset" in recipe["parameters"]
 
