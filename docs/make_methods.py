@@ -28,12 +28,14 @@ def page() -> str:
         "network evaluations (rows of a batch) of one edit with the default settings; it is counted in a test. Where",
         "a fit may end early it is the most there can be.",
         "",
-        "| method | good for | N | source prompt | inversion | control | guidance | paper |",
-        "|---|---|---|---|---|---|---|---|",
+        "| method | good for | N | source prompt | inversion | control | guidance | sampler | paper |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, method in methods().items():
         needs = "needed" if method.needs_source else "not needed"
-        made_of = " | ".join(method.parts.values() if issubclass(method, Composed) else ("a fit, then noise", "–", "–"))
+        made_of = " | ".join(
+            method.parts.values() if issubclass(method, Composed) else ("a fit, then noise", "–", "–", "ddim")
+        )
         lines.append(
             f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {made_of} "
             f"| {method.paper} |"

@@ -18,7 +18,7 @@ from retouch.parameters import parameter
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, Step
+from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, Step, variants_of
 from retouch.prompts import find_words
 
 _PAIRS = ((TARGET, (SOURCE,)), (TARGET_NULL, (SOURCE_NULL, SOURCE)))
@@ -124,8 +124,8 @@ class _Sharing(AttentionEdit):
         pairs = []
         for target, sources in _PAIRS:
             there = [source for source in sources if source in step.rows]
-            if target in step.rows and there:
-                pairs.append((target, there[0]))
+            if there:
+                pairs += [(row, there[0]) for row in variants_of(target, step.rows)]
         return pairs
 
     def change_qkv(

@@ -18,7 +18,7 @@ from retouch.parameters import parameter
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, whole_steps
+from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, variants_of, whole_steps
 from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping, word_numbers
 
 Aligner = Literal["auto", "replace", "refine"]
@@ -149,23 +149,24 @@ class _CrossMaps(AttentionEdit):
 
     def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
         if step.within(self.last):
-            return [SOURCE, TARGET]
-        return [TARGET] if self.always else []
+            return [SOURCE, *variants_of(TARGET, step.rows)]
+        return variants_of(TARGET, step.rows) if self.always else []
 
     def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        if TARGET not in probs:
-            return probs
-        own = probs[TARGET]
-        if SOURCE not in probs or not step.within(self.last):
-            return {**probs, TARGET: own * self.factors.to(own)} if self.always else probs
+        targets = variants_of(TARGET, list(probs))
+        if SOURCE in probs and step.within(self.last):
+            return probs | {row: self._mixed(probs[SOURCE], probs[row], step) for row in targets}
+        return probs | {row: probs[row] * self.factors.to(probs[row]) for row in targets} if self.always else probs
+
+    def _mixed(self, source: Tensor, own: Tensor, step: Step) -> Tensor:
         ends = (self.share * step.total + 1e-9).long()  # per target token, rounded down
         now = (step.number < ends).to(own)
         kept = self.shared.to(own) * now
-        mixed = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
+        mixed = (source @ self.mapping.to(own)) * kept + own * (1 - kept)
         if self.reweights:
             factors = self.factors.to(own)
             mixed = mixed * (factors if self.always else torch.where(now > 0, factors, torch.ones_like(factors)))
-        return {**probs, TARGET: mixed}
+        return mixed
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,6 @@ class _SelfMaps(AttentionEdit):
         rows = list(step.rows)
         if not step.within(self.share) or SOURCE not in rows or TARGET not in rows:
             return query, key, value
-        source, target = rows.index(SOURCE), rows.index(TARGET)
-        order = [source if i == target else i for i in range(len(rows))]
+        source, targets = rows.index(SOURCE), variants_of(TARGET, rows)
+        order = [source if row in targets else i for i, row in enumerate(rows)]
         return query[order], key[order], value

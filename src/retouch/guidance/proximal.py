@@ -101,8 +101,8 @@ class Proximal(Guidance):
         return self.guidance_scale
 
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
-        """Both halves, whatever w is."""
-        return [branch.null, branch.text]
+        """Both halves of the target, whatever w is."""
+        return super().rows(branch, step) if branch.name == "source" else [branch.null, branch.text]
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Notes what the picture's inverted latents are."""

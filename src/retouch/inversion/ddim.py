@@ -16,18 +16,28 @@ from retouch.parts.trajectory import Texts, Trajectory
 Conditions = dict[str, Condition | StepwiseCondition]
 
 
-def inverted(job: Job, steps: int) -> tuple[Sequence[Tensor], Conditions, Condition, Condition]:
-    """z*_0 … z*_T under the source prompt (the empty one where there is none), and what the texts mean by default.
+def meanings(job: Job) -> tuple[Conditions, Condition, Condition]:
+    """What the texts mean by default: "source" (the empty prompt where there is none), "target", "null", "source_null".
 
     Returns:
-        the latents; the conditions "source", "target", "null" and "source_null"; those of source and null once more.
+        these conditions by name; those of source and null once more.
     """
     source = job.source or ""
     said, target, null = job.model.condition([source, job.target, ""]).split()
     if not source:
         null = said  # one evaluation serves both
-    latents = job.inversions.get(job.model, job.latents, source, said, steps, job.progress)
-    return latents, {"source": said, "target": target, "null": null, "source_null": null}, said, null
+    return {"source": said, "target": target, "null": null, "source_null": null}, said, null
+
+
+def inverted(job: Job, steps: int) -> tuple[Sequence[Tensor], Conditions, Condition, Condition]:
+    """z*_0 … z*_T under the source prompt (the empty one where there is none), and what the texts mean by default.
+
+    Returns:
+        the latents, and what :func:`meanings` returns.
+    """
+    conditions, said, null = meanings(job)
+    latents = job.inversions.get(job.model, job.latents, job.source or "", said, steps, job.progress)
+    return latents, conditions, said, null
 
 
 @dataclass

@@ -20,12 +20,15 @@ class NegativePromptInversion(Inversion):
     name: ClassVar[str] = "negative-prompt"
     summary: ClassVar[str] = "DDIM; the source prompt is the null text, so that guidance moves only what changes"
     aliases: ClassVar[tuple[str, ...]] = ("npi",)
-    reconstructs: ClassVar[bool] = True
 
     npi_interp: float = parameter(
         0.0, "0 uses the source prompt as the null text, 1 the empty prompt, between them a spherical mix",
         low=0, high=1,
     )  # fmt: skip
+
+    def returns_picture(self, guidance_scale: float) -> bool:
+        """At every scale."""
+        return True
 
     def source_is_guided(self) -> bool:
         """Only where the null text is not the source prompt."""

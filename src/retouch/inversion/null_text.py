@@ -63,11 +63,14 @@ class NullText(Inversion):
     summary: ClassVar[str] = "DDIM, then a null text fitted per step so that the guided source returns the picture"
     aliases: ClassVar[tuple[str, ...]] = ("nti",)
     knows_path: ClassVar[bool] = True
-    reconstructs: ClassVar[bool] = True
 
     inner_steps: int = per_step.inner_steps()
     learning_rate: float = per_step.learning_rate()
     early_stop: float = per_step.early_stop()
+
+    def returns_picture(self, guidance_scale: float) -> bool:
+        """At every scale."""
+        return True
 
     def steps(self, steps: int) -> int:
         """T up, T fits."""

@@ -13,11 +13,15 @@ from retouch.control.mutual_self_attention import MutualSelfAttention
 from retouch.control.none import NoControl
 from retouch.control.prompt_to_prompt import PromptToPrompt
 from retouch.errors import BadParameter
+from retouch.guidance.cfg_plus_plus import CFGPlusPlus
 from retouch.guidance.classifier_free import ClassifierFree
 from retouch.guidance.guiders import Guiders
 from retouch.guidance.none import NoGuidance
+from retouch.guidance.perturbed_attention import PerturbedAttention
 from retouch.guidance.proximal import Proximal
+from retouch.inversion.cycle_diffusion import CycleDiffusion
 from retouch.inversion.ddim import DDIMInversion
+from retouch.inversion.edit_friendly import EditFriendly
 from retouch.inversion.latent_align import LatentAlign
 from retouch.inversion.negative_prompt import NegativePromptInversion, SourceNegativePrompt
 from retouch.inversion.noise import Noise
@@ -32,11 +36,12 @@ _OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
     "inversion": (
         Inversion,
         (
-            DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign, Noise,
+            DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign,
+            EditFriendly, CycleDiffusion, Noise,
         ),
     ),
     "control": (Control, (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing)),
-    "guidance": (Guidance, (ClassifierFree, Proximal, NoGuidance, Guiders)),
+    "guidance": (Guidance, (ClassifierFree, CFGPlusPlus, Proximal, NoGuidance, Guiders, PerturbedAttention)),
     "sampler": (Sampler, (DDIMSampler, DDPMSampler)),
 }  # fmt: skip
 """By axis what its parts are, and ours."""

@@ -41,7 +41,7 @@ class Choice:
         Raises:
             BadParameter: for a part that does not exist, and for parts that make no sense together.
         """
-        names = [name.strip() for name in guidance.split("+")]
+        names = [name.strip() for name in guidance.replace("++", "-plus-plus").split("+")]  # as in cfg++
         if len(names) > 1 and not all(names):
             raise BadParameter(f"the guidance {guidance!r} has a + too many: write for instance {names[0]}+guiders.")
         guides = [part_named("guidance", name) for name in names]
@@ -91,10 +91,11 @@ class Choice:
                 raise BadParameter(
                     f"{reason}, and the inversion {inversion.name!r} keeps none: choose one of {keeping}."
                 )
-        if inversion.name == "null-text" and self.guidance.name == "none":
+        if inversion.name == "null-text" and (self.guidance.name == "none" or self.guidance.renoises):
+            does = "uses none" if self.guidance.name == "none" else "takes other steps"
             raise BadParameter(
-                "the inversion 'null-text' fits the null text of guided sampling, and the guidance 'none' uses none: "
-                "choose classifier-free or proximal."
+                f"the inversion 'null-text' fits the null text of guided sampling, and the guidance "
+                f"{self.guidance.name!r} {does}: choose classifier-free or proximal."
             )
         if inversion.sampler and inversion.sampler != self.sampler.name:
             raise BadParameter(
@@ -153,6 +154,7 @@ class Composed(Method):
     def __post_init__(self) -> None:
         super().__post_init__()
         steps = self.inversion_part.down(self.num_inference_steps)
+        self.inversion_part.check(self.num_inference_steps)
         for part in (self.control_part, self.guidance_part, self.sampler_part):
             part.check(steps)
         if self.choice.inversion.name == "null-text" and self.guidance_part.scale == 1:
@@ -210,8 +212,7 @@ class Composed(Method):
 
     def reconstructs(self) -> bool:
         """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
-        inversion = self.choice.inversion
-        return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.scale == 1)
+        return not self.choice.guidance.renoises and self.inversion_part.returns_picture(self.guidance_part.scale)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""

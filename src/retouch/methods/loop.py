@@ -96,9 +96,9 @@ def rows_of(guidance: Guidance, control: Control, step: Step, path_known: bool, 
     target = guidance.rows(TARGET_BRANCH, step)
     if not control.shares:
         return list(target)
-    wanted = [SOURCE_NULL] if path_known and control.reads_source_null else []
-    if not path_known:
-        wanted = [row for row in guidance.rows(SOURCE_BRANCH, step) if row != SOURCE]
-    if not halves or guidance.scale == 1:
+    wanted = [row for row in guidance.rows(SOURCE_BRANCH, step) if row != SOURCE]
+    if path_known:
+        wanted = [row for row in wanted if row == SOURCE_NULL and control.reads_source_null]
+    if not halves:
         wanted = [row for row in wanted if row != SOURCE_NULL]
     return [SOURCE, *wanted, *target]

@@ -25,6 +25,8 @@ _OWN = {
     "masactrl": "masactrl:MasaCtrl",
     "prox-masactrl": "prox_masactrl:ProxMasaCtrl",
     "plug-and-play": "plug_and_play:PlugAndPlay",
+    "edit-friendly": "edit_friendly:EditFriendly",
+    "cycle-diffusion": "cycle_diffusion:CycleDiffusion",
     "guide-and-rescale": "guide_and_rescale:GuideAndRescaleEdit",
     "ddim": "ddim:DDIM",
     "ddib": "ddib:DDIB",

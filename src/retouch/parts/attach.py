@@ -159,7 +159,8 @@ class EditedAttention:
         step = self.now.step
         for edit in self.edits:
             asked += [row for row in edit.rows_with_probs(self.layer, step) if row in rows and row not in asked]
-            allowed |= edit.allowed(self.layer, step, query.shape[-2], key.shape[-2])
+            seen = edit.allowed(self.layer, step, query.shape[-2], key.shape[-2])
+            allowed |= {row: mask.to(query.device) for row, mask in seen.items()}
         if not asked and not allowed:
             return functional.scaled_dot_product_attention(query, key, value, scale=attn.scale)
         slow = [rows.index(row) for row in asked]

@@ -59,8 +59,14 @@ class Inversion(Part):
     keeps_source: ClassVar[bool] = True  # whether a source branch could follow it
     knows_path: ClassVar[bool] = False  # whether the source branch need not be denoised
     guides_source: ClassVar[bool] = True  # whether the source branch has a null half of its own
-    reconstructs: ClassVar[bool] = False  # whether guided sampling under the source prompt returns the picture
     sampler: ClassVar[str] = ""  # the sampler that its trajectory is for, where that is no other
+
+    def check(self, steps: int) -> None:
+        """Refuses settings that make no sense, with T ``steps`` for the whole way."""
+
+    def returns_picture(self, guidance_scale: float) -> bool:
+        """Whether sampling under the source prompt, guided at this scale, leads back to the picture."""
+        return self.keeps_source and guidance_scale == 1
 
     def source_is_guided(self) -> bool:
         """Whether the source branch's two halves differ."""
@@ -113,6 +119,7 @@ class Guidance(Part):
     """How the predictions of one branch are combined in a step; the loop moves the latents."""
 
     needs_trajectory: ClassVar[bool] = False  # whether it holds the edit to the inverted picture
+    renoises: ClassVar[bool] = False  # whether :attr:`Guided.renoise` is another prediction than the combined one
 
     @property
     def scale(self) -> float:

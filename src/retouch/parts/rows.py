@@ -60,6 +60,11 @@ def taken_from_source(rows: Sequence[Row]) -> list[int] | None:
     return [source if row.branch == "target" else i for i, row in enumerate(rows)]
 
 
+def variants_of(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """Those of ``rows`` that evaluate the same latent under the same text: a control treats them alike."""
+    return [other for other in rows if other[:2] == row[:2]]
+
+
 State = dict[str, Tensor]
 """The latents [1, C, h, w] of the branches denoised side by side, by branch name."""
 

@@ -1,0 +1,79 @@
+"""What a stochastic sampler and the inversions made for it agree on: η, the posterior, and the noise it must add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from retouch.backbone.condition import Condition
+from retouch.backbone.protocol import Backbone
+from retouch.backbone.schedule import Level, Schedule
+from retouch.parameters import parameter
+
+_ROWS = 8  # of one network batch
+
+
+def stochasticity() -> float:
+    """The parameter η."""
+    value: float = parameter(
+        1.0, "η: how much of the noise is new at every step; 1 is DDPM, 0 is DDIM", low=0, high=1,
+        source="DDIM, equation 16",
+    )  # fmt: skip
+    return value
+
+
+def posterior(original: Tensor, noise: Tensor, level: Level, below: Level, eta: float) -> tuple[Tensor, float]:
+    """Mean and standard deviation of z_{t-1} given ẑ_0 and ε.
+
+    s = η √((1−ᾱ')/(1−ᾱ)) √(1−ᾱ/ᾱ'), mean = √ᾱ' ẑ_0 + √(1−ᾱ'−s²) ε (DDIM, equations 12 and 16; η = 1 is DDPM).
+    """
+    alpha, sigma, alpha_below, sigma_below = (float(x) for x in (level.alpha, level.sigma, below.alpha, below.sigma))
+    spread = eta * sigma_below / sigma * max(0.0, 1 - (alpha / alpha_below) ** 2) ** 0.5
+    mean = alpha_below * original + max(0.0, sigma_below**2 - spread**2) ** 0.5 * noise
+    return mean, spread
+
+
+@torch.no_grad()
+def noise_maps(
+    model: Backbone,
+    path: Sequence[Tensor],
+    schedule: Schedule,
+    text: Condition,
+    null: Condition | None,
+    *,
+    guidance_scale: float,
+    eta: float,
+    progress: Callable[[int], None] | None = None,
+) -> list[Tensor]:
+    """The noises that lead a stochastic sampler down a path: n_t = (z_{t-1} − mean(z_t)) / s.
+
+    All latents of the path are known beforehand, so the steps are evaluated together.
+
+    Args:
+        path: z_0 and the latents at the schedule's levels from the lowest up, [1, C, h, w] each.
+        text, null: what guidance combines on the way down; no ``null`` for the text's prediction as it is.
+        eta: η of the sampler, above 0.
+
+    Returns:
+        one [1, C, h, w] for every schedule index below ``len(path) - 1``.
+    """
+    conditions = [text] if null is None else [null, text]
+    at_once = max(1, _ROWS // len(conditions))
+    found: list[Tensor] = []
+    for first in range(0, len(path) - 1, at_once):
+        indices = range(first, min(first + at_once, len(path) - 1))
+        latents = torch.cat([path[i + 1] for i in indices])
+        timesteps = torch.tensor([schedule.timesteps[i] for i in indices] * len(conditions))
+        told = Condition.cat([one.expand(len(indices)) for one in conditions])
+        predicted = model.predict(latents.repeat(len(conditions), 1, 1, 1), timesteps, told).chunk(len(conditions))
+        combined = predicted[0] if null is None else predicted[0] + guidance_scale * (predicted[1] - predicted[0])
+        for row, index in enumerate(indices):
+            here, level, below = path[index + 1], schedule.level(index), schedule.level(index - 1)
+            original, noise = level.split(combined[row : row + 1], here, model.prediction_type)
+            mean, spread = posterior(original, noise, level, below, eta)
+            found.append((path[index] - mean) / spread)
+        if progress:
+            progress(len(indices))
+    return found
