@@ -91,17 +91,24 @@ def test_a_picture_goes_in_and_out_through_a_pipe_and_nothing_else(cat):
     assert code == 0 and json.loads(shown) == recipe
 
 
-def test_a_mask_and_a_painting_go_through_a_pipe_too(cat, tmp_path):
+def test_a_mask_and_a_painting_go_through_a_pipe_too(cat):
     code, painted, _ = piped(b"", "diorama", "paint", SOURCE, "--seed", 3, "-o", "-")
     assert code == 0 and painted == cat.read_bytes()
-    code, mask, _ = piped(painted, "mask", "-", "--box", "30,20,110,120", "-o", "-")
+    code, mask, said = piped(painted, "mask", "-", "--word", "zebra", "--segmenter", "none", "-o", "-")
     assert code == 0 and Image.open(io.BytesIO(mask)).mode == "L"
-    out = tmp_path / "o.png"
-    code, nothing, said = piped(
-        mask, "edit", cat, "--mask", "-", "--from", SOURCE, "--to", TARGET, "--method", "ddim", *FEW, "-o", out
-    )
-    assert code == 0, said
-    assert nothing == b"" and out.exists()
+    assert "Diorama does not know the word 'zebra'" in said
+
+
+def test_a_mask_comes_through_a_pipe(cat, tmp_path, monkeypatch):
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (0, 0, 64, 128))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(png_bytes(mask))))
+    words = ("--from", SOURCE, "--to", TARGET, "--method", "ddim", *FEW)
+    done = retouch("edit", cat, "--mask", "-", *words, "-o", tmp_path / "o.png")
+    assert done.returncode == 0, done.stderr
+    mask.save(tmp_path / "mask.png")
+    retouch("edit", cat, "--mask", tmp_path / "mask.png", *words, "-o", tmp_path / "p.png")
+    assert (tmp_path / "o.png").read_bytes() == (tmp_path / "p.png").read_bytes()
 
 
 @pytest.mark.parametrize(

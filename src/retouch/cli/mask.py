@@ -62,7 +62,15 @@ def mask(
             from retouch.editor import Editor
 
             editor = Editor.from_pretrained(model, device=device or None)
-            found = editor.mask(opened, word=word or None, prompt=prompt or None, segmenter=segmenter, **clicks)
+            say = None if quiet else note
+            if model == "diorama" and word and say:
+                from retouch.diorama.advice import unknown_word_notes
+
+                for sentence in unknown_word_notes(f"{word} {prompt}"):
+                    say(sentence)
+            found = editor.mask(
+                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=say, **clicks
+            )
         from retouch.picture import changed_mask, overlaid, write_picture
 
         made = changed_mask(found, grow=grow, invert=invert)
