@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from retouch.methods.catalogue import parts
-from retouch.methods.composition import Composed
+from retouch.methods.composition import AXES, Composed
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
 
@@ -28,14 +28,13 @@ def page() -> str:
         "network evaluations (rows of a batch) of one edit with the default settings; it is counted in a test. Where",
         "a fit may end early it is the most there can be.",
         "",
-        "| method | good for | N | source prompt | inversion | control | guidance | sampler | paper |",
-        "|---|---|---|---|---|---|---|---|---|",
+        f"| method | good for | N | source prompt | {' | '.join(AXES)} | paper |",
+        "|---|---|---|---|" + "---|" * len(AXES) + "---|",
     ]
     for name, method in methods().items():
         needs = "needed" if method.needs_source else "not needed"
-        made_of = " | ".join(
-            method.parts.values() if issubclass(method, Composed) else ("a fit, then noise", "–", "–", "ddim")
-        )
+        composed = issubclass(method, Composed)
+        made_of = " | ".join(method.parts.values() if composed else (method.made_of(), *["–"] * (len(AXES) - 1)))
         lines.append(
             f"| [`{name}`](#{name}) | {method.good_for} | {method().evaluations()} | {needs} | {made_of} "
             f"| {method.paper} |"

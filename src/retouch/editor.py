@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -20,6 +20,7 @@ from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadParameter
 from retouch.fit.fitted import Fit
 from retouch.masks.find import by_clicks, by_words
+from retouch.masks.presence import doubt
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits
@@ -277,6 +278,7 @@ class Editor:
         outside: Sequence[tuple[float, ...]] = (),
         box: tuple[float, ...] | None = None,
         segmenter: str = "auto",
+        say: Callable[[str], None] | None = None,
     ) -> Image.Image:
         """Where a thing is in a picture: L of its size, 255 inside, for the argument ``mask`` of edits.
 
@@ -287,6 +289,8 @@ class Editor:
             box: (left, top, right, bottom) in pixels, around it.
             segmenter: a Segment Anything model (folder or hub name), "none", or "auto": the embedded one for the
                 embedded model.
+            say: called with a sentence where the word is not likely to be in the picture; asking for it costs 6 network
+                evaluations.
 
         Raises:
             BadParameter: when nothing says what to mark, or a point lies outside the picture.
@@ -298,7 +302,10 @@ class Editor:
         fitted = fit_to_grid(picture.image, self.model.native_side, self.model.pixel_multiple)
         with turn(self.model), room_on(self.model):
             latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
-            return by_words(self.model, latents, fitted, word, prompt, segmenter)
+            found = by_words(self.model, latents, fitted, word, prompt, segmenter)
+            if say and (sentence := doubt(self.model, latents, prompt or word, word)):
+                say(sentence)
+            return found
 
     def method_for(
         self, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None

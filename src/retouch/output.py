@@ -8,6 +8,9 @@ from pathlib import Path
 
 from retouch.errors import BadParameter, OutputExists, printable
 
+STREAM = "-"
+"""What stands for standard input or output where a command is given it in place of a file."""
+
 
 def check_place(path: Path, force: bool = False, suffixes: Collection[str] = ()) -> None:
     """Refuses an output that cannot or should not be written.
@@ -22,6 +25,8 @@ def check_place(path: Path, force: bool = False, suffixes: Collection[str] = ())
             folder or no possible name.
     """
     shown, folder = printable(str(path)), path.absolute().parent
+    if str(path) == STREAM:
+        raise BadParameter("the output - stands for standard output, which takes no file of this kind: name a file.")
     try:
         if path.is_dir():
             raise BadParameter(f"the output {shown} is a folder: name a file in it.")
@@ -54,6 +59,8 @@ def check_folder(folder: Path, option: str) -> None:
     Raises:
         BadParameter: naming ``option`` and what is in the way.
     """
+    if str(folder) == STREAM:
+        raise BadParameter(f"{option} is -, which stands for standard output: name a folder.")
     for place in (folder.absolute(), *folder.absolute().parents):
         try:
             is_folder = place.is_dir()

@@ -68,6 +68,17 @@ def words_of(prompt: str) -> list[str]:
     return [match.group().lower() for match in _WORD.finditer(prompt)]
 
 
+def without_words(prompt: str, phrase: str) -> str:
+    """The prompt with every word of ``phrase`` left out.
+
+    >>> without_words("a Red cat, on a beach", "red cat")
+    'a, on a beach'
+    """
+    left_out = set(words_of(phrase))
+    kept = _WORD.sub(lambda match: "" if match.group().lower() in left_out else match.group(), prompt)
+    return re.sub(r"\s+([,.;])", r"\1", " ".join(kept.split()))
+
+
 def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
     """The token positions of every word of ``phrase`` in the prompt.
 

@@ -13,6 +13,7 @@ from retouch.diorama.painter import paint
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter, BadPicture, BadPrompt
 from retouch.masks.attention import peak, split, word_heat
+from retouch.masks.presence import gain_of
 from retouch.masks.segmenter import Segmenter
 from retouch.picture import changed_mask, overlaid
 from tests.tiny import KINDS, tiny_backbone
@@ -120,6 +121,27 @@ def test_clicks_without_a_segmenter_say_what_to_name(editor):
 def test_a_word_that_is_not_in_the_prompt_names_those_that_are(editor):
     with pytest.raises(BadPrompt, match="its words are: a, red, cat"):
         editor.mask(paint(scene_for(CAPTION, 3))[0], word="dog", prompt=CAPTION)
+
+
+def test_a_word_that_is_looked_for_in_vain_is_remarked_on(editor):
+    """Held-out scenes; docs/fitting.md has the rates over more of them."""
+    subjects, said = {"cat", "house", "car"}, {True: [], False: []}
+    for seed in range(6):
+        caption = ("a red cat sitting on a beach", "a yellow house in the snow")[seed % 2]
+        picture, _ = paint(scene_for(caption, 40 + seed))
+        for word in sorted(subjects):
+            notes = []
+            editor.mask(picture, word=word, prompt=f"a {word} in a picture", segmenter="none", say=notes.append)
+            said[word in caption].append(len(notes))
+            assert all(note.startswith(f"{word!r} may well not be in the picture") for note in notes)
+    assert sum(said[True]) == 0 and np.mean(said[False]) > 0.6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gain_of_no_words_is_nothing(tmp_path, kind):
+    model = tiny_backbone(tmp_path, kind)
+    assert gain_of(model, torch.randn(1, 4, 12, 8), "a cat", "dog") == 0 and model.evaluations == 6
+    assert gain_of(model, torch.randn(1, 4, 12, 8), "a cat", "cat") != 0
 
 
 def test_masks_grow_shrink_and_turn_round():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retouch.cli import bench_options as of
-from retouch.cli import options
+from retouch.cli import options, streams
 from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter
 
@@ -53,6 +53,7 @@ def bench(
 
     Exit code 1 when edits failed: the run keeps the others, and the reasons.
     """
+    streams.check_streams({"--output": output})
     variants, others = _variants(methods, variant or [], outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retouch.cli import options
-from retouch.cli.messages import note, progress_bar
+from retouch.cli import options, streams
+from retouch.cli.messages import note, progress_bar, tell_json, tell_prose, tell_table
 from retouch.errors import RetouchError
 
 if TYPE_CHECKING:
@@ -42,22 +41,23 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by several METHODS that share its inversion, and look at them side by side."""
-    from retouch.picture import check_outputs, read_mask, read_picture
+    from retouch.picture import check_outputs
 
     check_outputs((output,), force)
-    opened, where = read_picture(picture), None if mask is None else read_mask(mask)
+    streams.check_streams({}, picture=picture, mask=mask)
+    opened, where = streams.input_picture(picture), streams.input_mask(mask)
     options.check_words(target, seed)
 
     from retouch.explore.compare import compare as run
-    from retouch.explore.compare import own_settings
+    from retouch.explore.compare import own_settings, size_of_sheet
     from retouch.parameters import settings_from_text
+    from retouch.runs.files import slug
     from retouch.runs.variants import chosen_methods
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
     own_settings(names, given)  # refused before anything is loaded
-    options.check_folder(each, "--each")
-    if each:
-        check_outputs([each / f"{name}.png" for name in names] if each.is_dir() else (), force)
+    check_outputs((output,), force, (size_of_sheet(len(names), columns),))
+    options.check_each(each, list(map(slug, names)), opened.image.size, force, output)
 
     from retouch.editor import Editor
 
@@ -93,6 +93,7 @@ def _scorer(clip: str, image: Image.Image, target: str, say: options.Say) -> Cli
 def _write(comparison: Comparison, output: Path, each: Path | None, columns: int, force: bool) -> bool:
     """The sheet, and every edit; nothing where no method succeeded."""
     from retouch.picture import write_picture
+    from retouch.runs.files import slug
 
     made = [(row.method, row.result) for row in comparison.rows if row.result]
     if made:
@@ -100,27 +101,25 @@ def _write(comparison: Comparison, output: Path, each: Path | None, columns: int
     if made and each:
         each.mkdir(parents=True, exist_ok=True)
         for method, result in made:
-            result.save(each / f"{method}.png", force=force)
+            result.save(each / f"{slug(method)}.png", force=force)
     return bool(made)
 
 
 def _print(comparison: Comparison, as_json: bool) -> None:
     if as_json:
         for row in comparison.rows:
-            typer.echo(json.dumps(row.figures(), ensure_ascii=False))
+            tell_json(row.figures())
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("method", "seconds", "evaluations", "CLIP score", "PSNR, dB", "SSIM", box=None, pad_edge=False)
-    if comparison.input_clip_score is not None:
-        table.add_row("(the input)", "", "", f"{comparison.input_clip_score:.1f}", "", "")
+    asked = comparison.input_clip_score
+    lines = [] if asked is None else [("(the input)", "", "", f"{asked:.1f}", "", "")]
     for row in comparison.rows:
         if row.result is None:
-            table.add_row(row.method, f"failed: {row.error}")
             continue
         score = "" if row.clip_score is None else f"{row.clip_score:.1f}"
-        table.add_row(
-            row.method, f"{row.seconds:.1f}", str(row.evaluations), score, f"{row.psnr:.1f}", f"{row.ssim:.3f}"
+        lines.append(
+            (row.method, f"{row.seconds:.1f}", str(row.evaluations), score, f"{row.psnr:.1f}", f"{row.ssim:.3f}")
         )
-    Console().print(table)
+    tell_table(("method", "seconds", "evaluations", "CLIP score", "PSNR, dB", "SSIM"), lines)
+    for row in comparison.rows:
+        if row.result is None:
+            tell_prose(f"{row.method} failed: {row.error}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from retouch.cli.messages import note, progress_bar
+from retouch.cli import streams
+from retouch.cli.messages import note, progress_bar, tell, tell_json
 
 app = typer.Typer(no_args_is_help=True, help="The embedded painted world: paint it, judge it, train it, measure it.")
 
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="The embedded painted world: paint 
 @app.command()
 def paint(
     caption: Annotated[str, typer.Argument(help='What to paint, e.g. "a red cat sitting on a beach".')],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture; - for stdout.")],
     seed: Annotated[int, typer.Option(help="Fixes everything the caption leaves open.")] = 0,
     mask: Annotated[Path | None, typer.Option(help="Also write the subject's mask.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
@@ -27,29 +27,34 @@ def paint(
     from retouch.diorama.painter import paint as paint_scene
     from retouch.picture import check_outputs, write_picture
 
-    check_outputs((output, mask), force)
+    streams.check_streams({"--mask": mask})
+    check_outputs((None if streams.is_stream(output) else output, mask), force)
     scene = scene_for(caption, seed)
     for sentence in unknown_word_notes(caption):
         note(sentence)
-    picture, subject = paint_scene(scene)
-    write_picture(picture, output, recipe={"diorama": caption, "seed": seed}, force=force)
+    with streams.picture_stream(output):
+        picture, subject = paint_scene(scene)
+    streams.output_picture(picture, output, recipe={"diorama": caption, "seed": seed}, force=force)
     if mask:
         write_picture(subject, mask, recipe=None, force=force)
 
 
 @app.command()
 def judge(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures to look at.")],
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures to look at; - for stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Say what each picture shows: subject, colour, pose, place, accessory, style ("none" where absent)."""
     from retouch.diorama.judge import load_judge
-    from retouch.picture import read_picture
 
-    opened = [read_picture(path).image for path in pictures]
+    streams.check_streams({}, **{f"picture {i}": path for i, path in enumerate(pictures)})
+    opened = [streams.input_picture(path).image for path in pictures]
     for path, seen in zip(pictures, load_judge().look(opened), strict=True):
         shown = {name: seen[name] for name in ("subject", "colour", "pose", "place", "accessory", "style")}
-        typer.echo(json.dumps(shown) if as_json else f"{path}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
+        if as_json:
+            tell_json(shown)
+        else:
+            tell(f"{path}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
 
 
 @app.command()
@@ -71,7 +76,7 @@ def train(
     """Train the embedded model from nothing, stage by stage."""
     from retouch.diorama.train import run
 
-    run(stage, recipe=recipe, folder=folder, steps=steps, threads=threads, report=typer.echo)
+    run(stage, recipe=recipe, folder=folder, steps=steps, threads=threads, report=tell)
 
 
 @app.command()
@@ -85,12 +90,13 @@ def evaluate(
     """Measure the embedded model on held-out scenes."""
     from retouch.diorama.evaluate import evaluate as measure
     from retouch.diorama.evaluate import model_card
-    from retouch.errors import BadModel, BadParameter
+    from retouch.errors import BadModel
+    from retouch.output import check_place
 
     if weights and not weights.is_dir():
         raise BadModel(f"there is no folder {str(weights)!r}: give what `retouch diorama train` assembled.")
-    if card and not card.absolute().parent.is_dir():
-        raise BadParameter(f"the folder of the card {str(card)!r} does not exist: make it first.")
+    if card:
+        check_place(card, force=True)
     with progress_bar("evaluate") as progress:
         chosen = tuple(filter(None, parts.split(","))) or None
         figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)
@@ -100,7 +106,7 @@ def evaluate(
         with atomic_write(card) as unfinished:
             unfinished.write_text(model_card(figures), encoding="utf-8")
     if as_json:
-        typer.echo(json.dumps(figures))
+        tell_json(figures)
         return
     for name, value in figures.items():
-        typer.echo(f"{name:40} {value:.4f}" if isinstance(value, float) else f"{name:40} {value}")
+        tell(f"{name:40} {value:.4f}" if isinstance(value, float) else f"{name:40} {value}")

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retouch.cli import options
-from retouch.cli.messages import note, progress_bar
+from retouch.cli import options, streams
+from retouch.cli.messages import note, progress_bar, tell_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retouch.methods.method import Method
+    from retouch.picture import Picture
 
 
 def edit(
     picture: options.PictureFile,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Where to write the result (.png keeps the recipe best).")
-    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result; - for stdout, as PNG.")],
     target: options.Target = "",
     source: options.Source = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
     model: options.Model = "diorama",
     seed: options.Seed = 0,
     settings: options.Settings = None,
-    inversion: Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")] = "",
-    control: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
-    guidance: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
-    sampler: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
+    inversion: options.Part = "",
+    control: options.Part = "",
+    guidance: options.Part = "",
+    sampler: options.Part = "",
     mask: options.Mask = None,
-    fit: Annotated[
-        Path | None, typer.Option(help="What `retouch fit` left for this picture; --to and --method come from it.")
-    ] = None,
+    fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
     budget: options.Budget = None,
     force: options.Force = False,
@@ -38,78 +40,81 @@ def edit(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
-    from retouch.picture import check_outputs, read_mask, read_picture
+    streams.check_streams({"--strip": strip, "--fit": fit}, picture=picture, mask=mask, reference=reference)
+    with streams.picture_stream(output):
+        opened, where = streams.input_picture(picture), streams.input_mask(mask)
+        behind = None if reference is None else streams.input_picture(reference).image
+        _check_outputs(opened, output, strip, force)
 
-    check_outputs((output, strip), force)
-    opened = read_picture(picture)
-    where = None if mask is None else read_mask(mask)
-    behind = None if reference is None else read_picture(reference)
+        from retouch.parameters import settings_from_text
 
-    from retouch.methods.registry import method_type, needs_source
-    from retouch.parameters import read_settings, settings_from_text
+        fitted = options.read_fit(fit)
+        if fitted is not None:
+            target, method = target or str(fitted.recipe["target"]), method or fitted.method
+        method = method or "prox-npi"
+        options.check_words(target, seed, budget)
+        given = settings_from_text(settings or [])
+        parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
+        named = {axis: name or None for axis, name in parts.items()}
+        chosen = _chosen(method, named, given, model, source)
 
-    fitted = None
-    if fit is not None:
-        from retouch.fit.fitted import Fit
+        from retouch.editor import Editor
 
-        fitted = Fit.load(fit)
-        target, method = target or str(fitted.recipe.get("target")), method or fitted.method
-    method = method or "prox-npi"
-    options.check_words(target, seed, budget)
-    given = settings_from_text(settings or [])
-    # refused before anything is loaded; how values go together is judged with what the model recommends
-    parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
-    chosen = method_type(method, **{axis: name or None for axis, name in parts.items()})
-    read_settings(chosen, given, method)
-    if model != "diorama" and chosen.needs_source and not source.strip():
-        raise needs_source(chosen.name)
-
-    from retouch.editor import Editor
-
-    editor = Editor.from_pretrained(model, device=device or None)
-    say = (lambda sentence: None) if quiet else note
-    source = options.described(model, opened.image, source, target, chosen.needs_source, say)
-    checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
-    with options.going_on_later(checkpoint), progress_bar(f"{chosen.name}", quiet=quiet) as progress:
-        result = editor.edit(
-            opened,
-            source=source or None,
-            target=target,
-            method=method,
-            inversion=inversion or None,
-            control=control or None,
-            guidance=guidance or None,
-            sampler=sampler or None,
-            mask=where,
-            reference=None if behind is None else behind.image,
-            seed=seed,
-            progress=progress,
-            detail=progress.detail,
-            fit=fitted,
-            budget=budget,
-            checkpoint=checkpoint,
-            **given,  # type: ignore[arg-type]
-        )
+        editor = Editor.from_pretrained(model, device=device or None)
+        say = (lambda sentence: None) if quiet else note
+        source = options.described(model, opened.image, source, target, chosen.needs_source, say)
+        checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
+        with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=quiet) as progress:
+            result = editor.edit(
+                opened, source=source or None, target=target, method=method, mask=where, reference=behind, seed=seed,
+                progress=progress, detail=progress.detail, fit=fitted, budget=budget, checkpoint=checkpoint,
+                **named, **given,  # type: ignore[arg-type]
+            )  # fmt: skip
     for sentence in result.notes:
         say(sentence)
-    result.save(output, force=force)
+    if streams.is_stream(output):
+        streams.output_picture(result.image, output, recipe=result.recipe)
+    else:
+        result.save(output, force=force)
     if strip:
         from retouch.picture import side_by_side, write_picture
 
         write_picture(side_by_side([opened.image, result.image]), strip, recipe=result.recipe, force=force)
-    say(f"{output}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
+    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
+
+
+def _check_outputs(opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
+    from retouch.picture import check_outputs
+    from retouch.sheet import row_size
+
+    size = opened.image.size
+    check_outputs((None if streams.is_stream(output) else output, strip), force, (size, row_size([size, size])))
+
+
+def _chosen(
+    method: str, parts: Mapping[str, str | None], settings: Mapping[str, str], model: str, source: str
+) -> type[Method]:
+    """The method; what is wrong with its name, parts or settings is said before anything is loaded.
+
+    How values go together is judged later, with what the model recommends.
+    """
+    from retouch.methods.registry import method_type, needs_source
+    from retouch.parameters import read_settings
+
+    chosen = method_type(method, **parts)
+    read_settings(chosen, settings, method)
+    if model != "diorama" and chosen.needs_source and not source.strip():
+        raise needs_source(chosen.name)
+    return chosen
 
 
 def recipe(
-    picture: Annotated[Path, typer.Argument(help="A picture that retouch wrote.")],
+    picture: Annotated[Path, typer.Argument(help="A picture that retouch wrote; - for stdin.")],
 ) -> None:
     """Show how PICTURE was made, as JSON."""
-    import json
-
     from retouch.errors import BadPicture
-    from retouch.picture import read_recipe
 
-    found = read_recipe(picture)
+    found = streams.recipe_inside(picture)
     if found is None:
         raise BadPicture(f"{picture} carries no recipe: only pictures that retouch wrote do.")
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    tell_json(found, indent=2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retouch.cli import options
+from retouch.cli import options, streams
 from retouch.cli.messages import note, progress_bar
-from retouch.errors import BadParameter, OutputExists, RetouchError
+from retouch.errors import RetouchError
+
+if TYPE_CHECKING:
+    from retouch.fit.fitted import Fit
 
 
 def fit(
@@ -32,19 +35,14 @@ def fit(
 
     Killed or interrupted, the same command goes on where it was. Ctrl-C also writes what was fitted until then.
     """
-    from retouch.picture import read_mask, read_picture
+    from retouch.output import check_place
 
-    if output.suffix.lower() != ".safetensors":
-        raise BadParameter(f"the output {str(output)!r} must end in .safetensors.")
-    if not output.absolute().parent.is_dir():
-        raise BadParameter(f"the folder of the output {str(output)!r} does not exist: make it first.")
     checkpoint = options.checkpoint_beside(output)
-    goes_on = output.exists() and checkpoint.exists()  # an interrupted fit left both
-    if output.exists() and not force and not goes_on:
-        raise OutputExists(f"{str(output)!r} exists already: give another name, or --force to overwrite it.")
-    opened = read_picture(picture)
-    where = None if mask is None else read_mask(mask)
-    behind = None if reference is None else read_picture(reference).image
+    goes_on = checkpoint is not None and _there(output) and _there(checkpoint)  # an interrupted fit left both
+    check_place(output, force or goes_on, (".safetensors",))
+    streams.check_streams({}, picture=picture, mask=mask, reference=reference)
+    opened, where = streams.input_picture(picture), streams.input_mask(mask)
+    behind = None if reference is None else streams.input_picture(reference).image
     options.check_words(target, seed, budget)
 
     from retouch.methods.registry import check_fits, method_type
@@ -67,6 +65,18 @@ def fit(
             **given,
         )  # fmt: skip
     made.save(output, force=force or goes_on)  # another process may have written it meanwhile
+    _tell(made, output, say)
+
+
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no possible name, which is said next
+        return False
+
+
+def _tell(made: Fit, output: Path, say: options.Say) -> None:
+    """How far the fit came; the exit code says whether it ended well."""
     taken = ", ".join(f"{count} steps of the {stage}" for stage, count in made.steps.items())
     if made.stopped == "diverged":
         raise RetouchError(f"{made.message} {output} holds that state.")

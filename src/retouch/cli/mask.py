@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retouch.cli import options
+from retouch.cli import options, streams
 from retouch.cli.messages import note
 from retouch.errors import BadParameter
+
+if TYPE_CHECKING:
+    from retouch.picture import Picture
 
 
 def mask(
     picture: options.PictureFile,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the mask: white on the thing.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Where to write the mask, white on the thing; - for stdout.")
+    ],
     word: Annotated[
         str,
         typer.Option(help="Words for the thing, best all of them (red cat), looked for by the model's own attention."),
@@ -38,38 +43,57 @@ def mask(
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
-    from retouch.picture import check_outputs, read_picture, write_picture
-
-    check_outputs((output, overlay), force)
-    opened = read_picture(picture)
     ways = [bool(word), bool(point or box), truth]
     if sum(ways) != 1:
         raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
     if outside and not (point or box):
         raise BadParameter("--outside goes with --point or --box.")
-    if truth:
-        from retouch.diorama.truth import true_mask
+    streams.check_streams({"--overlay": overlay})
+    with streams.picture_stream(output):
+        opened = streams.input_picture(picture)
+        _check_outputs(opened, output, overlay, force)
+        if truth:
+            from retouch.diorama.truth import true_mask
 
-        found = true_mask(opened)
-    else:
-        from retouch.masks.find import read_numbers
+            found = true_mask(opened)
+        else:
+            clicks = _read_clicks(point, outside, box)
 
-        points = [read_numbers("--point", text, 2) for text in point or ()]
-        others = [read_numbers("--outside", text, 2) for text in outside or ()]
-        edges = read_numbers("--box", box, 4) if box else None
+            from retouch.editor import Editor
 
-        from retouch.editor import Editor
+            editor = Editor.from_pretrained(model, device=device or None)
+            say = None if quiet else note
+            if model == "diorama" and word and say:
+                from retouch.diorama.advice import unknown_word_notes
 
-        found = Editor.from_pretrained(model, device=device or None).mask(
-            opened, word=word or None, prompt=prompt or None, points=points, outside=others, box=edges,
-            segmenter=segmenter,
-        )  # fmt: skip
-    from retouch.picture import changed_mask, overlaid
+                for sentence in unknown_word_notes(f"{word} {prompt}"):
+                    say(sentence)
+            found = editor.mask(
+                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=say, **clicks
+            )
+        from retouch.picture import changed_mask, overlaid, write_picture
 
-    made = changed_mask(found, grow=grow, invert=invert)
-    write_picture(made, output, force=force)
+        made = changed_mask(found, grow=grow, invert=invert)
+    streams.output_picture(made, output, force=force)
     if overlay:
         write_picture(overlaid(opened.image, made), overlay, force=force)
     if not quiet:
         share = sum(value * count for value, count in enumerate(made.histogram())) / 255 / (made.width * made.height)
-        note(f"{output}: {share:.0%} of the picture is marked")
+        note(f"{streams.name_of(output)}: {share:.0%} of the picture is marked")
+
+
+def _check_outputs(opened: Picture, output: Path, overlay: Path | None, force: bool) -> None:
+    from retouch.picture import check_outputs
+
+    size = opened.image.size
+    check_outputs((None if streams.is_stream(output) else output, overlay), force, (size, size))
+
+
+def _read_clicks(points: list[str] | None, outside: list[str] | None, box: str) -> dict[str, Any]:
+    from retouch.masks.find import read_numbers
+
+    return {
+        "points": [read_numbers("--point", text, 2) for text in points or ()],
+        "outside": [read_numbers("--outside", text, 2) for text in outside or ()],
+        "box": read_numbers("--box", box, 4) if box else None,
+    }

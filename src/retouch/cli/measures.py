@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from retouch.cli.messages import tell, tell_json, tell_prose, tell_table
 
 
 def measures(
@@ -24,16 +25,13 @@ def measures(
             }
             for one in every().values()
         ]  # fmt: skip
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        tell_json(listed, indent=2)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    console, table = Console(), Table("measure", "unit", "better", "meaning", box=None, pad_edge=False)
-    for one in every().values():
-        table.add_row(one.name, one.unit, "near 0" if one.better == "zero" else one.better, one.help)
-    console.print(table)
-    console.print()
+    rows = [
+        (one.name, one.unit, "near 0" if one.better == "zero" else one.better, one.help) for one in every().values()
+    ]
+    tell_table(("measure", "unit", "better", "meaning"), rows)
+    tell()
     for group in groups():
         inside = [one.name for one in every().values() if group in one.groups]
-        console.print(f"{group}: {', '.join(inside) or 'every one of them'}", highlight=False)
+        tell_prose(f"{group}: {', '.join(inside) or 'every one of them'}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from retouch.cli.messages import tell, tell_json, tell_prose, tell_table
+
+if TYPE_CHECKING:
+    from retouch.methods.method import Method
 
 
 def methods(
@@ -20,51 +24,48 @@ def methods(
     if parts:
         _show_parts(as_json)
         return
-    from retouch.backbone.load import EMBEDDED_FOLDER
-    from retouch.backbone.recommended import read_recommended
     from retouch.methods.registry import method_type
     from retouch.methods.registry import methods as known
-    from retouch.parameters import parameters_of
 
     chosen = {name: method_type(name)} if name else dict(known())
     if as_json:
-        typer.echo(json.dumps([_described(method) for method in chosen.values()], indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
+        tell_json([_described(method) for method in chosen.values()], indent=2)
+    elif name:
+        _show(chosen[name])
+    else:
+        rows = [
+            (one.name, one.good_for, str(one().evaluations()), "yes" if one.needs_source else "no")
+            for one in chosen.values()
+        ]
+        tell_table(("method", "good for", "evaluations", "needs --from"), rows)
+        tell()
+        tell_prose("`retouch methods NAME` lists a method's parameters; set one with --set name=value.")
 
-    console = Console()
-    if not name:
-        table = Table("method", "good for", "evaluations", "needs --from", box=None, pad_edge=False)
-        for method in chosen.values():
-            needs = "yes" if method.needs_source else "no"
-            table.add_row(method.name, method.good_for, str(method().evaluations()), needs)
-        console.print(table)
-        console.print("\n`retouch methods NAME` lists a method's parameters; set one with --set name=value.")
-        return
-    for method in chosen.values():
-        console.print(f"{method.name}: {method.title} ({method.paper})\n{method.good_for}\n", highlight=False)
-        diorama = read_recommended(EMBEDDED_FOLDER)
-        recommended = diorama.settings.get(method.name, {})
-        table = Table("parameter", "default", "range", "meaning", box=None, pad_edge=False)
-        for p in parameters_of(method):
-            default = _shown(p.default)
-            if p.name in recommended:
-                default += f" (diorama: {_shown(recommended[p.name])})"
-            table.add_row(p.name, default, f"{p.range()} {p.unit}".strip(), p.help)
-        console.print(table)
-        if composed := getattr(method, "parts", None):
-            console.print(f"\nmade of: {' × '.join(composed.values())} (`retouch methods --parts`)", highlight=False)
-        for rule in diorama.when_changed:
-            if method.name in rule.settings:
-                values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())
-                console.print(f"diorama, where {' or '.join(sorted(rule.words))} comes or goes: {values}")
+
+def _show(method: type[Method]) -> None:
+    from retouch.backbone.load import EMBEDDED_FOLDER
+    from retouch.backbone.recommended import read_recommended
+    from retouch.parameters import parameters_of
+
+    diorama = read_recommended(EMBEDDED_FOLDER)
+    recommended = diorama.settings.get(method.name, {})
+    tell_prose(f"{method.name}: {method.title} ({method.paper})")
+    tell_prose(method.good_for)
+    tell()
+    rows = []
+    for p in parameters_of(method):
+        more = f" (diorama: {_shown(recommended[p.name])})" if p.name in recommended else ""
+        rows.append((p.name, _shown(p.default) + more, f"{p.range()} {p.unit}".strip(), p.help))
+    tell_table(("parameter", "default", "range", "meaning"), rows)
+    tell()
+    tell_prose(f"made of: {method.made_of()} (`retouch methods --parts`)")
+    for rule in diorama.when_changed:
+        if method.name in rule.settings:
+            values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())
+            tell_prose(f"diorama, where {' or '.join(sorted(rule.words))} comes or goes: {values}")
 
 
 def _show_parts(as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from retouch.methods.catalogue import parts
     from retouch.parameters import parameters_of
 
@@ -76,17 +77,16 @@ def _show_parts(as_json: bool) -> None:
             ]
             for axis, choices in parts().items()
         }
-        typer.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        tell_json(listed, indent=2)
         return
-    console = Console()
     for axis, choices in parts().items():
-        table = Table(f"--{axis}", "what it does", "parameters", box=None, pad_edge=False)
-        for name, part in choices.items():
-            table.add_row(name, part.summary, ", ".join(p.name for p in parameters_of(part)))
-        console.print(table)
-        console.print()
-    console.print("Guiders go on top of another guidance, as in --guidance proximal+guiders. A method brings its own")
-    console.print("parts; each option replaces one, as in --method masactrl --inversion null-text.")
+        rows = [(name, part.summary, ", ".join(p.name for p in parameters_of(part))) for name, part in choices.items()]
+        tell_table((f"--{axis}", "what it does", "parameters"), rows)
+        tell()
+    tell_prose(
+        "Guiders go on top of another guidance, as in --guidance proximal+guiders. A method brings its own parts; each "
+        "option replaces one, as in --method masactrl --inversion null-text."
+    )
 
 
 def _shown(default: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
+
+from retouch.cli.messages import tell, tell_json
 
 
 def models(
@@ -28,7 +29,7 @@ def models(
         "device": str(model.device),
     }
     if as_json:
-        typer.echo(json.dumps(described, ensure_ascii=False))
+        tell_json(described)
         return
     lines = {
         "name": model.name,
@@ -41,7 +42,7 @@ def models(
         "device": described["device"],
     }
     for key, value in lines.items():
-        typer.echo(f"{key:12} {value}")
+        tell(f"{key:12} {value}")
     typer.echo(
         "\nName a model with --model:\n"
         "  diorama                 the embedded painted world: offline, small, the default\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli.messages import note
+from retouch.cli.streams import is_stream
 from retouch.errors import BadParameter, BadPrompt
 
 Say = Callable[[str], None]
@@ -18,7 +19,9 @@ Say = Callable[[str], None]
 if TYPE_CHECKING:
     from PIL import Image
 
-PictureFile = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size.")]
+    from retouch.fit.fitted import Fit
+
+PictureFile = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size; - for stdin.")]
 Target = Annotated[str, typer.Option("--to", help="What the picture should show.")]
 Source = Annotated[str, typer.Option("--from", help="What the picture shows now.")]
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
@@ -26,6 +29,7 @@ Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method here that has it.")
 ]
+Part = Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")]
 Mask = Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")]
 Reference = Annotated[
     Path | None, typer.Option(help="A picture whose background the edit should have, for methods that use one.")
@@ -75,18 +79,45 @@ def going_on_later(checkpoint: Path | None) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def checkpoint_beside(output: Path) -> Path:
-    """Where a command that may be killed keeps its state: beside its output, hidden, under the output's name."""
-    return output.with_name(f".{output.name}.checkpoint")
-
-
-def check_folder(folder: Path | None, option: str) -> None:
-    """Refuses, before the work, a folder that cannot be made because a file is in its way.
+def read_fit(path: Path | None) -> Fit | None:
+    """A fit from its file; None where none is named.
 
     Raises:
-        BadParameter: naming the file.
+        BadFit: when it cannot be used.
     """
-    for place in (folder, *folder.absolute().parents) if folder else ():
-        if place.exists() and not place.is_dir():
-            where = "which" if place == folder else f"where {str(place)!r}"
-            raise BadParameter(f"{option} is {str(folder)!r}, {where} is a file: name a folder.")
+    if path is None:
+        return None
+    from retouch.fit.fitted import Fit
+
+    return Fit.load(path)
+
+
+def checkpoint_beside(output: Path) -> Path | None:
+    """Where a command that may be killed keeps its state: beside its output, hidden; nowhere beside a stream."""
+    from retouch.atomic import hidden_beside
+
+    return None if is_stream(output) else hidden_beside(output, ".checkpoint")
+
+
+def check_each(
+    folder: Path | None, names: Sequence[str], size: tuple[int, int], force: bool, *others: Path | None
+) -> None:
+    """Refuses, before the work, a folder --each that cannot be made, or pictures that cannot be written into it.
+
+    Args:
+        names: of the pictures, without ".png".
+        size: theirs (width, height).
+        others: the command's other outputs, none of which may be one of these.
+
+    Raises:
+        BadParameter, OutputExists: naming what is in the way.
+    """
+    from retouch.output import check_folder
+    from retouch.picture import check_outputs
+
+    if folder is None:
+        return
+    check_folder(folder, "--each")
+    if folder.is_dir():
+        files = [folder / f"{name}.png" for name in names]
+        check_outputs([*others, *files], force, [None] * len(others) + [size] * len(files))

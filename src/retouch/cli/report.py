@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from retouch.cli import options
-from retouch.cli.messages import note
+from retouch.cli import options, streams
+from retouch.cli.messages import note, tell_text
 from retouch.errors import BadParameter
 
 
@@ -34,6 +34,7 @@ def report(
     from retouch.report import FORMATS, as_text, check_text_output, gather, leaderboard, page, write_text
     from retouch.runs.run import Run
 
+    streams.check_streams({"--output": output})
     if form not in ("html", *FORMATS):
         raise BadParameter(f"--format is {form!r}, expected one of html, {', '.join(FORMATS)}.")
     if output is not None and (form == "html") is not (output.suffix.lower() in (".html", ".htm")):
@@ -47,7 +48,7 @@ def report(
     gathered = gather(opened, measures=names, best_of_seeds=best_of_seeds.strip())
     text = page(gathered, gallery) if form == "html" else as_text(leaderboard(gathered), form)
     if where is None:
-        typer.echo(text, nl=False)
+        tell_text(text)
         return
     write_text(text, where, force)
     if not quiet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import options
-from retouch.cli.messages import note
+from retouch.cli.messages import note, tell, tell_json, tell_table
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def study(
     from retouch.study.serve import serve
 
     def ready(address: str) -> None:
-        typer.echo(address)
+        tell(address)
         if not quiet:
             note("raters begin at this address; Ctrl-C ends it, and every answer is kept.")
 
@@ -86,32 +85,28 @@ def _results(run: Run, reference: str, keep_all: bool, as_json: bool, plot: Path
     if plot:
         write_picture(drawn(found), plot, force=force)
     if as_json:
-        typer.echo(json.dumps(found.figures(), ensure_ascii=False))
+        tell_json(found.figures())
     else:
         _print(found)
 
 
 def _print(found: Verdict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from retouch.study.questions import ASPECTS
 
-    console = Console()
-    typer.echo(_about(found))
-    if found.preferences:
-        table = Table("method", "preferred to", "rate", "95 % interval", "n", box=None, pad_edge=False)
-        for pair in found.preferences:
-            low, high = pair.interval
-            shown = ("", "") if pair.rate is None else (f"{pair.rate:.1%}", f"{low:.1%} to {high:.1%}")
-            table.add_row(pair.method, pair.other, *shown, str(pair.n))
-        console.print(table)
-    if found.ratings:
-        table = Table("method", "rated for", "mean", "1", "2", "3", "4", "5", "n", box=None, pad_edge=False)
-        for one in found.ratings:
-            mean = "" if one.mean is None else f"{one.mean:.2f}"
-            table.add_row(one.method, ASPECTS[one.aspect], mean, *map(str, one.counts), str(one.n))
-        console.print(table)
+    tell(_about(found))
+    rows = []
+    for pair in found.preferences:
+        low, high = pair.interval
+        shown = ("", "") if pair.rate is None else (f"{pair.rate:.1%}", f"{low:.1%} to {high:.1%}")
+        rows.append((pair.method, pair.other, *shown, str(pair.n)))
+    if rows:
+        tell_table(("method", "preferred to", "rate", "95 % interval", "n"), rows)
+    rated = []
+    for one in found.ratings:
+        mean = "" if one.mean is None else f"{one.mean:.2f}"
+        rated.append((one.method, ASPECTS[one.aspect], mean, *map(str, one.counts), str(one.n)))
+    if rated:
+        tell_table(("method", "rated for", "mean", "1", "2", "3", "4", "5", "n"), rated)
 
 
 def _about(found: Verdict) -> str:

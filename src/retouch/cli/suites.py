@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import MISSING, asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from retouch.cli.messages import tell, tell_json, tell_prose, tell_table
 
 if TYPE_CHECKING:
     from retouch.suites.suite import Suite
@@ -22,45 +23,30 @@ def suites(
 
     chosen = {name: suite_type(name)} if name else dict(known())
     if as_json:
-        typer.echo(json.dumps([_described(kind) for kind in chosen.values()], indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    if not name:
-        table = Table("suite", "what it is", box=None, pad_edge=False)
-        for kind in chosen.values():
-            table.add_row(kind.name, kind.summary)
-        console.print(table)
-        return
-    for kind in chosen.values():
-        _show(kind, console)
+        tell_json([_described(kind) for kind in chosen.values()], indent=2)
+    elif name:
+        _show(chosen[name])
+    else:
+        tell_table(("suite", "what it is"), [(kind.name, kind.summary) for kind in chosen.values()])
 
 
-def _show(kind: type[Suite], console: Any) -> None:
-    from rich.table import Table
-
+def _show(kind: type[Suite]) -> None:
     from retouch.suites.registry import options_of
 
-    console.print(f"{kind.name}: {kind.summary}", highlight=False)
+    tell_prose(f"{kind.name}: {kind.summary}")
     if kind.needs:
-        console.print(f"needs {kind.needs}", highlight=False)
-    table = Table("option", "default", "meaning", box=None, pad_edge=False)
-    for one in options_of(kind):
-        table.add_row(f"--{one.name.replace('_', '-')}", "" if one.default is MISSING else str(one.default), one.help)
-    if table.row_count:
-        console.print()
-        console.print(table)
-    table = Table("verdict", "unit", "meaning", box=None, pad_edge=False)
-    for verdict in kind.verdicts:
-        table.add_row(verdict.name, verdict.unit, verdict.help)
-    if table.row_count:
-        console.print()
-        console.print(table)
+        tell_prose(f"needs {kind.needs}")
+    options = [
+        (f"--{one.name.replace('_', '-')}", "" if one.default is MISSING else str(one.default), one.help)
+        for one in options_of(kind)
+    ]
+    verdicts = [(verdict.name, verdict.unit, verdict.help) for verdict in kind.verdicts]
+    for headings, rows in ((("option", "default", "meaning"), options), (("verdict", "unit", "meaning"), verdicts)):
+        if rows:
+            tell()
+            tell_table(headings, rows)
     for method, settings in kind.published.items():
-        values = ", ".join(f"{key}={value}" for key, value in settings.items())
-        console.print(f"--suite-settings gives {method}: {values}", highlight=False)
+        tell_prose(f"--suite-settings gives {method}: {', '.join(f'{key}={value}' for key, value in settings.items())}")
 
 
 def _described(kind: type[Suite]) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retouch.cli import options
-from retouch.cli.messages import note, progress_bar
+from retouch.cli import options, streams
+from retouch.cli.messages import note, progress_bar, tell_json
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -40,21 +39,24 @@ def sweep(
     quiet: options.Quiet = False,
 ) -> None:
     """Sample from a FIT at several η and seeds, in batches: a contact sheet, the best by CLIP score, a curve."""
-    from retouch.picture import check_outputs, read_mask, read_picture
+    from retouch.picture import check_outputs
 
     check_outputs((output, curve, best), force)
-    options.check_folder(each, "--each")
-    opened, where = read_picture(picture), None if mask is None else read_mask(mask)
+    streams.check_streams({"--fit": fit}, picture=picture, mask=mask)
+    opened, where = streams.input_picture(picture), streams.input_mask(mask)
     options.check_words("-", seed)
 
-    from retouch.explore.sweep import read_etas, run_sweep
+    from retouch.explore.sweep import names_of, read_etas, run_sweep, size_of_sheet
     from retouch.fit.fitted import Fit
     from retouch.methods.registry import method_type
     from retouch.parameters import read_settings, settings_from_text
 
     made, clip = Fit.load(fit), clip or ("diorama" if model == "diorama" else "")
-    kind = method_type(made.method)
+    kind, chosen = method_type(made.method), range(seed, seed + seeds)
     given, values = read_settings(kind, settings_from_text(settings or []), made.method), read_etas(etas, kind)
+    size = opened.image.size
+    check_outputs((output, curve, best), force, (size_of_sheet(values, chosen), None, size))
+    options.check_each(each, names_of(values, chosen), size, force, output, curve, best)
     if curve and values is None:
         raise BadParameter(f"--curve draws against η, and {made.method} has none: leave it out.")
     if not clip and (best or curve):
@@ -66,12 +68,12 @@ def sweep(
     editor = Editor.from_pretrained(model, device=device or None)
     with progress_bar("sweep", quiet=quiet) as progress:
         swept = run_sweep(
-            editor, opened, made, etas=values, seeds=range(seed, seed + seeds), mask=where,
+            editor, opened, made, etas=values, seeds=chosen, mask=where,
             scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
         )  # fmt: skip
     _write(swept, output, curve, best, each, force)
     for sample in swept.samples if as_json else ():
-        typer.echo(json.dumps(sample.figures(), ensure_ascii=False))
+        tell_json(sample.figures())
     if clip and not quiet:
         note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")
 

@@ -20,7 +20,9 @@ from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
-from retouch.sheet import contact_sheet, in_rows, labelled
+from retouch.sheet import contact_sheet, in_rows, labelled, sheet_size, tile_size
+
+_SIDE, _LINES = 192, 3  # of a tile in the sheet
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,15 @@ class Comparison:
     input_clip_score: float | None
     notes: tuple[str, ...]
 
-    def sheet(self, columns: int = 5, side: int = 192) -> Image.Image:
+    def sheet(self, columns: int = 5, side: int = _SIDE) -> Image.Image:
         """The input and every edit, labelled; a method that failed has an empty tile with its reason."""
-        tiles = [labelled(self.picture, f"input\n{self.source or ''}", side, lines=3)]
+        tiles = [labelled(self.picture, f"input\n{self.source or ''}", side, _LINES)]
         for row in self.rows:
             if row.result is None:
                 text, image = f"{row.method} failed\n{row.error}", Image.new("RGB", self.picture.size, "#dddddd")
             else:
                 text, image = f"{row.method}\n{self._measured(row)}", row.result.image
-            tiles.append(labelled(image, text, side, lines=3))
+            tiles.append(labelled(image, text, side, _LINES))
         return contact_sheet(in_rows(tiles, min(columns, len(tiles))))
 
     @staticmethod
@@ -86,6 +88,12 @@ class Comparison:
     def recipe(self) -> dict[str, Any]:
         """What the sheet's file says about it: every edit's recipe."""
         return {"compare": [row.result.recipe for row in self.rows if row.result]}
+
+
+def size_of_sheet(methods: int, columns: int = 5, side: int = _SIDE) -> tuple[int, int]:
+    """Of :meth:`Comparison.sheet` (width, height)."""
+    shown, columns = methods + 1, min(columns, methods + 1)
+    return sheet_size(-(-shown // columns), columns, tile_size(side, _LINES))
 
 
 def compare(

@@ -17,26 +17,27 @@ from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import ssim
 from retouch.fit.fitted import Fit
 from retouch.picture import Picture, from_image, read_picture
-from retouch.sheet import contact_sheet, labelled
+from retouch.sheet import contact_sheet, labelled, sheet_size, tile_size
 
 _ETAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _BAND = (0.6, 0.8)  # Imagic, figure 9
+_SIDE, _LINES = 160, 3  # of a tile in the sheet
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample, with its CLIP score (cosine × 100, None without a CLIP model) and SSIM against the input."""
+    """One sample, with its CLIP score (cosine × 100, None without a CLIP model) and SSIM against the input.
 
+    Attributes:
+        name: fit for a file, and no other sample's of the sweep; see :func:`names_of`.
+    """
+
+    name: str
     result: EditResult
     seed: int
     eta: float | None
     clip_score: float | None
     ssim: float
-
-    @property
-    def name(self) -> str:
-        """Fit for a file: "eta 0.70 seed 2"."""
-        return (f"eta {self.eta:.2f} " if self.eta is not None else "") + f"seed {self.seed}"
 
     def figures(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -57,18 +58,17 @@ class Sweep:
         """The sample with the highest CLIP score; the first without a CLIP model."""
         return max(self.samples, key=lambda sample: sample.clip_score or 0.0)
 
-    def sheet(self, side: int = 160) -> Image.Image:
+    def sheet(self, side: int = _SIDE) -> Image.Image:
         """The input at the head of every row, and the samples."""
         rows = []
         for first in range(0, len(self.samples), self.columns):
             row = self.samples[first : first + self.columns]
-            tiles = [labelled(self.picture, f"input\n{self.target}", side, lines=3)]
+            tiles = [labelled(self.picture, f"input\n{self.target}", side, _LINES)]
             for sample in row:
                 score = "" if sample.clip_score is None else f"CLIP {sample.clip_score:.1f}, "
                 best = "best\n" if sample is self.best and sample.clip_score is not None else ""
-                tiles.append(
-                    labelled(sample.result.image, f"{sample.name}\n{score}SSIM {sample.ssim:.2f}\n{best}", side, 3)
-                )
+                measured = f"{sample.name}\n{score}SSIM {sample.ssim:.2f}\n{best}"
+                tiles.append(labelled(sample.result.image, measured, side, _LINES))
             rows.append(tiles)
         return contact_sheet(rows)
 
@@ -119,6 +119,27 @@ class Sweep:
         return Image.open(drawn).convert("RGB")
 
 
+def size_of_sheet(etas: Sequence[float] | None, seeds: Sequence[int], side: int = _SIDE) -> tuple[int, int]:
+    """Of :meth:`Sweep.sheet` (width, height)."""
+    return sheet_size(1 if etas is None else len(etas), len(seeds) + 1, tile_size(side, _LINES))
+
+
+def names_of(etas: Sequence[float] | None, seeds: Sequence[int]) -> list[str]:
+    """What the samples of a sweep are called, in their order: different values of η have different names.
+
+    >>> names_of([0.5, 0.75], [2])
+    ['eta 0.50 seed 2', 'eta 0.75 seed 2']
+    >>> names_of([0.7001, 0.7], [2])
+    ['eta 0.7001 seed 2', 'eta 0.7000 seed 2']
+    """
+    if etas is None:
+        return [f"seed {seed}" for seed in seeds]
+    enough = (digits for digits in range(2, 18) if len({f"{eta:.{digits}f}" for eta in etas}) == len({*etas}))
+    digits = next(enough, None)
+    shown = [repr(float(eta)) if digits is None else f"{eta:.{digits}f}" for eta in etas]
+    return [f"eta {eta} seed {seed}" for eta in shown for seed in seeds]
+
+
 def run_sweep(
     editor: Editor,
     image: str | PathLike[str] | Image.Image | Picture,
@@ -131,29 +152,30 @@ def run_sweep(
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
-    """Samples every η with every seed and measures the samples.
+    """Samples every η with every seed and measures the samples; what is given twice is sampled once.
 
     Raises:
         as :meth:`Editor.variations`.
     """
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
+    etas, seeds = None if etas is None else list(dict.fromkeys(etas)), list(dict.fromkeys(seeds))
     results = editor.variations(
         image, fit, seeds=seeds, etas=etas, mask=mask, progress=progress, **dict(settings or {})
     )
     target = str(fit.recipe["target"])
     samples = [
         Sample(
-            result, result.recipe["seed"], result.recipe["parameters"].get("eta") if etas is not None else None,
+            name, result, result.recipe["seed"], result.recipe["parameters"].get("eta") if etas is not None else None,
             None if scorer is None else scorer.score(result.image, target), ssim(image.image, result.image),
         )
-        for result in results
+        for name, result in zip(names_of(etas, seeds), results, strict=True)
     ]  # fmt: skip
     return Sweep(image.image, target, samples, len(seeds))
 
 
 def read_etas(text: str, method: type[Any]) -> list[float] | None:
-    """The values that ``"0.5,0.7"`` or ``"0:1:6"`` (from, to, how many) names; without text a wide choice.
+    """The values that ``"0.5,0.7"`` or ``"0:1:6"`` (from, to, how many) names, each once; without text a wide choice.
 
     Returns:
         None for a method that has no η.
@@ -171,11 +193,12 @@ def read_etas(text: str, method: type[Any]) -> list[float] | None:
         if ":" in text:
             low, high, count = text.split(":")
             number = int(count)
-            values = [float(low) + (float(high) - float(low)) * i / max(1, number - 1) for i in range(number)]
+            span = float(high) - float(low)
+            values = [round(float(low) + span * i / max(1, number - 1), 12) for i in range(number)]  # 0.3, not 0.3 + ε
         else:
             values = [float(part) for part in text.split(",")]
     except ValueError:
         values = []
     if not values or not all(0 <= value <= 1 for value in values):
         raise BadParameter(f"--etas is {text!r}, expected numbers in 0..1 as 0.5,0.7,0.9 or FROM:TO:COUNT.")
-    return values
+    return list(dict.fromkeys(value + 0.0 for value in values))  # -0 is 0

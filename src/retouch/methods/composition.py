@@ -163,6 +163,11 @@ class Composed(Method):
                 "raise guidance_scale, or choose the inversion ddim."
             )
 
+    @classmethod
+    def made_of(cls) -> str:
+        """Its parts."""
+        return " × ".join(cls.parts.values())
+
     def _made(self, part: type[Any]) -> Any:
         return part(**{p.name: getattr(self, p.name) for p in parameters_of(part)})
 

@@ -28,6 +28,7 @@ class Imagic(Optimising):
     title: ClassVar[str] = "Imagic"
     paper: ClassVar[str] = "Imagic: Text-Based Real Image Editing with Diffusion Models (Kawar et al., CVPR 2023)"
     good_for: ClassVar[str] = "changes of pose and shape that no sharing of features reaches; needs no source prompt"
+    how: ClassVar[str] = "fits an embedding, then the network; samples from noise"
     needs_source: ClassVar[bool] = False
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"eta"}
 

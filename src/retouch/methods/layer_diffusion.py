@@ -53,6 +53,7 @@ class LayerDiffusion(Optimising):
     title: ClassVar[str] = "LayerDiffusion"
     paper: ClassVar[str] = "LayerDiffusion: Layered Controlled Image Editing with Diffusion Models (Li et al., 2023)"
     good_for: ClassVar[str] = "the subject changed and moved to another place at once; needs no source prompt"
+    how: ClassVar[str] = "fits object and background apart, then the network to both; samples from noise"
     needs_source: ClassVar[bool] = False
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
 

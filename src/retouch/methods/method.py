@@ -18,10 +18,16 @@ class Method:
     paper: ClassVar[str]
     good_for: ClassVar[str]
     needs_source: ClassVar[bool] = True
+    how: ClassVar[str] = "in its own way"  # how it edits, in a few words, where it is made of no parts
     optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
 
     def __post_init__(self) -> None:
         check_all(self)
+
+    @classmethod
+    def made_of(cls) -> str:
+        """What it is made of, or how else it edits, in a few words."""
+        return cls.how
 
     def steps(self) -> int:
         """How many steps the progress bar should expect."""

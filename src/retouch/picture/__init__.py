@@ -3,7 +3,7 @@
 from retouch.picture.arrays import from_array, to_array
 from retouch.picture.decoding import MAX_PIXELS, READABLE
 from retouch.picture.grid import AS_IT_IS, MAX_SIDES, Fitted, fit, fit_mask
-from retouch.picture.masks import changed_mask, overlaid, read_mask
+from retouch.picture.masks import changed_mask, mask_from_bytes, overlaid, read_mask
 from retouch.picture.reading import Picture, from_bytes, from_image, read_picture
 from retouch.picture.writing import (
     MAX_SIDE,
@@ -11,7 +11,9 @@ from retouch.picture.writing import (
     WRITABLE,
     check_output,
     check_outputs,
+    png_bytes,
     read_recipe,
+    recipe_from_bytes,
     write_picture,
 )
 from retouch.sheet import side_by_side
@@ -34,10 +36,13 @@ __all__ = [
     "from_array",
     "from_bytes",
     "from_image",
+    "mask_from_bytes",
     "overlaid",
+    "png_bytes",
     "read_mask",
     "read_picture",
     "read_recipe",
+    "recipe_from_bytes",
     "side_by_side",
     "to_array",
     "write_picture",

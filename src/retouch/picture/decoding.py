@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import stat
 import threading
 import warnings
@@ -81,6 +82,17 @@ def decode_from(file: Path | BinaryIO, shown: str) -> Decoded:
         raise BadPicture(f"{shown} may not be read: check the file's permissions.") from None
     except Exception as error:  # on damaged files the decoders raise struct.error, KeyError, TypeError and more
         raise BadPicture(f"{shown} is damaged or cut off ({one_line(error)}): get the file again.") from None
+
+
+def contents(data: bytes, name: str) -> BinaryIO:
+    """A file's contents as an open file, called ``name`` in messages.
+
+    Raises:
+        BadPicture: when there are none.
+    """
+    if not data:
+        raise BadPicture(f"{name} is empty, expected a picture: check how it came about.")
+    return io.BytesIO(data)
 
 
 def decode_opened(image: Image.Image, shown: str) -> Decoded:

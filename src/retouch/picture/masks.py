@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from retouch.errors import BadParameter, BadPicture, printable
-from retouch.picture.decoding import Decoded, Path_, decode, decode_opened
+from retouch.picture.decoding import Decoded, Path_, contents, decode, decode_from, decode_opened
 from retouch.picture.reading import upright
 
 
@@ -21,6 +21,11 @@ def read_mask(mask: Path_ | Image.Image) -> Image.Image:
     else:
         decoded, shown = decode(mask), f"the mask {printable(str(mask))}"
     return mask_of(decoded, shown)
+
+
+def mask_from_bytes(data: bytes, name: str) -> Image.Image:
+    """As :func:`read_mask` for a file's contents, called ``name`` in messages."""
+    return mask_of(decode_from(contents(data, name), name), name)
 
 
 def mask_of(decoded: Decoded, shown: str) -> Image.Image:

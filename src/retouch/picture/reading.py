@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from retouch.errors import BadPicture, printable
-from retouch.picture.decoding import Decoded, Path_, as_path, decode, decode_from, decode_opened
+from retouch.errors import printable
+from retouch.picture.decoding import Decoded, Path_, as_path, contents, decode, decode_from, decode_opened
 from retouch.picture.profiles import to_srgb
 from retouch.picture.samples import eight_bit, is_deep, transparency
 
@@ -52,9 +51,7 @@ def from_bytes(data: bytes, name: str) -> Picture:
     Raises:
         BadPicture: as there.
     """
-    if not data:
-        raise BadPicture(f"{name} is empty, expected a picture: check how it came about.")
-    return upright(decode_from(io.BytesIO(data), name), name)
+    return upright(decode_from(contents(data, name), name), name)
 
 
 def from_image(image: Image.Image) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from retouch.atomic import atomic_write
 from retouch.errors import BadParameter, BadPicture, printable
 from retouch.output import check_place, taken_already
-from retouch.picture.decoding import Path_, decode, one_line
+from retouch.picture.decoding import Path_, contents, decode, decode_from, one_line
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
@@ -113,6 +114,13 @@ def write_to(image: Image.Image, file: IO[bytes], kind: str, recipe: Mapping[str
     image.save(file, kind, **options)
 
 
+def png_bytes(image: Image.Image, recipe: Mapping[str, Any] | None = None) -> bytes:
+    """A picture as the contents of a PNG file, with the recipe inside."""
+    file = io.BytesIO()
+    write_to(image, file, "PNG", recipe)
+    return file.getvalue()
+
+
 def read_recipe(path: Path_) -> dict[str, Any] | None:
     """The recipe inside a picture, None when it carries none.
 
@@ -120,6 +128,11 @@ def read_recipe(path: Path_) -> dict[str, Any] | None:
         BadPicture: when the file is not a readable picture.
     """
     return recipe_in(decode(path).image)
+
+
+def recipe_from_bytes(data: bytes, name: str) -> dict[str, Any] | None:
+    """As :func:`read_recipe` for a file's contents, called ``name`` in messages."""
+    return recipe_in(decode_from(contents(data, name), name).image)
 
 
 def recipe_in(image: Image.Image) -> dict[str, Any] | None:
