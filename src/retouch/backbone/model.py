@@ -15,6 +15,7 @@ from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
+from retouch.backbone.settings import ReadAs
 
 
 class Backbone:
@@ -23,6 +24,7 @@ class Backbone:
     Attributes:
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
+        read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
         lock: whoever edits with the network holds it, see :func:`retouch.backbone.turn.turn`.
     """
@@ -38,11 +40,12 @@ class Backbone:
         schedule_config: Mapping[str, Any],
         device: torch.device,
         recommended: Recommended | None = None,
+        read_as: ReadAs | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
-        self.recommended = recommended or Recommended()
+        self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations = 0
         self.lock = threading.RLock()
         for module in (unet, vae, text_encoder):
@@ -185,3 +188,8 @@ class Backbone:
     def fingerprint(self) -> str:
         """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
         return fingerprint({part: getattr(self, part).state_dict() for part in ("unet", "vae", "text_encoder")})
+
+    @property
+    def identity(self) -> str:
+        """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
+        return f"{self.fingerprint} {self.read_as}".rstrip()
