@@ -19,9 +19,9 @@ import numpy as np
 from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
 from retouch.editor import Editor
-from retouch.inversion.ddim import Inversions
 from retouch.methods.registry import methods
 from retouch.parameters import settings_from_text
+from retouch.parts.inversions import Inversions
 
 ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
 

@@ -22,7 +22,7 @@ from retouch.fit.objective import Noising, denoising_loss
 from retouch.fit.weights import copied_weights, low_rank_adapters
 from retouch.fit.work import Work
 from retouch.methods.e4c import E4C
-from retouch.methods.method import Job
+from retouch.parts.job import Job
 from retouch.picture import to_array
 
 SOURCE, TARGET = "a red cat sitting on a beach", "a red cat jumping in the snow"
@@ -30,7 +30,8 @@ SOURCE, TARGET = "a red cat sitting on a beach", "a red cat jumping in the snow"
 
 def step_seconds(model, latents, what: str, batch_size: int, rounds: int, chunk: int = 4) -> dict:
     """Times steps of one kind of fit, and the bare passes, by turns."""
-    text = model.embed([TARGET]).requires_grad_(what == "embedding")
+    condition = model.condition([TARGET])
+    text = condition.embeds.requires_grad_(what == "embedding")
     rank = int(what.partition(" ")[2] or 0)
     chosen = low_rank_adapters(model.unet, rank) if rank else copied_weights(model.unet, lambda name: what == "network")
     with chosen as weights:
@@ -55,7 +56,7 @@ def step_seconds(model, latents, what: str, batch_size: int, rounds: int, chunk:
             work.optimise(
                 f"round {number}", variables,
                 lambda step: denoising_loss(
-                    model, latents, text, Noising.draw(model, latents, batch_size, 0, number, step)
+                    model, latents, condition, Noising.draw(model, latents, batch_size, 0, number, step)
                 ),
                 steps=chunk, learning_rate=1e-9,
             )  # fmt: skip

@@ -17,13 +17,16 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from retouch.attach import Moment, attached
-from retouch.backbone.model import Backbone
+from retouch.backbone.condition import Condition
 from retouch.backbone.schedule import schedule_from_config
-from retouch.branches import INVERTED, TARGET, TARGET_NULL, Step
-from retouch.guidance.classifier_free import ClassifierFreeGuidance
-from retouch.guidance.guiders import GuideAndRescale
-from retouch.inversion.trajectory import Texts, Trajectory
+from retouch.backbone.unet import UNetBackbone
+from retouch.guidance.classifier_free import ClassifierFree
+from retouch.guidance.guiders import Guiders
+from retouch.guidance.stack import Stack
+from retouch.parts.attach import attached
+from retouch.parts.job import Job
+from retouch.parts.rows import INVERTED, TARGET, TARGET_BRANCH, TARGET_NULL, Step
+from retouch.parts.trajectory import Texts, Trajectory
 
 SCHEDULER = {
     "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False,
@@ -59,28 +62,29 @@ def peak(side: int, preset: str, checkpointing: bool) -> dict:
         unet = UNet2DConditionModel(cross_attention_dim=768, sample_size=64, attention_head_dim=8)
         torch.set_default_dtype(torch.float32)
         rest = SimpleNamespace(eval=lambda: rest, requires_grad_=lambda wanted: rest)  # no part of the step
-        model = Backbone(
+        model = UNetBackbone(
             "sd1", unet=unet, vae=rest, text_encoder=rest, tokenizer=None, schedule_config=SCHEDULER,
             device=torch.device("cpu"),
         )  # fmt: skip
-        text = torch.empty(1, 77, 768)
+        text = Condition(torch.empty(1, 77, 768))
         latents = torch.empty(1, 4, side // 8, side // 8)
         trajectory = Trajectory(
             schedule, [latents] * 3, Texts({"source": text, "target": text, "null": text, "source_null": text})
         )
         style = preset == "style"
-        guidance = GuideAndRescale(
-            ClassifierFreeGuidance(7.5), model, trajectory, preset, 1e5 if style else 3e5, 2.5 if style else 500.0,
-            1.0, 0.33, 3.0, gradient_checkpointing=checkpointing,
-        )  # fmt: skip
+        energies = Guiders(preset=preset, guided_share=1.0, gradient_checkpointing=checkpointing)
+        energies.base = ClassifierFree(7.5)
+        guidance = Stack(energies.base, [energies])
+        guidance.begin(Job(model, latents, "", "", None, None), trajectory)
         step = Step(1, 0, 2, schedule)
-        rows = guidance.rows(step)
+        step.rows = rows = guidance.rows(TARGET_BRANCH, step)
         assert INVERTED in rows and TARGET_NULL in rows and (style or TARGET in rows)
-        moment, tracker = Moment(step, rows), Tracker()
-        with tracker, attached(model, guidance.edits(model), moment, guidance.block_edits(model)):
+        tracker = Tracker()
+        with tracker, attached(model, guidance.edits(model), guidance.block_edits(model)) as now:
+            now.step = step
             with torch.no_grad():
                 model.predict_noise(latents.expand(len(rows), -1, -1, -1), 500, trajectory.texts.batch(rows, 1))
-            guidance._gradient(latents, step, moment)
+            energies._gradient(latents, step)
         weights = sum(parameter.numel() * parameter.element_size() for parameter in unet.parameters())
         return {"total": weights + tracker.peak, "weights": weights}
 

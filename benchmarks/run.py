@@ -36,22 +36,22 @@ def measure(name: str, model: str, repeats: int) -> dict:
     Editor.from_pretrained(model)
     again = time.perf_counter() - began
     picture = paint(scene_for(SOURCE, 3))[0].resize((editor.model.native_side,) * 2)
-    backbone, shapes, predict = editor.model, [], editor.model.predict_noise
+    backbone, shapes, predict = editor.model, [], editor.model.predict
 
-    def recorded(latents, timestep, prompt_embeds):
+    def recorded(latents, timestep, condition):
         wanted = (
             torch.is_grad_enabled() and latents.requires_grad,
-            torch.is_grad_enabled() and prompt_embeds.requires_grad,
+            torch.is_grad_enabled() and condition.embeds.requires_grad,
         )
-        shapes.append((tuple(latents.shape), tuple(prompt_embeds.shape), timestep, wanted))
-        return predict(latents, timestep, prompt_embeds)
+        shapes.append((tuple(latents.shape), tuple(condition.embeds.shape), timestep, wanted))
+        return predict(latents, timestep, condition)
 
-    backbone.predict_noise = recorded
+    backbone.predict = recorded
     method = method_named(name)  # with the published settings, T = 50, whatever the model recommends
     # warms up, and records the shapes
     if editor.edit(picture, source=SOURCE, target=TARGET, method=method).seconds > PATIENCE:
         repeats = 1
-    backbone.predict_noise = predict
+    backbone.predict = predict
     inputs = [
         (torch.randn(z, requires_grad=wanted[0]), t, torch.randn(c, requires_grad=wanted[1]), any(wanted))
         for z, c, t, wanted in shapes

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from retouch.methods.composition import Composed, parts
+from retouch.methods.catalogue import parts
+from retouch.methods.composition import Composed
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
 

@@ -8,7 +8,7 @@ from retouch.diorama import paint, scene_for
 from retouch.diorama.pairs import edit_pair
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.sweep import run_sweep
-from retouch.inversion.ddim import Inversions
+from retouch.parts.inversions import Inversions
 from retouch.picture import write_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 

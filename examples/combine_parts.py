@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retouch import Editor
 from retouch.diorama import paint, scene_for
-from retouch.inversion.ddim import Inversions
+from retouch.parts.inversions import Inversions
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 source = "a red cat sitting on a beach"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from retouch import Editor, list_methods
 from retouch.diorama import paint, scene_for
-from retouch.inversion.ddim import Inversions
+from retouch.parts.inversions import Inversions
 from retouch.picture import side_by_side, write_picture
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")

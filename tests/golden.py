@@ -8,9 +8,9 @@ import torch
 from retouch.backbone.load import load
 from retouch.diorama.captions import scene_for
 from retouch.diorama.painter import paint_array
-from retouch.inversion.ddim import ddim_inversion
-from retouch.methods.method import Job
 from retouch.methods.registry import method_named, methods
+from retouch.parts.inversions import ddim_inversion
+from retouch.parts.job import Job
 from tests.small import quick_fit
 
 FILE = Path(__file__).parent / "golden.json"
@@ -38,7 +38,7 @@ def trajectories():
     model = load("diorama")
     picture = torch.from_numpy(paint_array(scene_for(SOURCE, 3))[0]).permute(2, 0, 1)[None].float() / 127.5 - 1
     z = model.encode(picture)
-    up = ddim_inversion(model, z, model.embed([SOURCE]), model.schedule(STEPS))
+    up = ddim_inversion(model, z, model.condition([SOURCE]), model.schedule(STEPS))
     golden = {"fingerprint": model.fingerprint, "inversion": [summary(latents) for latents in up]}
     golden |= {"methods": {}, "chaotic": {}}
     for name in methods():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from retouch.measures import registry as measures
+from retouch.methods import catalogue
 from retouch.methods import registry as methods
 from retouch.suites import registry as suites
 
@@ -44,5 +45,5 @@ def installed(site: Path, points: Mapping[str, Mapping[str, str]] | None = None)
 
 def forget() -> None:
     """What was looked up before counts no longer."""
-    for known in (methods.methods, suites.suites, measures.every):
+    for known in (methods.methods, catalogue.parts_of, suites.suites, measures.every):
         known.cache_clear()

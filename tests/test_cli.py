@@ -288,6 +288,7 @@ def test_parts_are_combined_by_name_and_the_recipe_says_so(painted, tmp_path):
         "inversion": "negative-prompt",
         "control": "mutual-self-attention",
         "guidance": "proximal+guiders",
+        "sampler": "ddim",
     }
     assert recipe["parameters"]["start_step"] == 1 and "preset" in recipe["parameters"]
 
@@ -329,7 +330,7 @@ def test_the_parts_are_listed_for_people_and_machines():
     shown = retouch("methods", "--parts").stdout
     assert all(name in shown for name in ("--inversion", "null-text", "feature-injection", "guiders", "quantile"))
     listed = json.loads(retouch("methods", "--parts", "--json").stdout)
-    assert set(listed) == {"inversion", "control", "guidance"}
+    assert set(listed) == {"inversion", "control", "guidance", "sampler"}
     assert listed["inversion"][1]["parameters"][0]["name"] == "inner_steps"
 
 

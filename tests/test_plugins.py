@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from retouch.diorama import paint, scene_for
+from retouch.editor import Editor
 from retouch.errors import BadParameter
 from retouch.measures.measure import Measure
 from retouch.measures.registry import every, measures_for
+from retouch.methods.catalogue import parts_of
 from retouch.methods.registry import method_type
 from retouch.parameters import read_settings
 from retouch.runs.results import about_measures, results, set_measures
@@ -150,3 +153,34 @@ def test_two_packages_do_not_take_each_other_s_names(tmp_path):
         with pytest.warns(UserWarning, match="'brightness' .* the name is taken"):
             assert "brightness" in every()
         assert [one.name for one in measures_for(None, ["toys"])[0]] == ["brightness", "seen.inside"]
+
+
+def test_parts_and_a_method_of_another_package_edit_and_are_listed(toy, tmp_path):
+    picture = tmp_path / "cat.png"
+    assert retouch("diorama", "paint", "a red cat sitting on a beach", "-o", picture).returncode == 0
+    texts = ("--from", "a red cat sitting on a beach", "--to", "a blue cat sitting on a beach")
+    few = ("--set", "num_inference_steps=4")
+    done = retouch("edit", picture, *texts, "--method", "toy-edit", *few, "-o", tmp_path / "one.png")
+    assert done.returncode == 0, done.stderr
+    mixed = ("--method", "ddim", "--guidance", "growing", "--inversion", "remembered-noise")
+    done = retouch("edit", picture, *texts, *mixed, *few, "-o", tmp_path / "two.png")
+    assert done.returncode == 0, done.stderr
+    assert "growing" in retouch("methods", "--parts").stdout and "toy-edit" in retouch("methods").stdout
+    assert method_type("toy-edit").parts["inversion"] == "remembered-noise"
+
+
+def test_the_toy_method_costs_what_it_declares(toy):
+    editor = Editor.from_pretrained("diorama")
+    source, target = "a red cat sitting on a beach", "a blue cat sitting on a beach"
+    picture, _ = paint(scene_for(source, 3))
+    result = editor.edit(picture, source=source, target=target, method="toy-edit", num_inference_steps=4)
+    assert result.evaluations == method_type("toy-edit")(num_inference_steps=4).evaluations() == 3 * 4
+
+
+def test_what_is_no_part_is_left_out_with_a_warning(tmp_path):
+    wrong = {"retouch.guidances": {"odd": "retouch_toy.method:ToyEdit", "proximal": "retouch_toy.guidance:Growing"}}
+    with installed(tmp_path / "site", wrong):
+        with pytest.warns(UserWarning) as warned:
+            assert not {"odd"} & set(parts_of("guidance"))
+        assert any("no subclass of retouch.parts.part.Guidance" in str(one.message) for one in warned)
+        assert parts_of("guidance")["proximal"].__module__ == "retouch.guidance.proximal"

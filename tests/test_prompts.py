@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retouch.backbone.condition import slerp
 from retouch.backbone.load import EMBEDDED_FOLDER
 from retouch.errors import BadPrompt
 from retouch.prompts import (
@@ -13,7 +14,6 @@ from retouch.prompts import (
     per_token,
     refinement_mapping,
     replacement_mapping,
-    slerp,
     tokenize,
     word_numbers,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from retouch.backbone.model import Backbone
+from retouch.backbone.unet import UNetBackbone
 
 KINDS = ("sd1", "sd2", "sample")
 
@@ -63,7 +63,7 @@ def tiny_backbone(folder, kind="sd1", seed=0):
     """A backbone in memory; ``folder`` holds its tokenizer's files."""
     parts = tiny_parts(folder, kind, seed)
     config = parts.pop("scheduler").config
-    return Backbone(kind, **parts, schedule_config=config, device=torch.device("cpu"))
+    return UNetBackbone(kind, **parts, schedule_config=config, device=torch.device("cpu"))
 
 
 def save_tiny(folder, kind="sd1", seed=0):

@@ -15,16 +15,16 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.backbone.load import load
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadParameter
 from retouch.fit.fitted import Fit
-from retouch.inversion.ddim import Inversions
 from retouch.masks.find import by_clicks, by_words
-from retouch.methods.method import Method, Outcome
+from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits
-from retouch.methods.sampling import Draft
+from retouch.parts.inversions import Inversions
+from retouch.parts.job import Outcome
 from retouch.picture import Fitted, from_array, to_array, write_picture
 from retouch.picture import fit as fit_to_grid
 from retouch.task import (
@@ -97,7 +97,7 @@ class Editor:
     """
 
     def __init__(self, model: Backbone) -> None:
-        if not isinstance(model, Backbone):
+        if not callable(getattr(model, "predict", None)):
             raise BadParameter(
                 f"an Editor is made of a loaded model, not of a {type(model).__name__}: write "
                 "Editor.from_pretrained(name)."
@@ -130,6 +130,7 @@ class Editor:
         inversion: str | None = None,
         control: str | None = None,
         guidance: str | None = None,
+        sampler: str | None = None,
         mask: AnyMask | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
@@ -148,7 +149,8 @@ class Editor:
             source: what the picture shows; some methods do without.
             target: what it should show; with a ``fit`` it may be left out.
             method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
-            inversion, control, guidance: parts in place of the method's own, by name (`retouch methods --parts`).
+            inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
+                --parts`).
             mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
             reference: a picture whose background the edit should have, for methods that use one.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
@@ -166,7 +168,7 @@ class Editor:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
             KeyboardInterrupt: when the user interrupted a fit, after its checkpoint was written.
         """
-        parts = {"inversion": inversion, "control": control, "guidance": guidance}
+        parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
             image=image, source=source, target=target, method=method, parts=parts, mask=mask, reference=reference,
             seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
@@ -254,11 +256,8 @@ class Editor:
             raise BadParameter("there is nothing to sample: give at least one seed, and one eta if any.")
         methods = [method] if etas is None else [replace(method, eta=eta) for eta in etas]  # type: ignore[call-arg]
         chosen = [(kind, checked_seed(seed)) for kind in methods for seed in seeds]
-        drafts = [
-            Draft(kind.noise(job, torch.Generator().manual_seed(seed)), kind.conditions(job.fit))
-            for kind, seed in chosen
-        ]
-        latents = method.sample(job, job.fit, drafts)
+        noises = [kind.noise(job, torch.Generator().manual_seed(seed)) for kind, seed in chosen]
+        latents = method.sample(job, job.fit, noises, [kind.conditions(job.fit) for kind, _ in chosen])
         images = [task.fitted.restore(self.decode(one[None])) for one in latents]
         seconds, cost = (time.monotonic() - task.began) / len(chosen), method.evaluations() - method.fit_evaluations()
         return [

@@ -1,8 +1,23 @@
 """Errors whose message is the one sentence the user reads."""
 
 
+def printable(text: str) -> str:
+    """Text for a terminal, in one line: control characters and bytes that could not be decoded are escaped.
+
+    >>> printable("a\\x1b[31m.png")
+    'a\\\\x1b[31m.png'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class RetouchError(Exception):
-    """Anything a user can put right."""
+    """Anything a user can put right: a sentence, and where there are ``details``, each in a line of its own below."""
+
+    def __init__(self, sentence: str = "", *details: str) -> None:
+        super().__init__(sentence, *details)
+
+    def __str__(self) -> str:
+        return "\n".join(printable(str(line)) for line in self.args)
 
 
 class BadPicture(RetouchError):

@@ -1,4 +1,4 @@
-"""Words and tokens: which tokens a word owns, how the words of two prompts correspond, and mixing embeddings."""
+"""Words and tokens: which tokens a word owns, and how the words of two prompts correspond."""
 
 from __future__ import annotations
 
@@ -206,16 +206,3 @@ def per_token(tokens: Tokens, numbers: Mapping[str, float], default: float) -> T
     for word, number in numbers.items():
         values[list(find_words(tokens, word))] = number
     return values
-
-
-def slerp(share: float, start: Tensor, end: Tensor) -> Tensor:
-    """Spherical interpolation from ``start`` (share 0) to ``end`` (share 1) along the last dimension; same shapes."""
-    if share == 0:
-        return start
-    if share == 1:
-        return end
-    cosine = torch.nn.functional.cosine_similarity(start, end, dim=-1).clamp(-1, 1).unsqueeze(-1)
-    angle = torch.arccos(cosine)
-    sine = torch.sin(angle)
-    curved = (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / sine.clamp(min=1e-6)
-    return torch.where(sine < 1e-3, torch.lerp(start, end, share), curved)

@@ -51,3 +51,15 @@ def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 def in_rows(tiles: Sequence[Image.Image], columns: int) -> list[list[Image.Image]]:
     """``tiles`` broken into rows of ``columns``."""
     return [list(tiles[i : i + columns]) for i in range(0, len(tiles), columns)]
+
+
+def side_by_side(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
+    """Pictures in one row on white, brought to the height of the first."""
+    height = images[0].height
+    scaled = [im if im.height == height else im.resize((round(im.width * height / im.height), height)) for im in images]
+    strip = Image.new("RGB", (sum(im.width for im in scaled) + gap * (len(scaled) - 1), height), "white")
+    x = 0
+    for im in scaled:
+        strip.paste(im, (x, 0))
+        x += im.width + gap
+    return strip

@@ -18,16 +18,18 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from retouch.arguments import check_arguments
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
-from retouch.inversion.ddim import Inversions
-from retouch.methods.composition import Composed, recommended_for
-from retouch.methods.method import Job, Method
+from retouch.methods.composition import Composed
+from retouch.methods.method import Method
+from retouch.methods.mix import recommended_for
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_type, methods, needs_source
 from retouch.parameters import read_settings
+from retouch.parts.inversions import Inversions
+from retouch.parts.job import Job
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, read_mask, read_picture, to_array
 
 DEFAULT_METHOD = "prox-npi"

@@ -12,7 +12,7 @@ def test_residual_blocks_are_listed_in_the_order_the_network_runs_them(tmp_path)
     blocks = residual_blocks(model.unet)
     for block in blocks:
         model.unet.get_submodule(block.name).register_forward_hook(lambda *_, name=block.name: ran.append(name))
-    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, model.embed(["x"]))
+    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, model.condition(["x"]))
     assert ran == [block.name for block in blocks]
     places = [(block.place, block.level, block.index) for block in blocks]
     assert places[:3] == [("down", 0, 0), ("down", 0, 1), ("down", 1, 0)]

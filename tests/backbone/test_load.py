@@ -42,7 +42,7 @@ def test_sampling_gives_the_latents_of_diffusers_pipeline(tmp_path, kind):
     expected = pipeline(
         "a red cat", num_inference_steps=5, guidance_scale=1.0, latents=z, height=16, width=16, output_type="latent"
     ).images
-    schedule, embeds = model.schedule(5), model.embed(["a red cat"])
+    schedule, embeds = model.schedule(5), model.condition(["a red cat"])
     for i in reversed(range(5)):
         z = schedule.step_down(z, model.predict_noise(z, schedule.timesteps[i], embeds), i)
     torch.testing.assert_close(z, expected, atol=1e-4, rtol=1e-4)
@@ -83,7 +83,7 @@ def test_the_fingerprint_does_not_depend_on_the_precision_of_loading(folder):
 def test_a_tokenizer_without_a_limit_takes_the_text_encoders(folder):
     (folder / "tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
     model = load(str(folder), device="cpu")
-    assert model.max_tokens == 77 and model.embed(["a cat"]).shape == (1, 77, 16)
+    assert model.max_tokens == 77 and model.condition(["a cat"]).embeds.shape == (1, 77, 16)
     picture = Image.new("RGB", (16, 16), "red")
     for method in ("prompt-to-prompt", "prox-npi"):
         Editor(model).edit(picture, source="a cat", target="a dog", method=method, num_inference_steps=2)

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.load import load
 from retouch.errors import BadModel
-from retouch.methods.method import Job
 from retouch.methods.registry import method_named, methods
+from retouch.parts.job import Job
 from tests.small import short
 from tests.tiny import KINDS, save_tiny, tiny_backbone
 
@@ -32,7 +33,7 @@ def test_layers_are_listed_in_the_order_the_network_runs_them(model):
     ran = []
     for layer in model.attention_layers():
         model.unet.get_submodule(layer.name).register_forward_hook(lambda *_, name=layer.name: ran.append(name))
-    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, model.embed(["x"]))
+    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, model.condition(["x"]))
     assert ran == [layer.name for layer in model.attention_layers()]
 
 
@@ -41,20 +42,20 @@ def test_sizes_come_from_the_model(model):
     latents = model.encode(torch.zeros(2, 3, 16, 32))
     assert latents.shape == (2, 4, 8, 16) and model.decode(latents).shape == (2, 3, 16, 32)
     assert torch.equal(latents, model.encode(torch.zeros(2, 3, 16, 32)))  # the mean, never a sample
-    assert model.embed(["a cat", ""]).shape == (2, model.max_tokens, 16)
+    assert model.condition(["a cat", ""]).embeds.shape == (2, model.max_tokens, 16)
 
 
 def test_evaluations_count_rows(model):
-    embeds = model.embed(["x", "y", "z"])
+    embeds = model.condition(["x", "y", "z"])
     model.predict_noise(torch.zeros(3, 4, 8, 8), torch.tensor([1, 500, 999]), embeds)
-    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, embeds[:1])
+    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, embeds.split()[0])
     assert model.evaluations == 4
 
 
 def test_rows_with_their_own_timesteps_equal_rows_on_their_own(model):
-    z, embeds = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), model.embed(["x", "y"])
+    z, embeds = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), model.condition(["x", "y"])
     together = model.predict_noise(z, torch.tensor([3, 700]), embeds)
-    apart = [model.predict_noise(z[i : i + 1], t, embeds[i : i + 1]) for i, t in enumerate((3, 700))]
+    apart = [model.predict_noise(z[i : i + 1], t, embeds.split()[i]) for i, t in enumerate((3, 700))]
     torch.testing.assert_close(together, torch.cat(apart), atol=1e-5, rtol=1e-4)
 
 
@@ -70,13 +71,13 @@ def test_predictions_are_converted_by_the_textbook(tmp_path):
     ):
         models[kind].unet.forward = lambda *args, **kwargs: (raw,)
         torch.testing.assert_close(
-            models[kind].predict_noise(z, 600, torch.zeros(1, 1, 16)), expected, atol=1e-5, rtol=1e-4
+            models[kind].predict_noise(z, 600, Condition(torch.zeros(1, 1, 16))), expected, atol=1e-5, rtol=1e-4
         )
 
 
 def test_gradients_flow_where_the_caller_wants_them(model):
     z = torch.zeros(1, 4, 8, 8, requires_grad=True)
-    model.predict_noise(z, 10, model.embed(["x"])).sum().backward()
+    model.predict_noise(z, 10, model.condition(["x"])).sum().backward()
     assert z.grad.abs().sum() > 0
     assert all(p.grad is None for p in model.unet.parameters())
 
@@ -99,7 +100,7 @@ def test_a_folder_loads_and_its_fingerprint_names_the_weights(tmp_path, kind):
         next(two.unet.parameters()).view(-1)[0] += 1
     del two.__dict__["fingerprint"]
     assert one.fingerprint != two.fingerprint
-    embeds = one.embed(["a cat"])
+    embeds = one.condition(["a cat"])
     assert torch.equal(
         one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds), one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds)
     )
@@ -114,7 +115,7 @@ def test_half_precision_files_run_in_single_precision_on_the_cpu(tmp_path):
         kind = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}[part]
         kind.from_pretrained(tmp_path / "m" / part).half().save_pretrained(tmp_path / "m" / part)
     model = load(str(tmp_path / "m"))
-    assert model.dtype == model.vae.dtype == model.embed(["x"]).dtype == torch.float32
+    assert model.dtype == model.vae.dtype == model.condition(["x"]).embeds.dtype == torch.float32
 
 
 def spoil(folder, what):

@@ -6,7 +6,7 @@ from diffusers import DDIMScheduler, PNDMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retouch.backbone.schedule import schedule_from_config, to_epsilon
+from retouch.backbone.schedule import Level, schedule_from_config
 from retouch.errors import BadModel, BadParameter
 
 BASE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
@@ -46,7 +46,7 @@ def test_up_and_down_undo_each_other(index, seed):
     schedule = schedule_from_config(DDIMScheduler(**BASE, set_alpha_to_one=False, steps_offset=1).config, 50)
     z, noise = random(seed, 1, 4, 3, 3), random(seed + 1, 1, 4, 3, 3)
     torch.testing.assert_close(schedule.step_down(schedule.step_up(z, noise, index), noise, index), z)
-    original = schedule.predicted_original(z, noise, index)
+    original = schedule.level(index).original(z, noise)
     torch.testing.assert_close(schedule.add_noise(original, noise, index), z)
 
 
@@ -60,9 +60,14 @@ def test_every_prediction_type_means_the_same_noise(alpha, seed):
     z = a.sqrt() * original + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * original
     for output, kind in ((noise, "epsilon"), (v, "v_prediction"), (original, "sample")):
-        torch.testing.assert_close(to_epsilon(output, z, a, kind), noise, atol=1e-8, rtol=1e-6)
+        level = Level(a.sqrt(), (1 - a).sqrt())
+        for found, expected in zip(level.split(output, z, kind), (original, noise), strict=True):
+            torch.testing.assert_close(found, expected, atol=1e-8, rtol=1e-6)
+        torch.testing.assert_close(level.noise(output, z, kind), noise, atol=1e-8, rtol=1e-6)
+        shifted = level.noise(output + 0.5, z, kind) - level.noise(output, z, kind)
+        torch.testing.assert_close(shifted, torch.full_like(z, 0.5 * float(level.noise_scale(kind))))
     with pytest.raises(BadModel, match="flow"):
-        to_epsilon(v, z, a, "flow")
+        level.split(v, z, "flow")
 
 
 @given(
@@ -110,14 +115,11 @@ def test_zero_terminal_snr_steps_like_diffusers_with_the_same_v():
     schedule = schedule_from_config(scheduler.config, 10)
     assert schedule.timesteps[-1] == 999 and scheduler.alphas_cumprod[999] == 0
     z, v = random(3, 1, 4, 4, 4), random(4, 1, 4, 4, 4)
-    for i in (9, 8, 0):
-        t = schedule.timesteps[i]
-        noise = to_epsilon(v, z, schedule.alphas_cumprod[t], "v_prediction")
-        expected = scheduler.step(v, t, z)
-        torch.testing.assert_close(
-            schedule.predicted_original(z, noise, i), expected.pred_original_sample, atol=5e-3, rtol=0
-        )
-        torch.testing.assert_close(schedule.step_down(z, noise, i), expected.prev_sample, atol=5e-3, rtol=0)
+    for i in (9, 8, 0):  # at the first ᾱ is 0, and nothing is divided by it
+        expected = scheduler.step(v, schedule.timesteps[i], z)
+        original, _ = schedule.level(i).split(v, z, "v_prediction")
+        torch.testing.assert_close(original, expected.pred_original_sample, atol=1e-6, rtol=0)
+        torch.testing.assert_close(schedule.down(v, z, i, "v_prediction"), expected.prev_sample, atol=1e-6, rtol=0)
 
 
 def test_predicting_noise_at_zero_snr_is_refused():

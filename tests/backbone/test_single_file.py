@@ -44,9 +44,9 @@ def test_a_single_file_is_the_model_that_it_was_made_of(tmp_path, hub):
     single, folder = load(save_single(tmp_path / "m.safetensors"), device="cpu"), load(save_tiny(tmp_path / "m"))
     assert single.fingerprint == folder.fingerprint and single.identity == single.fingerprint
     assert hub == ["stable-diffusion-v1-5/stable-diffusion-v1-5"]
-    z, text = torch.randn(1, 4, 8, 8), single.embed(["a cat"])
+    z, text = torch.randn(1, 4, 8, 8), single.condition(["a cat"])
     torch.testing.assert_close(
-        single.predict_noise(z, 500, text), folder.predict_noise(z, 500, folder.embed(["a cat"]))
+        single.predict_noise(z, 500, text), folder.predict_noise(z, 500, folder.condition(["a cat"]))
     )
     assert single.schedule(20).timesteps == folder.schedule(20).timesteps
 
@@ -76,7 +76,7 @@ def test_a_file_that_says_that_it_predicts_v_is_read_so(tmp_path, hub, keys, met
 def test_v_is_turned_into_the_noise_that_it_stands_for(tmp_path, hub):
     marked = load(save_single(tmp_path / "v.safetensors", extra={"v_pred": torch.empty(0)}), device="cpu")
     plain = load(save_single(tmp_path / "e.safetensors"), device="cpu")
-    z, text = torch.randn(1, 4, 8, 8), plain.embed(["a cat"])
+    z, text = torch.randn(1, 4, 8, 8), plain.condition(["a cat"])
     v, alpha = plain.predict_noise(z, 500, text), float(plain.schedule(1).alphas_cumprod[500])
     torch.testing.assert_close(marked.predict_noise(z, 500, text), alpha**0.5 * v + (1 - alpha) ** 0.5 * z)
 

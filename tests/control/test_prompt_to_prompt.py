@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from retouch.attach import AttentionEdit, Moment, attached
-from retouch.branches import SOURCE, TARGET, TARGET_NULL, Step
 from retouch.control.local_blend import LocalBlend
 from retouch.control.prompt_to_prompt import PromptToPrompt
+from retouch.parts.attach import AttentionEdit, Now, attached
+from retouch.parts.rows import SOURCE, TARGET, TARGET_NULL, Step
 from retouch.prompts import refinement_mapping, tokenize
 from tests.tiny import tiny_backbone
 
@@ -44,17 +44,21 @@ def model(tmp_path_factory):
 def evaluated(model, source, target, number, controlled=True, **settings):
     """One network evaluation of the three rows at step ``number``: output [3, …] and what the recorder saw."""
     tokens = [tokenize(model.tokenizer, prompt, model.max_tokens) for prompt in (source, target)]
-    control = PromptToPrompt(*tokens, **settings)
-    recorder, moment = Recorder(), Moment()
+    control, recorder = PromptToPrompt(**settings), Recorder()
+    control.align(*tokens)
     schedule = model.schedule(T)
     step = Step(T - 1 - number, number, T, schedule)
-    moment.step, moment.rows = step, ROWS
+    step.rows = ROWS
     z = torch.randn(3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    embeds = model.embed([source, "", target])
+    embeds = model.condition([source, "", target])
     from retouch.control.prompt_to_prompt import _CrossMaps, _SelfMaps
 
-    edits = [_CrossMaps(control, model.device), _SelfMaps(control.self_share, control.downsampling)]
-    with attached(model, [*(edits if controlled else []), recorder], moment), torch.no_grad():
+    edits = [
+        _CrossMaps(control, model.device),
+        _SelfMaps(control.self_replace_steps, control.self_replace_downsampling),
+    ]
+    with attached(model, [*(edits if controlled else []), recorder]) as now, torch.no_grad():
+        now.step = step
         out = model.predict_noise(z, step.timestep, embeds)
     return out, recorder, tokens
 
@@ -116,7 +120,7 @@ def test_replacement_ends_after_its_share_of_the_steps(model, share, number, rep
 def test_a_word_may_have_a_share_of_its_own(model):
     pair = ("a red pig", "a red dog")
     _, free, (_, target) = evaluated(model, *pair, 5, controlled=False)
-    _, seen, _ = evaluated(model, *pair, 5, cross_replace_steps=0.8, cross_replace_words={"dog": 0.2}, **NO_SELF)
+    _, seen, _ = evaluated(model, *pair, 5, cross_replace_steps=0.8, cross_replace_words="dog=0.2", **NO_SELF)
     name, word = first_cross(model), torch.zeros(model.max_tokens, dtype=torch.bool)
     word[list(target.words[2].tokens)] = True
     assert same(seen.probs[name][TARGET][..., word], free.probs[name][TARGET][..., word])
@@ -130,7 +134,7 @@ def test_reweighting_acts_while_maps_are_replaced_or_at_every_step(model, number
     pair = ("a red cat", "a red cat")
     _, free, (_, target) = evaluated(model, *pair, number, controlled=False)
     _, seen, _ = evaluated(
-        model, *pair, number, cross_replace_steps=0.5, reweight={"red": 3.0}, reweight_while=reweight_while, **NO_SELF
+        model, *pair, number, cross_replace_steps=0.5, reweight="red=3", reweight_while=reweight_while, **NO_SELF
     )
     name = first_cross(model)
     factors = torch.ones(model.max_tokens)
@@ -157,10 +161,11 @@ def test_equal_queries_and_keys_are_the_sources_map():
 
 def test_large_scores_do_not_overflow_in_half_precision(model):
     """Queries and keys whose product exceeds float16 before the scale, as networks of SD 2.x have them."""
-    from retouch.attach import EditedAttention
+    from retouch.parts.attach import EditedAttention
 
     layer = model.attention_layers(kind="cross")[0]
-    moment = Moment(Step(0, 0, 1, model.schedule(1)), [SOURCE])
+    now = Now()
+    now.step = Step(0, 0, 1, model.schedule(1), [SOURCE])
 
     class Asks(Recorder):
         def rows_with_probs(self, layer, moment):
@@ -172,7 +177,7 @@ def test_large_scores_do_not_overflow_in_half_precision(model):
     class Attention:
         scale = 0.125
 
-    out = EditedAttention(layer, [edit], moment)._attend(Attention, query, key, torch.ones_like(query))
+    out = EditedAttention(layer, [edit], now)._attend(Attention, query, key, torch.ones_like(query))
     assert torch.isfinite(edit.probs[layer.name][SOURCE]).all() and torch.equal(out, torch.ones_like(query))
 
 

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from retouch.attach import AttentionEdit, Moment, attached
-from retouch.branches import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
 from retouch.control.feature_injection import FeatureInjection
 from retouch.control.mutual_self_attention import MutualSelfAttention
+from retouch.parts.attach import AttentionEdit, Now, attached
+from retouch.parts.job import Job
+from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
 from tests.tiny import KINDS, tiny_backbone
 
 T = 10
@@ -47,12 +48,19 @@ def evaluated(model, control, number, rows=FOUR):
     recorder = Recorder()
     blocks = list(control.block_edits(model))
     watched = Block(blocks[0].name if blocks else "mid_block")
-    moment = Moment(Step(T - 1 - number, number, T, model.schedule(T)), rows)
     latents = torch.randn(len(rows), 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    embeds = model.embed(["a cat", "", "", "a dog"][: len(rows)])
-    with attached(model, [*control.edits(model), recorder], moment, [*blocks, watched]), torch.no_grad():
+    embeds = model.condition(["a cat", "", "", "a dog"][: len(rows)])
+    with attached(model, [*control.edits(model), recorder], [*blocks, watched]) as now, torch.no_grad():
+        now.step = Step(T - 1 - number, number, T, model.schedule(T), rows)
         model.predict_noise(latents, 500, embeds)
     return recorder.seen, watched.seen
+
+
+def masked(mask):
+    """The control with a mask by hand, as an edit prepares it."""
+    control = MutualSelfAttention(start_step=0)
+    control.prepare(Job(None, torch.zeros(1, 4, *mask.shape[-2:]), "", "", None, None, mask))
+    return control
 
 
 def taken(seen, layer, row, source):
@@ -94,33 +102,34 @@ def test_a_source_at_guidance_one_serves_both_halves(model):
 def test_masked_queries_see_only_their_own_kind_of_keys(model):
     mask = torch.zeros(1, 1, 8, 8)
     mask[..., :4] = 1
-    control = MutualSelfAttention(start_step=0, mask=mask)
+    control = masked(mask)
     (sharing,) = control.edits(model)
     finest = model.attention_layers(place="up", kind="self")[-1]
-    moment = Moment(Step(T - 1, 0, T, model.schedule(T)), FOUR)
-    allowed = sharing.allowed(finest, moment, 64, 64)
+    step = Step(T - 1, 0, T, model.schedule(T), FOUR)
+    allowed = sharing.allowed(finest, step, 64, 64)
     inside = mask.flatten().bool()
     assert set(allowed) == {TARGET, TARGET_NULL}
     assert torch.equal(allowed[TARGET], inside[:, None] == inside[None, :])
     coarse = next(layer for layer in model.attention_layers(place="up", kind="self") if layer.level == 1)
-    assert sharing.allowed(coarse, moment, 16, 16)[TARGET].shape == (16, 16)
+    assert sharing.allowed(coarse, step, 16, 16)[TARGET].shape == (16, 16)
 
 
 def test_masked_attention_is_attention_to_the_allowed_keys_alone(model):
-    from retouch.attach import EditedAttention
+    from retouch.parts.attach import EditedAttention
 
     layer = model.attention_layers(place="up", kind="self")[-1]
     mask = torch.zeros(1, 1, 4, 4)
     mask[..., :2] = 1
     inside = mask.flatten().bool()
-    (sharing,) = MutualSelfAttention(start_step=0, mask=mask).edits(model)
-    moment = Moment(Step(T - 1, 0, T, model.schedule(T)), [SOURCE, TARGET])
+    (sharing,) = masked(mask).edits(model)
+    now = Now()
+    now.step = Step(T - 1, 0, T, model.schedule(T), [SOURCE, TARGET])
     query, key, value = torch.randn(3, 2, 2, 16, 4, generator=torch.Generator().manual_seed(0))
 
     class Attention:
         scale = 0.5
 
-    out = EditedAttention(layer, [sharing], moment)._attend(Attention, query, key, value)
+    out = EditedAttention(layer, [sharing], now)._attend(Attention, query, key, value)
     for side in (inside, ~inside):
         probs = (query[1][:, side] @ key[1][:, side].mT * 0.5).softmax(-1)
         torch.testing.assert_close(out[1][:, side], probs @ value[1][:, side])
@@ -139,6 +148,8 @@ def test_the_residual_features_are_the_second_blocks_of_that_level(model):
     assert model.first_attending_decoder_block(1).name == "up_blocks.1.resnets.1"
     assert torch.equal(block[TARGET], block[SOURCE]) and torch.equal(block[TARGET_NULL], block[SOURCE])
     assert not torch.equal(block[SOURCE_NULL], block[SOURCE])
+    assert [edit.name for edit in FeatureInjection().block_edits(model)] == ["up_blocks.1.resnets.1.conv2"]
+    assert [edit.name for edit in FeatureInjection(inject="block").block_edits(model)] == ["up_blocks.1.resnets.1"]
 
 
 @pytest.mark.parametrize(("number", "attention", "features"), [(4, True, True), (5, False, True), (8, False, False)])

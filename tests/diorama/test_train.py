@@ -75,7 +75,7 @@ def test_every_stage_runs_and_the_result_loads_as_a_model(trained: Path) -> None
     model = load(str(trained / "weights"))
     side = model.native_side // model.vae_factor
     noise = torch.randn(1, model.unet.config.in_channels, side, side)
-    assert model.predict_noise(noise, 500, model.embed(["a red cat"])).shape == noise.shape
+    assert model.predict_noise(noise, 500, model.condition(["a red cat"])).shape == noise.shape
     assert model.decode(noise).shape == (1, 3, 128, 128)
     assert {"tokenizer", "pool", "vae", "clip", "latents", "captions", "judge", "unet"} <= set(STAGES)
 

@@ -23,7 +23,7 @@ def model(request, tmp_path_factory):
 
 def test_the_masked_loss_is_its_formula(model):
     z, mask = torch.randn(1, 4, 8, 8), torch.rand(1, 1, 8, 8)
-    text, noising = model.embed(["a cat"]), Noising.draw(model, z, 3, seed=1, stage=0, step=2)
+    text, noising = model.condition(["a cat"]), Noising.draw(model, z, 3, seed=1, stage=0, step=2)
     total = 0.0
     alphas = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
     for noise, t in zip(noising.noise, noising.timesteps.tolist(), strict=True):
@@ -46,7 +46,7 @@ def test_noise_levels_are_spread_evenly_and_depend_on_the_step_alone(model):
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_fitted_weights_act_inside_and_leave_no_trace(model, rank):
-    unet, z, text = model.unet, torch.randn(1, 4, 8, 8), model.embed(["a cat"])
+    unet, z, text = model.unet, torch.randn(1, 4, 8, 8), model.condition(["a cat"])
     own, described, plain = dict(unet.named_parameters()), repr(unet), model.predict_noise(z, 500, text)
     chosen = low_rank_adapters(unet, rank, 1) if rank else copied_weights(unet)
     with chosen as variables:

@@ -6,8 +6,8 @@ import torch
 from retouch.backbone.load import load
 from retouch.diorama.captions import scene_for
 from retouch.diorama.painter import paint_array
-from retouch.methods.method import Job
 from retouch.methods.registry import method_named
+from retouch.parts.job import Job
 
 
 class Bench:

@@ -6,17 +6,15 @@ import pytest
 import torch
 
 from retouch.errors import BadParameter
-from retouch.methods.composition import Composed, parts
-from retouch.methods.controls import CONTROLS
-from retouch.methods.guidances import GUIDANCES
-from retouch.methods.inversions import INVERSIONS
-from retouch.methods.method import Job
+from retouch.methods.catalogue import parts
+from retouch.methods.composition import Composed
 from retouch.methods.registry import method_named, method_type, methods
 from retouch.parameters import parameters_of
+from retouch.parts.job import Job
 from tests.tiny import tiny_backbone
 
-ALL_GUIDANCES = [*GUIDANCES, "guiders", "proximal+guiders", "none+guiders"]
-COMBINATIONS = list(itertools.product(INVERSIONS, CONTROLS, ALL_GUIDANCES))
+ALL_GUIDANCES = [*parts()["guidance"], "proximal+guiders", "none+guiders"]
+COMBINATIONS = list(itertools.product(parts()["inversion"], parts()["control"], ALL_GUIDANCES))
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +83,7 @@ def test_other_names_for_the_parts_are_understood():
         "inversion": "null-text",
         "control": "mutual-self-attention",
         "guidance": "classifier-free+guiders",
+        "sampler": "ddim",
     }
 
 
@@ -107,7 +106,10 @@ def test_a_methods_own_defaults_stay_with_the_parts_they_belong_to():
             r"no inversion 'null-txt' \(did you mean null-text\?\); there are: ddim, null-text",
         ),
         ({"control": "magic"}, "no control 'magic'; there are: none, prompt-to-prompt"),
-        ({"guidance": "proximal+magic"}, "no guidance after the \\+ 'magic'.*; there are: guiders"),
+        ({"guidance": "proximal+magic"}, "no guidance 'magic'; there are: classifier-free"),
+        ({"guidance": "proximal+none"}, "no guidance after the \\+ 'none'; there are: guiders"),
+        ({"guidance": "cfg+"}, "a \\+ too many"),
+        ({"sampler": "euler"}, "no sampler 'euler'; there are: ddim, ddpm"),
     ],
 )
 def test_unknown_parts_are_named_with_those_there_are(chosen, says):
@@ -153,7 +155,7 @@ def test_the_defaults_are_the_published_ones(name):
 
 
 def test_the_presets_of_guide_and_rescale_are_the_published_ones():
-    from retouch.methods.guidances import Guiders
+    from retouch.guidance.guiders import Guiders
 
     names = ("attention_strength", "feature_strength", "guided_share", "low", "high")
     layout, style = (tuple(Guiders(preset=preset).chosen()[name] for name in names) for preset in ("layout", "style"))

@@ -5,8 +5,8 @@ import torch
 
 from retouch.backbone.schedule import Schedule
 from retouch.guidance.proximal import edit_mask, proximal, threshold_of
-from retouch.inversion.ddim import ddim_inversion
 from retouch.methods.registry import methods
+from retouch.parts.inversions import ddim_inversion
 from tests.small import short
 
 T = 12
@@ -19,7 +19,7 @@ def close(a, b, atol=2e-4):
 def ddim_reconstruction(bench, latents, prompt, steps=T):
     """Inversion and sampling written out, independent of the loop."""
     model, schedule = bench.model, bench.model.schedule(steps)
-    embeds = model.embed([prompt])
+    embeds = model.condition([prompt])
     z = ddim_inversion(model, latents, embeds, schedule)[-1]
     with torch.no_grad():
         for i in reversed(range(steps)):
@@ -93,7 +93,7 @@ def test_sdedit_at_strength_one_is_text_to_image(bench, case):
     latents, _, target = case
     model, schedule, w = bench.model, bench.model.schedule(T), 7.5
     z = torch.randn(latents.shape, generator=torch.Generator().manual_seed(5))
-    embeds = model.embed([target, ""])
+    embeds = model.condition([target, ""])
     with torch.no_grad():
         for i in reversed(range(T)):
             text, null = model.predict_noise(torch.cat([z, z]), schedule.timesteps[i], embeds).split(1)

@@ -5,21 +5,24 @@ import dataclasses
 import pytest
 import torch
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.load import load
 from retouch.control.feature_sharing import FeatureSharing
+from retouch.control.none import NoControl
 from retouch.diorama.captions import scene_for
 from retouch.diorama.painter import paint
 from retouch.editor import Editor
 from retouch.errors import BadFit, BadParameter, BadPrompt
 from retouch.fit.weights import copied_weights
-from retouch.guidance.classifier_free import ClassifierFreeGuidance, guided
-from retouch.inversion.ddim import ddim_inversion
-from retouch.inversion.trajectory import Texts, Trajectory
+from retouch.guidance.classifier_free import ClassifierFree, guided
 from retouch.methods.e4c import E4C
 from retouch.methods.imagic import Imagic
 from retouch.methods.layer_diffusion import LayerDiffusion
 from retouch.methods.loop import denoise
-from retouch.methods.method import Job
+from retouch.parts.inversions import ddim_inversion
+from retouch.parts.job import Job
+from retouch.parts.trajectory import Texts, Trajectory
+from retouch.sampler.ddim import DDIMSampler
 
 SOURCE, TARGET = "a red cat sitting on a beach", "a red cat jumping in the snow"
 QUICK = {"num_inference_steps": 4, "guidance_scale": 3.0}
@@ -45,9 +48,9 @@ def test_imagic_at_eta_zero_samples_under_the_fitted_embedding_alone(bench, late
     method = Imagic(embedding_steps=3, network_steps=0, eta=0.0, **QUICK)
     fit = method.fit(Job(bench.model, latents, TARGET, None, torch.Generator(), lambda n: None))
     assert not torch.equal(fit.embeds["optimised"], fit.embeds["target"]) and not fit.network
-    assert all(torch.equal(c, fit.embeds["optimised"]) for c in method.conditions(fit))
+    assert all(torch.equal(c.embeds, fit.embeds["optimised"]) for c in method.conditions(fit))
     whole = dataclasses.replace(method, eta=1.0)
-    assert all(torch.equal(c, bench.model.embed([TARGET])) for c in whole.conditions(fit))
+    assert all(torch.equal(c.embeds, bench.model.condition([TARGET]).embeds) for c in whole.conditions(fit))
 
 
 def test_both_stages_of_imagic_bring_the_loss_down(bench, latents):
@@ -60,10 +63,10 @@ def test_both_stages_of_imagic_bring_the_loss_down(bench, latents):
     fit = method.fit(Job(bench.model, latents, TARGET, None, torch.Generator(), lambda n: None))
     unseen = Noising.draw(bench.model, latents, 16, 99, 9, 0)
     with torch.no_grad():
-        before = denoising_loss(bench.model, latents, fit.embeds["target"], unseen)
-        after_a = denoising_loss(bench.model, latents, fit.embeds["optimised"], unseen)
+        before = denoising_loss(bench.model, latents, Condition(fit.embeds["target"]), unseen)
+        after_a = denoising_loss(bench.model, latents, Condition(fit.embeds["optimised"]), unseen)
         with fitted_weights(bench.model.unet, fit.network, 0):
-            after_b = denoising_loss(bench.model, latents, fit.embeds["optimised"], unseen)
+            after_b = denoising_loss(bench.model, latents, Condition(fit.embeds["optimised"]), unseen)
     assert after_b < after_a < before
 
 
@@ -93,7 +96,7 @@ def test_every_module_of_layer_diffusion_can_be_left_out(bench, latents):
     bare = dataclasses.replace(whole, layered_optimisation=False, network_training=False)
     assert bare.fit_evaluations() == 0
     fit = bare.fit(Job(bench.model, latents, TARGET, None, torch.Generator(), lambda n: None))
-    assert not fit.network and torch.equal(fit.embeds["object"], bench.model.embed(["a red cat jumping"]))
+    assert not fit.network and torch.equal(fit.embeds["object"], bench.model.condition(["a red cat jumping"]).embeds)
     mixed = 0.7 * fit.embeds["object"] + 0.3 * fit.embeds["background"]
     torch.testing.assert_close(fit.embeds["optimised"], mixed)
 
@@ -101,7 +104,7 @@ def test_every_module_of_layer_diffusion_can_be_left_out(bench, latents):
 def test_iterative_guidance_alternates_from_the_mix_to_the_object_text(bench, latents):
     method = LayerDiffusion(**{**LAYERS, "embedding_steps": 0, "network_steps": 0})
     fit = method.fit(Job(bench.model, latents, TARGET, None, torch.Generator(), lambda n: None))
-    turns = [torch.equal(c, fit.embeds["optimised"]) for c in reversed(method.conditions(fit))]
+    turns = [torch.equal(c.embeds, fit.embeds["optimised"]) for c in reversed(method.conditions(fit))]
     assert turns == [True, False, True, False]
 
 
@@ -148,10 +151,23 @@ def test_masks_that_leave_no_layer_are_refused(bench, latents):
 
 def branches(bench, latents, T=4):
     model, schedule = bench.model, bench.model.schedule(T)
-    source, target, null = model.embed([SOURCE, TARGET, ""]).split(1)
+    source, target, null = model.condition([SOURCE, TARGET, ""]).split()
     path = ddim_inversion(model, latents, source, schedule)
     texts = Texts({"source": source, "target": target, "null": null, "source_null": null})
     return Trajectory(schedule, path, texts, path)
+
+
+def ended(model, trajectory, control=None, gateways=()):
+    """The target's end under classifier-free guidance at w = 3."""
+    parts = ClassifierFree(3.0), control or NoControl(), DDIMSampler()
+    return denoise(model, trajectory, *parts, gateways=gateways)["target"]
+
+
+def sharing(mode):
+    """E4C's control in one of its modes, with the texts left aside."""
+    control = FeatureSharing(mode)
+    control.prepare(None)
+    return control
 
 
 def weights_of(name):
@@ -160,7 +176,7 @@ def weights_of(name):
 
 def gradient(bench, trajectory, gateways, control=None):
     with copied_weights(bench.model.unet, weights_of) as variables:
-        out = denoise(bench.model, trajectory, ClassifierFreeGuidance(3.0), control, gateways=gateways)["target"]
+        out = ended(bench.model, trajectory, control, gateways)
         out.square().sum().backward()
         return {name: value.grad.clone() for name, value in variables.items()}
 
@@ -174,7 +190,7 @@ def direct_gradient(bench, trajectory, first):
         for number in range(T):
             index = T - 1 - number
             with torch.set_grad_enabled(number >= first):
-                both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[index], torch.cat([null, text]))
+                both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[index], Condition.cat([null, text]))
                 z = schedule.step_down(z, guided(both[:1], both[1:], 3.0), index)
         z.square().sum().backward()
         return {name: value.grad.clone() for name, value in variables.items()}
@@ -201,13 +217,13 @@ def test_between_gateways_the_gradient_passes_by_a_factor(bench, latents):
     trajectory = branches(bench, latents)
     found, model, schedule = gradient(bench, trajectory, [1]), bench.model, trajectory.schedule
     with torch.no_grad():
-        end = denoise(model, trajectory, ClassifierFreeGuidance(3.0))["target"]
+        end = ended(model, trajectory)
         z = trajectory.start
         null, text = trajectory.texts.at("null", 0), trajectory.texts.at("target", 0)
-        both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[3], torch.cat([null, text]))
+        both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[3], Condition.cat([null, text]))
         z = schedule.step_down(z, guided(both[:1], both[1:], 3.0), 3)
     with copied_weights(model.unet, weights_of) as variables:
-        both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[2], torch.cat([null, text]))
+        both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[2], Condition.cat([null, text]))
         stepped = schedule.step_down(z, guided(both[:1], both[1:], 3.0), 2)
         factor = (schedule.alpha(-1) / schedule.alpha(1)) ** 0.5
         (stepped * (2 * end * factor)).sum().backward()
@@ -219,9 +235,7 @@ def test_between_gateways_the_gradient_passes_by_a_factor(bench, latents):
 def test_gateways_change_no_picture(bench, latents, mode):
     trajectory = branches(bench, latents)
     runs = [
-        denoise(
-            bench.model, trajectory, ClassifierFreeGuidance(3.0), FeatureSharing(mode), gateways=gateways
-        )["target"].detach()
+        ended(bench.model, trajectory, sharing(mode), gateways).detach()
         for gateways in ((), (0, 2))
     ]  # fmt: skip
     torch.testing.assert_close(*runs, atol=1e-4, rtol=1e-4)
@@ -230,11 +244,8 @@ def test_gateways_change_no_picture(bench, latents, mode):
 @pytest.mark.parametrize("mode", ["structure", "non-rigid"])
 def test_e4c_without_iterations_is_the_dual_branch(bench, latents, mode):
     out = edit(bench, latents, E4C(mode=mode, iterations=0, num_inference_steps=4, guidance_scale=3.0))
-    control = FeatureSharing("structure", end_share=0.6)
-    if mode == "non-rigid":
-        control = FeatureSharing("non-rigid", start_share=0.08, decoder_levels=2)
-    plain = denoise(bench.model, branches(bench, latents), ClassifierFreeGuidance(3.0), control)
-    assert torch.equal(out.target, plain["target"]) and torch.equal(out.source, latents)
+    plain = ended(bench.model, branches(bench, latents), sharing(mode))
+    assert torch.equal(out.target, plain) and torch.equal(out.source, latents)
 
 
 def test_auto_takes_the_mode_whose_picture_clip_prefers(bench, latents):

@@ -3,16 +3,20 @@
 import pytest
 import torch
 
+from retouch.backbone.condition import Condition
+from retouch.control.none import NoControl
 from retouch.errors import BadParameter, BadPrompt
-from retouch.guidance.classifier_free import ClassifierFreeGuidance
-from retouch.guidance.guiders import GuideAndRescale, rescaled
+from retouch.guidance.classifier_free import ClassifierFree
+from retouch.guidance.guiders import Guiders, rescaled
 from retouch.guidance.map_distance import map_distance
-from retouch.inversion.ddim import Inversions, ddim_inversion
-from retouch.inversion.fitting import Fit
+from retouch.guidance.stack import Stack
 from retouch.inversion.null_text import null_text_inversion
 from retouch.inversion.prompt_tuning import prompt_tuning_inversion
-from retouch.inversion.trajectory import Texts, Trajectory
 from retouch.methods.loop import denoise
+from retouch.parts.inversions import Inversions, ddim_inversion
+from retouch.parts.job import Job
+from retouch.parts.trajectory import Texts, Trajectory
+from retouch.sampler.ddim import DDIMSampler
 
 T = 8
 
@@ -33,9 +37,9 @@ def fitted(bench, case):
     """Null-text inversion of a picture, beside guided sampling with the empty prompt."""
     latents, source, _ = case
     model, schedule = bench.model, bench.model.schedule(T)
-    text, null = model.embed([source, ""]).split(1)
+    text, null = model.condition([source, ""]).split()
     up = ddim_inversion(model, latents, text, schedule)
-    found = null_text_inversion(model, up, text, null, schedule, guidance_scale=7.5, fit=Fit(tolerance=0.0))
+    found = null_text_inversion(model, up, text, null, schedule, guidance_scale=7.5, early_stop=0.0)
     return latents, up, found
 
 
@@ -59,11 +63,11 @@ def test_the_null_texts_lead_guided_sampling_along_the_fitted_path(bench, case, 
     _, source, _ = case
     _, up, found = fitted
     model, schedule, z = bench.model, bench.model.schedule(T), up[-1]
-    text = model.embed([source])
+    text = model.condition([source])
     with torch.no_grad():
         for i in reversed(range(T)):
             null, eps = model.predict_noise(
-                torch.cat([z, z]), schedule.timesteps[i], torch.cat([found.embeds[i], text])
+                torch.cat([z, z]), schedule.timesteps[i], Condition.cat([found.conditions[i], text])
             ).split(1)
             z = schedule.step_down(z, null + 7.5 * (eps - null), i)
             close(z, found.path[i], atol=2e-3)
@@ -99,9 +103,9 @@ def test_an_early_stop_saves_evaluations(bench, case):
 def test_prompt_tuning_follows_the_inversion_more_closely_than_the_prompt(bench, case):
     latents, source, _ = case
     model, schedule = bench.model, bench.model.schedule(T)
-    text = model.embed([source])
+    text = model.condition([source])
     up = ddim_inversion(model, latents, text, schedule)
-    found = prompt_tuning_inversion(model, up, text, schedule, fit=Fit(tolerance=0.0))
+    found = prompt_tuning_inversion(model, up, text, schedule, early_stop=0.0)
     assert all(last < first for first, last in found.losses)
     plain = bench.run("ddib", source, source, latents, num_inference_steps=T).target
     assert (found.path[0] - latents).square().mean() < (plain - latents).square().mean()
@@ -242,11 +246,20 @@ def guiders(bench, case, low, high, **settings):
     """The guidance, run over the whole trajectory."""
     latents, source, target = case
     model, schedule = bench.model, bench.model.schedule(T)
-    embeds = dict(zip(("source", "target", "null"), model.embed([source, target, ""]).split(1), strict=True))
+    embeds = dict(zip(("source", "target", "null"), model.condition([source, target, ""]).split(), strict=True))
     trajectory = Trajectory(schedule, ddim_inversion(model, latents, embeds["source"], schedule), Texts(embeds))
-    values = {"preset": "layout", "attention_strength": 3e5, "feature_strength": 500.0, "guided_share": 0.6} | settings
-    guidance = GuideAndRescale(ClassifierFreeGuidance(7.5), model, trajectory, low=low, high=high, **values)
-    return guidance, denoise(model, trajectory, guidance)["target"]
+    values = {"attention_strength": 3e5, "feature_strength": 500.0, "guided_share": 0.6} | settings
+    energies = Guiders(rescale_low=low, rescale_high=high, **values)
+    guidance = begun(energies, model, trajectory)
+    return energies, denoise(model, trajectory, guidance, NoControl(), DDIMSampler())["target"]
+
+
+def begun(energies, model, trajectory):
+    """Classifier-free guidance with the energies on top, at the beginning of a run."""
+    energies.base = ClassifierFree(7.5)
+    guidance = Stack(energies.base, [energies])
+    guidance.begin(Job(model, trajectory.latents[0], "", "", None, None), trajectory)
+    return guidance
 
 
 @pytest.mark.parametrize("preset", ["layout", "style"])
@@ -283,25 +296,24 @@ def test_checkpointing_changes_the_memory_and_not_the_picture(bench, case):
 
 def test_the_gradient_is_that_of_the_energies_written_out(bench, case):
     """v∇g by plain autograd through whole attention maps, in one step from a disturbed latent."""
-    from retouch.attach import AttentionEdit, Moment, attached
-    from retouch.branches import INVERTED, TARGET_AS_SOURCE, Step
+    from retouch.parts.attach import AttentionEdit, attached
+    from retouch.parts.rows import INVERTED, TARGET_AS_SOURCE, Step
 
     latents, source, target = case
     model, schedule = bench.model, bench.model.schedule(T)
-    embeds = dict(zip(("source", "target", "null"), model.embed([source, target, ""]).split(1), strict=True))
+    embeds = dict(zip(("source", "target", "null"), model.condition([source, target, ""]).split(), strict=True))
     up = ddim_inversion(model, latents, embeds["source"], schedule)
     trajectory, index = Trajectory(schedule, up, Texts(embeds)), T - 2
-    guidance = GuideAndRescale(
-        ClassifierFreeGuidance(7.5), model, trajectory, "layout", attention_strength=3e5, feature_strength=0.0,
-        guided_share=1.0, low=0.33, high=3.0,
-    )  # fmt: skip
+    energies = Guiders(attention_strength=3e5, feature_strength=0.0, guided_share=1.0)
+    guidance = begun(energies, model, trajectory)
     step = Step(index, 1, T, schedule)
     here = up[index + 1] + 0.1 * torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
-    moment = Moment(step, [INVERTED])
-    with attached(model, guidance.edits(model), moment, guidance.block_edits(model)):
+    step.rows = [INVERTED]
+    with attached(model, guidance.edits(model), guidance.block_edits(model)) as now:
+        now.step = step
         with torch.no_grad():
             model.predict_noise(up[index + 1], step.timestep, embeds["source"])
-        gradient, _ = guidance._gradient(here, step, moment)
+        gradient, _ = energies._gradient(here, step)
 
     class Maps(AttentionEdit):
         def __init__(self):
@@ -315,8 +327,9 @@ def test_the_gradient_is_that_of_the_energies_written_out(bench, case):
             return query, key, value
 
     maps = Maps()
-    moment.rows = [TARGET_AS_SOURCE]
-    with attached(model, [maps], moment):
+    step.rows = [TARGET_AS_SOURCE]
+    with attached(model, [maps]) as now:
+        now.step = step
         with torch.no_grad():
             model.predict_noise(up[index + 1], step.timestep, embeds["source"])
         fixed, maps.seen = maps.seen, []
@@ -366,7 +379,7 @@ def test_a_mask_of_everything_changes_nothing(bench, case):
 def test_a_shared_inversion_is_made_once_per_prompt_and_number_of_steps(bench, case):
     latents, source, _ = case
     model, kept = bench.model, Inversions()
-    embeds = model.embed([source])
+    embeds = model.condition([source])
     steps = []
     before = model.evaluations
     one = kept.get(model, latents, source, embeds, 3, steps.append)

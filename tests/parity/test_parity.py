@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from retouch.backbone.load import load
-from retouch.inversion.ddim import ddim_inversion
-from retouch.methods.method import Job
 from retouch.methods.registry import method_named
+from retouch.parts.inversions import ddim_inversion
+from retouch.parts.job import Job
 
 HERE = Path(__file__).parent
 CASES = json.loads((HERE / "cases.json").read_text())
@@ -60,7 +60,7 @@ def ours(settings):
 def test_the_inversion_is_the_authors_at_every_step(model, latents, name):
     case = CASES[name]
     steps = case["num_inference_steps"]
-    up = ddim_inversion(model, latents[f"z0/{case['scene']}"], model.embed([case["source"]]), model.schedule(steps))
+    up = ddim_inversion(model, latents[f"z0/{case['scene']}"], model.condition([case["source"]]), model.schedule(steps))
     for index, here in enumerate(up):
         torch.testing.assert_close(here, latents[f"{name}/trajectory.{index:02d}"], atol=1e-4, rtol=0)
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from retouch.backbone.configs import check_network_and_parts, checked_schedule, doublings, repaired_side
-from retouch.backbone.model import Backbone
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
 from retouch.backbone.settings import ModelSettings, ReadAs
+from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
 
 
@@ -61,7 +61,7 @@ def plan(name: str, settings: ModelSettings, configs: Mapping[str, Mapping[str, 
 def assembled(
     planned: Plan, device: torch.device, recommended: Recommended | None = None, *, unet: Any, vae: Any,
     text_encoder: Any, tokenizer: Any,
-) -> Backbone:  # fmt: skip
+) -> UNetBackbone:  # fmt: skip
     """The backbone of loaded parts.
 
     Raises:
@@ -81,7 +81,7 @@ def assembled(
             "belong together (a textual inversion whose vectors were not saved?)."
         )
     unet.register_to_config(sample_size=planned.side)
-    return Backbone(
+    return UNetBackbone(
         planned.name,
         unet=unet.to(device),
         vae=vae.to(device),

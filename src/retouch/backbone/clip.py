@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.load import EMBEDDED, helper_folder
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
 
@@ -107,7 +107,7 @@ def clip_for(model: Backbone, name: str = "auto") -> Clip:
         return Clip(name, model.device)
     if model.name == EMBEDDED:
         return Clip(EMBEDDED, model.device)
-    width = int(model.text_encoder.config.hidden_size)
+    width = model.text_width
     if width not in _FAMILIES:
         raise BadModel(
             f"{model.name!r} has a text encoder of no known CLIP model: name one, for instance "

@@ -10,10 +10,10 @@ import torch
 from retouch.backbone.assemble import assembled, one_line, plan, vae_dtype
 from retouch.backbone.configs import ONLY_SD, PLAIN, check_tokenizer, read_config
 from retouch.backbone.headers import read_header
-from retouch.backbone.model import Backbone
 from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import read_recommended
 from retouch.backbone.settings import ModelSettings
+from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel
 
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
@@ -31,7 +31,9 @@ CONFIGS = {
 }
 
 
-def from_folder(name: str, folder: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings) -> Backbone:
+def from_folder(
+    name: str, folder: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings
+) -> UNetBackbone:
     """Loads a folder.
 
     Raises:

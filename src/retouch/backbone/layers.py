@@ -18,7 +18,8 @@ class AttentionLayer:
     """One attention layer.
 
     ``level`` 0 is the highest resolution; the map's side is the latent's divided by ``downsampling``. ``order``
-    counts the layers of the same kind in the order the network runs them.
+    counts the layers of the same kind in the order the network runs them; ``depth`` is the share of all attention
+    layers, 0..1, that have run before it: a place in networks that know no levels.
     """
 
     name: str
@@ -26,6 +27,7 @@ class AttentionLayer:
     level: int
     kind: Kind
     order: int
+    depth: float
 
     @property
     def downsampling(self) -> int:
@@ -35,7 +37,10 @@ class AttentionLayer:
 
 @dataclass(frozen=True)
 class ResidualBlock:
-    """One residual block; ``index`` counts the blocks of its level in its place."""
+    """One residual block; ``index`` counts the blocks of its level in its place.
+
+    ``inner`` is the module path whose output is the block's inner branch, before the shortcut is added.
+    """
 
     name: str
     place: Place
@@ -44,7 +49,7 @@ class ResidualBlock:
 
     @property
     def inner(self) -> str:
-        """The module whose output is the block's inner branch, before the shortcut is added: its last convolution."""
+        """The last convolution, to whose output the shortcut is added."""
         return f"{self.name}.conv2"
 
 
@@ -68,10 +73,12 @@ def attention_layers(unet: nn.Module) -> tuple[AttentionLayer, ...]:
     modules = {name: module for name, module in unet.named_modules() if re.search(r"\.\d+\.attn[12]$", name)}
     count: dict[Kind, int] = {"self": 0, "cross": 0}
     found = []
-    for name in sorted(modules, key=lambda name: (*_run_order(name), name)):
+    for number, name in enumerate(sorted(modules, key=lambda name: (*_run_order(name), name))):
         # the module knows: with ``only_cross_attention`` the first attention of a block reads the prompt, too
         kind: Kind = "cross" if modules[name].is_cross_attention else "self"
-        found.append(AttentionLayer(name, *_position(name, levels), kind, order=count[kind]))
+        found.append(
+            AttentionLayer(name, *_position(name, levels), kind, order=count[kind], depth=number / len(modules))
+        )
         count[kind] += 1
     return tuple(found)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from retouch.backbone.folder import HALF, PARTS, WEIGHTS, from_folder
-from retouch.backbone.model import Backbone
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import without_collection
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
+from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel
 
 EMBEDDED = "diorama"
@@ -31,7 +31,7 @@ def load(
     prediction: str | None = None,
     zero_snr: bool | None = None,
     native: int | None = None,
-) -> Backbone:
+) -> UNetBackbone:
     """Loads a Stable Diffusion 1.x or 2.x checkpoint.
 
     Args:
@@ -65,7 +65,9 @@ def load(
     return model
 
 
-def _named(name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool) -> Backbone:
+def _named(
+    name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool
+) -> UNetBackbone:
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")

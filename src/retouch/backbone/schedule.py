@@ -13,6 +13,65 @@ from retouch.errors import BadModel, BadParameter
 
 _PURE_NOISE = 1e-6  # ᾱ below this counts as zero; Stable Diffusion's smallest is 5e-3
 
+PREDICTIONS = ("epsilon", "v_prediction", "sample")
+"""What a network may predict: the noise, v = α ε − σ z_0, or the picture."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A noise level: z = α z_0 + σ ε.
+
+    For DDPM's schedules α = √ᾱ and σ = √(1−ᾱ); for a rectified flow they would be 1 − s and s. Everything that turns
+    predictions into latents is written in the two, and nothing here divides by α where a network predicts v or z_0.
+
+    Attributes:
+        alpha, sigma: numbers, or tensors that broadcast over a batch whose rows lie at levels of their own.
+    """
+
+    alpha: float | Tensor
+    sigma: float | Tensor
+
+    def add_noise(self, original: Tensor, noise: Tensor) -> Tensor:
+        """α z_0 + σ ε."""
+        return self.alpha * original + self.sigma * noise
+
+    def original(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """ẑ_0 = (z − σ ε) / α; α must not be 0."""
+        return (latents - self.sigma * noise) / self.alpha
+
+    def noise(self, prediction: Tensor, latents: Tensor, kind: str) -> Tensor:
+        """ε, from what a network of ``kind`` predicted for ``latents``.
+
+        ``v_prediction``: ε = α v + σ z (Salimans & Ho 2022). ``sample``: ε = (z − α ẑ_0) / σ.
+        """
+        match kind:
+            case "epsilon":
+                return prediction
+            case "v_prediction":
+                return self.alpha * prediction + self.sigma * latents
+            case "sample":
+                return (latents - self.alpha * prediction) / self.sigma
+        raise BadModel(f"the model predicts {kind!r}; known are {', '.join(PREDICTIONS)}.")
+
+    def split(self, prediction: Tensor, latents: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        """(ẑ_0, ε) of what a network of ``kind`` predicted for ``latents``; all shapes equal."""
+        noise = self.noise(prediction, latents, kind)
+        match kind:
+            case "epsilon":
+                return self.original(latents, noise), noise
+            case "v_prediction":
+                return self.alpha * latents - self.sigma * prediction, noise
+        return prediction, noise
+
+    def noise_scale(self, kind: str) -> float | Tensor:
+        """dε / d prediction: a difference of predictions in units of noise (negative where z_0 is predicted)."""
+        match kind:
+            case "epsilon":
+                return 1.0
+            case "v_prediction":
+                return self.alpha
+        return -self.alpha / self.sigma
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -35,37 +94,38 @@ class Schedule:
         """ᾱ at ``index``, -1..T-1."""
         return self.final_alpha_cumprod if index < 0 else float(self.alphas_cumprod[self.timesteps[index]])
 
-    def predicted_original(self, latents: Tensor, noise: Tensor, index: int) -> Tensor:
-        """ẑ_0 = (z_t − √(1−ᾱ_t) ε) / √ᾱ_t, for latents at ``index``; all shapes equal."""
+    def level(self, index: int) -> Level:
+        """The noise level at ``index``, -1..T-1."""
         a = self.alpha(index)
-        return (latents - (1 - a) ** 0.5 * noise) / a**0.5
-
-    def from_original(self, original: Tensor, noise: Tensor, index: int) -> Tensor:
-        """√ᾱ_{t-1} ẑ_0 + √(1−ᾱ_{t-1}) ε: the latents one step below ``index``."""
-        b = self.alpha(index - 1)
-        return b**0.5 * original + (1 - b) ** 0.5 * noise
+        return Level(a**0.5, (1 - a) ** 0.5)
 
     def step_down(self, latents: Tensor, noise: Tensor, index: int) -> Tensor:
-        """The DDIM step from ``index`` to ``index - 1``."""
-        return self.from_original(self.predicted_original(latents, noise, index), noise, index)
+        """The DDIM step from ``index`` to ``index - 1``: α' ẑ_0 + σ' ε; all shapes equal, α at ``index`` above 0."""
+        return self.level(index - 1).add_noise(self.level(index).original(latents, noise), noise)
+
+    def down(self, prediction: Tensor, latents: Tensor, index: int, kind: str) -> Tensor:
+        """The DDIM step down from what a network of ``kind`` predicted for ``latents`` at ``index``."""
+        return self.level(index - 1).add_noise(*self.level(index).split(prediction, latents, kind))
 
     def step_up(self, latents: Tensor, noise: Tensor, index: int) -> Tensor:
         """The inverse of :meth:`step_down`: from ``index - 1`` to ``index`` with the same noise."""
-        a, b = self.alpha(index), self.alpha(index - 1)
-        original = (latents - (1 - b) ** 0.5 * noise) / b**0.5
-        return a**0.5 * original + (1 - a) ** 0.5 * noise
+        return self.level(index).add_noise(self.level(index - 1).original(latents, noise), noise)
 
     def add_noise(self, original: Tensor, noise: Tensor, index: int) -> Tensor:
-        """√ᾱ_t z_0 + √(1−ᾱ_t) ε at ``index``."""
-        a = self.alpha(index)
-        return a**0.5 * original + (1 - a) ** 0.5 * noise
+        """α z_0 + σ ε at ``index``."""
+        return self.level(index).add_noise(original, noise)
+
+    def level_of(self, timestep: int | Tensor, like: Tensor) -> Level:
+        """The level at one training timestep or at one per row, as tensors that broadcast over ``like`` [B, …]."""
+        index = torch.as_tensor(timestep).reshape(-1).cpu()
+        alpha = self.alphas_cumprod[index].to(like).reshape(-1, *[1] * (like.ndim - 1))
+        return Level(alpha.sqrt(), (1 - alpha).sqrt())
 
 
 def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) -> Schedule:
     """The schedule that a checkpoint's scheduler config gives for ``num_inference_steps`` (spacing, offset, final ᾱ).
 
-    A zero-terminal-SNR checkpoint (Lin et al. 2024) has ᾱ_T = 0 at its last timestep, where ε says nothing of z_0: the
-    level 1e-6 stands in there, which a network that predicts v or z_0 bears well.
+    A zero-terminal-SNR checkpoint (Lin et al. 2024) has ᾱ_T = 0 at its last timestep, where ε says nothing of z_0.
 
     Raises:
         BadParameter: when the number of steps is not in 1..num_train_timesteps.
@@ -93,38 +153,9 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
             f"the model's schedule samples pure noise at timestep {timesteps[-1]}, where predicting noise says nothing "
             "of the picture: its scheduler config should say prediction_type 'v_prediction' or 'sample'."
         )
-    return Schedule(tuple(timesteps), alphas.clamp(min=_PURE_NOISE), float(scheduler.final_alpha_cumprod))
-
-
-PREDICTIONS = ("epsilon", "v_prediction", "sample")
-"""What a network may predict: the noise, v = √ᾱ ε − √(1−ᾱ) z_0, or the picture."""
+    return Schedule(tuple(timesteps), alphas, float(scheduler.final_alpha_cumprod))
 
 
 def prediction_type(config: Mapping[str, Any]) -> str:
     """What the network predicts: "epsilon", "v_prediction" or "sample"."""
     return str(config.get("prediction_type", "epsilon"))
-
-
-def to_epsilon(output: Tensor, latents: Tensor, alpha: Tensor, kind: str) -> Tensor:
-    """The network's output as predicted noise ε.
-
-    ``v_prediction``: ε = √ᾱ v + √(1−ᾱ) z (Salimans & Ho 2022). ``sample``: ε = (z − √ᾱ ẑ_0) / √(1−ᾱ).
-
-    Args:
-        alpha: ᾱ_t, broadcastable to ``output``.
-        kind: what the network predicts.
-    """
-    match kind:
-        case "epsilon":
-            return output
-        case "v_prediction":
-            return alpha.sqrt() * output + (1 - alpha).sqrt() * latents
-        case "sample":
-            return (latents - alpha.sqrt() * output) / (1 - alpha).sqrt()
-    raise BadModel(f"the model predicts {kind!r}; known are epsilon, v_prediction and sample.")
-
-
-def alphas_for(alphas_cumprod: Tensor, timestep: int | Tensor, like: Tensor) -> Tensor:
-    """ᾱ at one timestep or at one per row, shaped to broadcast over ``like`` [B, …]."""
-    index = torch.as_tensor(timestep).reshape(-1).cpu()
-    return alphas_cumprod[index].to(like).reshape(-1, *[1] * (like.ndim - 1))

@@ -12,10 +12,10 @@ from retouch.backbone.configs import check_tokenizer, read_config
 from retouch.backbone.folder import CONFIGS
 from retouch.backbone.headers import Header, read_header
 from retouch.backbone.kinds import UNET, check_kind
-from retouch.backbone.model import Backbone
 from retouch.backbone.quiet import quietly
 from retouch.backbone.schedule import prediction_type
 from retouch.backbone.settings import ModelSettings
+from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel
 
 _BLOCK = f"{UNET}output_blocks.11.1.transformer_blocks.0"
@@ -23,7 +23,7 @@ _BLOCK = f"{UNET}output_blocks.11.1.transformer_blocks.0"
 
 def from_file(
     name: str, path: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings, offline: bool
-) -> Backbone:
+) -> UNetBackbone:
     """Loads a file; the configuration of its class comes from a hub, or from what was fetched before.
 
     Raises:

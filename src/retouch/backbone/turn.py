@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 
 
 @contextmanager

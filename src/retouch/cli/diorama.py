@@ -95,9 +95,9 @@ def evaluate(
         chosen = tuple(filter(None, parts.split(","))) or None
         figures = measure(weights, scenes=scenes, parts=chosen, progress=progress)
     if card:
-        from retouch.whole import written_whole
+        from retouch.atomic import atomic_write
 
-        with written_whole(card) as unfinished:
+        with atomic_write(card) as unfinished:
             unfinished.write_text(model_card(figures), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(figures))

@@ -25,6 +25,7 @@ def edit(
     inversion: Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")] = "",
     control: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
     guidance: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
+    sampler: Annotated[str, typer.Option(help="In place of the method's own.")] = "",
     mask: options.Mask = None,
     fit: Annotated[
         Path | None, typer.Option(help="What `retouch fit` left for this picture; --to and --method come from it.")
@@ -57,7 +58,8 @@ def edit(
     options.check_words(target, seed, budget)
     given = settings_from_text(settings or [])
     # refused before anything is loaded; how values go together is judged with what the model recommends
-    chosen = method_type(method, inversion=inversion or None, control=control or None, guidance=guidance or None)
+    parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
+    chosen = method_type(method, **{axis: name or None for axis, name in parts.items()})
     read_settings(chosen, given, method)
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
@@ -77,6 +79,7 @@ def edit(
             inversion=inversion or None,
             control=control or None,
             guidance=guidance or None,
+            sampler=sampler or None,
             mask=where,
             reference=None if behind is None else behind.image,
             seed=seed,

@@ -11,7 +11,9 @@ import typer
 
 def methods(
     name: Annotated[str, typer.Argument(help="Only this method, with all of its parameters.")] = "",
-    parts: Annotated[bool, typer.Option("--parts", help="The inversions, controls and guidances to combine.")] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="The inversions, controls, guidances and samplers to combine.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the methods; `retouch methods NAME` shows one with its parameters."""
@@ -63,7 +65,7 @@ def _show_parts(as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from retouch.methods.composition import parts
+    from retouch.methods.catalogue import parts
     from retouch.parameters import parameters_of
 
     if as_json:
@@ -84,7 +86,7 @@ def _show_parts(as_json: bool) -> None:
         console.print(table)
         console.print()
     console.print("Guiders go on top of another guidance, as in --guidance proximal+guiders. A method brings its own")
-    console.print("three; each option replaces one, as in --method masactrl --inversion null-text.")
+    console.print("parts; each option replaces one, as in --method masactrl --inversion null-text.")
 
 
 def _shown(default: Any) -> str:

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import State, Step, taken_from_source
+from retouch.backbone.protocol import Backbone
+from retouch.parameters import parameter
+from retouch.parts.attach import AttentionEdit, BlockEdit
+from retouch.parts.part import Control
+from retouch.parts.rows import Step, taken_from_source
 
 Injected = Literal["inner", "block"]
 
 
-class FeatureInjection:
+@dataclass
+class FeatureInjection(Control):
     """The source's self-attention maps and one residual block's output, in both of the target's guidance halves.
 
     Self-attention: from the second attention of the coarsest decoder level that attends, up to the finest, the
     target takes the source's queries and keys, hence its maps. Residual features: of the second residual block of that
     level the inner branch, as in the authors' code, or the whole output, as in the paper's equation.
-
-    Args:
-        attention_share: share of the steps (0..1), from the first, in which queries and keys are injected.
-        feature_share: the same for the residual features.
-        inject: ``inner`` leaves the target the block's shortcut, ``block`` takes the whole output.
     """
 
-    reads_source_null = False
+    name: ClassVar[str] = "feature-injection"
+    summary: ClassVar[str] = "the source's self-attention maps and decoder features; keeps the layout closely"
+    aliases: ClassVar[tuple[str, ...]] = ("plug-and-play", "pnp")
+    shares: ClassVar[bool] = True
 
-    def __init__(self, *, attention_share: float = 0.5, feature_share: float = 0.8, inject: Injected = "inner") -> None:
-        self.attention_share, self.feature_share, self.inject = attention_share, feature_share, inject
+    attention_share: float = parameter(
+        0.5, "share of the steps that take the source's self-attention queries and keys", low=0, high=1,
+        source="Plug-and-Play, section 4",
+    )  # fmt: skip
+    feature_share: float = parameter(
+        0.8, "share of the steps that take the source's residual features", low=0, high=1,
+        source="Plug-and-Play, section 4",
+    )  # fmt: skip
+    inject: Injected = parameter(
+        "inner", "inner: the residual block's inner branch, its shortcut stays the target's; block: its whole output",
+        choices=("inner", "block"), source="Plug-and-Play's code",
+    )  # fmt: skip
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The injection of queries and keys."""
@@ -44,10 +55,6 @@ class FeatureInjection:
         block = model.first_attending_decoder_block(1)
         return [_Features(self.feature_share, block.inner if self.inject == "inner" else block.name)]
 
-    def after_step(self, state: State, step: Step) -> State:
-        """The state as it is."""
-        return state
-
 
 @dataclass(frozen=True)
 class _QueriesAndKeys(AttentionEdit):
@@ -58,10 +65,10 @@ class _QueriesAndKeys(AttentionEdit):
         return layer.name in self.names
 
     def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        order = taken_from_source(moment.rows)
-        if order is None or not moment.within(self.share):
+        order = taken_from_source(step.rows)
+        if order is None or not step.within(self.share):
             return query, key, value
         return query[order], key[order], value
 
@@ -71,6 +78,6 @@ class _Features:
     share: float
     name: str
 
-    def change(self, output: Tensor, moment: Moment) -> Tensor:
-        order = taken_from_source(moment.rows)
-        return output if order is None or not moment.within(self.share) else output[order]
+    def change(self, output: Tensor, step: Step) -> Tensor:
+        order = taken_from_source(step.rows)
+        return output if order is None or not step.within(self.share) else output[order]

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.attach import AttentionEdit
-from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, TARGET, State, Step
+from retouch.backbone.protocol import Backbone
 from retouch.control.word_maps import WordMaps
+from retouch.parts.attach import AttentionEdit
+from retouch.parts.rows import SOURCE, TARGET, State, Step
 
 
 @dataclass

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, State, Step
+from retouch.backbone.protocol import Backbone
 from retouch.control.word_maps import WordMaps
+from retouch.control.words import prompts_of
+from retouch.errors import BadParameter, BadPrompt
+from retouch.parameters import parameter
+from retouch.parts.attach import AttentionEdit
+from retouch.parts.job import Job
+from retouch.parts.part import Control
+from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, Step
+from retouch.prompts import find_words
 
 _PAIRS = ((TARGET, (SOURCE,)), (TARGET_NULL, (SOURCE_NULL, SOURCE)))
 """Which source row, the first that is there, serves which target row."""
 
 
-class MutualSelfAttention:
+@dataclass
+class MutualSelfAttention(Control):
     """Attention(Q_tgt, K_src, V_src) from step S on, in the finest decoder levels, in both guidance halves.
 
     The target's layout forms freely in the first steps; afterwards its queries fetch their content from the source,
@@ -29,59 +37,74 @@ class MutualSelfAttention:
     see only the keys inside the source's, those outside only the keys outside. The masks come from the
     cross-attention of named words, summed over the steps so far (the authors' code: of the current step alone), or
     from the user, one for both branches.
-
-    Args:
-        start_step: S, the first step with sharing, from 0.
-        decoder_levels: how many of the finest decoder levels that attend share; 2 is Stable Diffusion's layers from
-            L = 10 up.
-        source_words, target_words: token positions of the object's words in each prompt; none for the plain variant.
-        threshold: of the normalised maps, 0..1.
-        mask: [1, 1, h, w] at the latents' size, the object in both branches, in place of the words.
-        size: (h, w) of the latents, to lay the words' maps out; needed with words only.
     """
 
-    reads_source_null = True
+    name: ClassVar[str] = "mutual-self-attention"
+    summary: ClassVar[str] = "the target looks its content up in the source; poses and outlines may change"
+    aliases: ClassVar[tuple[str, ...]] = ("masactrl",)
+    shares: ClassVar[bool] = True
+    reads_source_null: ClassVar[bool] = True
+    uses_mask: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        start_step: int = 4,
-        decoder_levels: int = 2,
-        source_words: Sequence[int] = (),
-        target_words: Sequence[int] = (),
-        threshold: float = 0.1,
-        mask: Tensor | None = None,
-        size: tuple[int, int] = (0, 0),
-    ) -> None:
-        self.start_step, self.decoder_levels, self.threshold, self.mask = start_step, decoder_levels, threshold, mask
-        self.maps = WordMaps({SOURCE: source_words, TARGET: target_words}) if source_words and target_words else None
-        self.size = size if mask is None else (mask.shape[-2], mask.shape[-1])
+    start_step: int = parameter(
+        4, "S: the first step, from 0, that shares; before it the new layout forms", low=0, high=999, unit="step",
+        source="MasaCtrl, section 3.2",
+    )  # fmt: skip
+    decoder_levels: int = parameter(
+        2, "how many of the finest decoder levels share: 2 is Stable Diffusion's layers from L = 10 up",
+        low=1, high=8, source="MasaCtrl, section 3.2",
+    )  # fmt: skip
+    mask_words: str = parameter(
+        "none", "words of both prompts whose region is the foreground: it looks only at the source's, the rest only at "
+        "the rest; 'none' for no split (a mask given by hand splits, too)",
+        kind="text", source="MasaCtrl, section 3.3",
+    )  # fmt: skip
+    mask_threshold: float = parameter(
+        0.1, "how much of the mask words' attention counts as foreground", low=0, high=1, source="MasaCtrl's code"
+    )
+    _by_hand: Tensor | None = field(default=None, init=False)
+    _maps: WordMaps | None = field(default=None, init=False)
+    _size: tuple[int, int] = field(default=(0, 0), init=False)
+
+    def check(self, steps: int) -> None:
+        """Refuses a start after the end."""
+        if self.start_step >= steps:
+            raise BadParameter(
+                f"start_step is {self.start_step}, but there are only {steps} steps, so nothing would be shared: "
+                "take more num_inference_steps or an earlier start_step."
+            )
+
+    def prepare(self, job: Job) -> None:
+        """The user's mask, or the words' where these are named."""
+        self._by_hand, self._maps, self._size = job.mask, None, (job.latents.shape[-2], job.latents.shape[-1])
+        if job.mask is not None or self.mask_words.strip().lower() in ("none", ""):
+            return
+        if not job.source:
+            raise BadPrompt(
+                f"mask_words is {self.mask_words!r}, but there is no source prompt to find them in: say what the "
+                "picture shows, or give a mask."
+            )
+        source, target = prompts_of(job)
+        words = {SOURCE: find_words(source, self.mask_words), TARGET: find_words(target, self.mask_words)}
+        self._maps = WordMaps(words)
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The sharing, and the reading of the words' maps where masks come from words."""
         attending = sorted({layer.level for layer in model.attention_layers(place="up", kind="self")})
         sharing = _Sharing(self, frozenset(attending[: self.decoder_levels]))
-        return [sharing, self.maps.recorder(model)] if self.maps else [sharing]
-
-    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
-        """None."""
-        return ()
-
-    def after_step(self, state: State, step: Step) -> State:
-        """The state as it is."""
-        return state
+        return [sharing, self._maps.recorder(model)] if self._maps else [sharing]
 
     def inside(self, row: Row, cells: int) -> Tensor | None:
         """Which of a layer's ``cells`` [cells] show the object of ``row``'s branch (bool); None without masks."""
-        heat = self.mask
-        if heat is None and self.maps is not None:
-            heat = self.maps.picture(row, *self.size)
+        heat = self._by_hand
+        if heat is None and self._maps is not None:
+            heat = self._maps.picture(row, *self._size)
             if heat is not None:
                 heat = (heat - heat.min()) / (heat.max() - heat.min()).clamp(min=1e-12)
         if heat is None:
             return None
-        limit = self.threshold if self.mask is None else 0.5
-        h, w = self.size
+        limit = self.mask_threshold if self._by_hand is None else 0.5
+        h, w = self._size
         factor = round((h * w / cells) ** 0.5)
         size = (-(-h // factor), -(-w // factor))
         return functional.interpolate(heat.float(), size, mode="nearest").flatten() > limit
@@ -95,28 +118,28 @@ class _Sharing(AttentionEdit):
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "self" and layer.place == "up" and layer.level in self.levels
 
-    def _pairs(self, moment: Moment) -> list[tuple[Row, Row]]:
-        if moment.number < self.control.start_step:
+    def _pairs(self, step: Step) -> list[tuple[Row, Row]]:
+        if step.number < self.control.start_step:
             return []
         pairs = []
         for target, sources in _PAIRS:
-            there = [source for source in sources if source in moment.rows]
-            if target in moment.rows and there:
+            there = [source for source in sources if source in step.rows]
+            if target in step.rows and there:
                 pairs.append((target, there[0]))
         return pairs
 
     def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows, served = list(moment.rows), dict(self._pairs(moment))
+        rows, served = list(step.rows), dict(self._pairs(step))
         if not served:
             return query, key, value
         order = [rows.index(served.get(row, row)) for row in rows]
         return query, key[order], value[order]
 
-    def allowed(self, layer: AttentionLayer, moment: Moment, queries: int, keys: int) -> dict[Row, Tensor]:
+    def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
         masks: dict[Row, Tensor] = {}
-        for target, _ in self._pairs(moment):
+        for target, _ in self._pairs(step):
             of_keys, of_queries = self.control.inside(SOURCE, keys), self.control.inside(TARGET, queries)
             # a mask of all or nothing splits nothing, and would leave queries without a key
             if of_keys is not None and of_queries is not None and of_keys.any() and not of_keys.all():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, TARGET, Row, State, Step
+from retouch.backbone.protocol import Backbone
 from retouch.control.local_blend import LocalBlend
-from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping
+from retouch.control.words import local_blend, prompts_of
+from retouch.errors import BadParameter
+from retouch.parameters import parameter
+from retouch.parts.attach import AttentionEdit
+from retouch.parts.job import Job
+from retouch.parts.part import Control
+from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, whole_steps
+from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping, word_numbers
 
 Aligner = Literal["auto", "replace", "refine"]
 ReweightWhile = Literal["replacing", "always"]
@@ -37,94 +42,124 @@ class TokenAlignment:
         return cls(*refinement_mapping(source, target))
 
 
-class PromptToPrompt:
-    """Replaces the target's attention maps by the source's for a share of the steps.
+@dataclass
+class PromptToPrompt(Control):
+    """Replaces the target's attention maps by the source's for a share of the steps."""
 
-    Args:
-        source, target: the tokenized prompts.
-        aligner: ``replace`` (word for word), ``refine`` (alignment; new tokens keep their own maps) or ``auto``.
-        cross_replace_steps: share of the steps (0..1) in which cross-attention maps are replaced.
-        cross_replace_words: this share for single target words.
-        self_replace_steps: the same for self-attention maps.
-        self_replace_downsampling: self-attention is replaced where the map is at least this many times coarser than
-            the latent; 4 is the paper's 16×16 of 64×64.
-        reweight: factors for the maps of single target words.
-        reweight_while: ``replacing``, only while a word's cross-attention is replaced, as in the authors' code; or
-            ``always``.
-        blend: keeps the target equal to the source outside the named words' region.
+    name: ClassVar[str] = "prompt-to-prompt"
+    summary: ClassVar[str] = "the source's attention maps, word by word; keeps layout and outlines"
+    aliases: ClassVar[tuple[str, ...]] = ("p2p",)
+    shares: ClassVar[bool] = True
+    needs_source: ClassVar[bool] = True
 
-    Raises:
-        BadPrompt: when a named word is not in its prompt, or ``replace`` meets prompts of different length.
-    """
+    cross_replace_steps: float = parameter(
+        0.8, "share of the steps that keep the source's cross-attention (what is where)", low=0, high=1,
+        source="Prompt-to-Prompt, section 3.2",
+    )  # fmt: skip
+    self_replace_steps: float = parameter(
+        0.6, "share of the steps that keep the source's self-attention (shape and layout)", low=0, high=1,
+        source="Prompt-to-Prompt, section 3.2",
+    )  # fmt: skip
+    self_replace_downsampling: int = parameter(
+        4, "self-attention is kept at levels at least this much coarser than the latent: 4 is 16x16 of 64x64, 1 is all",
+        low=1, high=64, source="Prompt-to-Prompt's code",
+    )  # fmt: skip
+    aligner: Aligner = parameter(
+        "auto", "how words correspond: replace word for word, refine by alignment, auto chooses by word count",
+        choices=("auto", "replace", "refine"),
+    )  # fmt: skip
+    blend_words: str = parameter(
+        "none", "words whose region may change, the rest is kept; 'none' for everywhere, 'auto' for the changed words",
+        kind="text",
+    )  # fmt: skip
+    blend_threshold: float = parameter(
+        0.3, "how much of the blend words' attention counts as their region", low=0, high=1
+    )
+    reweight: str = parameter("", "factors for target words' attention, as word=number, e.g. hat=2", kind="text")
+    reweight_while: ReweightWhile = parameter(
+        "replacing", "replacing: factors act while the word's cross-attention is replaced; always: at every step",
+        choices=("replacing", "always"), source="Prompt-to-Prompt's code",
+    )  # fmt: skip
+    cross_replace_words: str = parameter(
+        "", "cross_replace_steps (0..1) for single target words, as word=number, e.g. hat=0.4", kind="text"
+    )
+    alignment: TokenAlignment | None = field(default=None, init=False)
+    shares_of_words: Tensor = field(default_factory=lambda: torch.zeros(0), init=False)  # per target token
+    factors: Tensor = field(default_factory=lambda: torch.zeros(0), init=False)  # per target token
+    blend: LocalBlend | None = field(default=None, init=False)
 
-    reads_source_null = False
+    def check(self, steps: int) -> None:
+        """Refuses weights that would never act."""
+        shares = [self.cross_replace_steps, *word_numbers(self.cross_replace_words, 0, 1).values()]
+        if self.reweight and self.reweight_while == "replacing" and not any(whole_steps(s, steps) for s in shares):
+            raise BadParameter(
+                f"reweight is {self.reweight!r}, but it acts while cross-attention is replaced, and no step does that "
+                f"(cross_replace_steps is {self.cross_replace_steps:g} of {steps} steps): raise cross_replace_steps, "
+                "or set reweight_while=always."
+            )
 
-    def __init__(
-        self,
-        source: Tokens,
-        target: Tokens,
-        *,
-        aligner: Aligner = "auto",
-        cross_replace_steps: float = 0.8,
-        cross_replace_words: Mapping[str, float] | None = None,
-        self_replace_steps: float = 0.6,
-        self_replace_downsampling: int = 4,
-        reweight: Mapping[str, float] | None = None,
-        reweight_while: ReweightWhile = "replacing",
-        blend: LocalBlend | None = None,
-    ) -> None:
-        self.alignment = TokenAlignment.between(source, target, aligner)
-        self.cross_share = per_token(target, cross_replace_words or {}, cross_replace_steps)
-        self.self_share = self_replace_steps
-        self.downsampling = self_replace_downsampling
-        self.factors, self.reweight_while = per_token(target, reweight or {}, 1.0), reweight_while
-        self.blend = blend
+    def prepare(self, job: Job) -> None:
+        """Aligns the prompts; a user's mask takes the place of the blend words."""
+        source, target = prompts_of(job)
+        self.align(source, target, "none" if job.mask is not None else self.blend_words)
+
+    def align(self, source: Tokens, target: Tokens, blend_words: str = "none") -> None:
+        """Finds the named words, and how the words of two prompts correspond.
+
+        Raises:
+            BadPrompt: when a named word is not in its prompt, or ``replace`` meets prompts of different length.
+        """
+        self.alignment = TokenAlignment.between(source, target, self.aligner)
+        by_word = word_numbers(self.cross_replace_words, 0, 1)
+        self.shares_of_words = per_token(target, by_word, self.cross_replace_steps)
+        self.factors = per_token(target, word_numbers(self.reweight, -20, 20), 1.0)
+        self.blend = local_blend(source, target, blend_words, self.blend_threshold)
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Hands the source's maps to the target, and reads the blend words' maps."""
         coarsest = max(layer.downsampling for layer in model.attention_layers(kind="self"))
         edits: list[AttentionEdit] = [
             _CrossMaps(self, model.device),
-            _SelfMaps(self.self_share, min(self.downsampling, coarsest)),
+            _SelfMaps(self.self_replace_steps, min(self.self_replace_downsampling, coarsest)),
         ]
         return [*edits, self.blend.recorder(model)] if self.blend else edits
-
-    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
-        """None."""
-        return ()
 
     def after_step(self, state: State, step: Step) -> State:
         """The state, blended with the source where a local blend is set."""
         return self.blend.apply(state, step) if self.blend else state
+
+    def mask(self) -> Tensor | None:
+        """The local blend's."""
+        return self.blend.mask if self.blend else None
 
 
 class _CrossMaps(AttentionEdit):
     """Cross-attention, per token: A_tgt ← (α A_src · mapping + (1 − α) A_tgt) · factors while maps are replaced."""
 
     def __init__(self, control: PromptToPrompt, device: torch.device) -> None:
-        self.mapping = control.alignment.mapping.to(device)
-        self.shared = control.alignment.shared.to(device)
-        self.share, self.factors = control.cross_share, control.factors.float().to(device)
-        self.last, self.reweights = float(control.cross_share.max()), bool((control.factors != 1).any())
+        alignment = control.alignment
+        assert alignment is not None
+        self.mapping, self.shared = alignment.mapping.to(device), alignment.shared.to(device)
+        self.share, self.factors = control.shares_of_words, control.factors.float().to(device)
+        self.last, self.reweights = float(self.share.max()), bool((control.factors != 1).any())
         self.always = self.reweights and control.reweight_while == "always"
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
 
-    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
-        if moment.within(self.last):
+    def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
+        if step.within(self.last):
             return [SOURCE, TARGET]
         return [TARGET] if self.always else []
 
-    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+    def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         if TARGET not in probs:
             return probs
         own = probs[TARGET]
-        if SOURCE not in probs or not moment.within(self.last):
+        if SOURCE not in probs or not step.within(self.last):
             return {**probs, TARGET: own * self.factors.to(own)} if self.always else probs
-        assert moment.step is not None
-        steps = (self.share * moment.step.total + 1e-9).long()  # per target token, rounded down
-        now = (moment.number < steps).to(own)
+        ends = (self.share * step.total + 1e-9).long()  # per target token, rounded down
+        now = (step.number < ends).to(own)
         kept = self.shared.to(own) * now
         mixed = (probs[SOURCE] @ self.mapping.to(own)) * kept + own * (1 - kept)
         if self.reweights:
@@ -144,10 +179,10 @@ class _SelfMaps(AttentionEdit):
         return layer.kind == "self" and layer.downsampling >= self.downsampling
 
     def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = list(moment.rows)
-        if not moment.within(self.share) or SOURCE not in rows or TARGET not in rows:
+        rows = list(step.rows)
+        if not step.within(self.share) or SOURCE not in rows or TARGET not in rows:
             return query, key, value
         source, target = rows.index(SOURCE), rows.index(TARGET)
         order = [source if i == target else i for i in range(len(rows))]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from retouch.attach import AttentionEdit, Moment
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import Row
+from retouch.backbone.protocol import Backbone
+from retouch.parts.attach import AttentionEdit
+from retouch.parts.rows import Row, Step
 
 _SMALLEST_SIDE = 8  # a mask of fewer cells than 8×8 says nothing
 
@@ -64,10 +64,10 @@ class _Recorder(AttentionEdit):
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross" and layer.downsampling == self.downsampling
 
-    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
+    def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
         return [row for row, words in self.maps.words.items() if words]
 
-    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+    def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         for row, words in self.maps.words.items():
             if row in probs and words:
                 self.maps.add(row, probs[row].detach()[:, :, list(words)].float().sum(-1).mean(0))

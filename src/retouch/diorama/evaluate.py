@@ -11,14 +11,14 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.backbone.load import EMBEDDED_FOLDER, load
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.diorama.captions import caption
 from retouch.diorama.judge import Judge, load_judge
 from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import CHOICES, STYLES, Scene, attributes, has, random_scene
 from retouch.errors import BadParameter
-from retouch.inversion.ddim import ddim_inversion
 from retouch.masks.segmenter import Segmenter
+from retouch.parts.inversions import ddim_inversion
 
 PARTS = ("autoencoder", "clip", "judge", "segmenter", "text_to_image", "inversion")
 STEPS, GUIDANCE_SCALE = 50, 5.0
@@ -149,12 +149,13 @@ def draw(
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Pictures from texts by DDIM with classifier-free guidance, uint8 [N, H, W, 3]."""
     schedule, drawn = model.schedule(STEPS), []
-    side, channels = model.native_side // model.vae_factor, model.unet.config.in_channels
+    blank = torch.zeros(1, 3, model.native_side, model.native_side)
+    side, channels = model.native_side // model.vae_factor, model.encode(blank).shape[1]
     random = torch.Generator().manual_seed(seed)
     for start in range(0, len(texts), _BATCH):
         some = texts[start : start + _BATCH]
         latents = torch.randn(len(some), channels, side, side, generator=random).to(model.device)
-        embeds = torch.cat([model.embed([""] * len(some)), model.embed(some)])
+        embeds = model.condition([*([""] * len(some)), *some])
         for index in reversed(range(STEPS)):
             null, told = model.predict_noise(latents.repeat(2, 1, 1, 1), schedule.timesteps[index], embeds).chunk(2)
             latents = schedule.step_down(latents, null + GUIDANCE_SCALE * (told - null), index)
@@ -169,7 +170,7 @@ def _there_and_back(
 ) -> Iterator[Tensor]:
     schedule = model.schedule(STEPS)
     for start in range(0, len(texts), _BATCH):
-        some, embeds = latents[start : start + _BATCH], model.embed(texts[start : start + _BATCH])
+        some, embeds = latents[start : start + _BATCH], model.condition(texts[start : start + _BATCH])
         count = len(some)
         z = ddim_inversion(model, some, embeds, schedule)[-1]
         tick(STEPS * count)

@@ -16,9 +16,9 @@ from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter, RetouchError
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
-from retouch.inversion.ddim import Inversions
 from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
+from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from retouch.backbone.model import Backbone
-from retouch.backbone.schedule import alphas_for
+from retouch.backbone.condition import Condition
+from retouch.backbone.protocol import Backbone
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,18 @@ class Noising:
 
 
 def denoising_loss(
-    model: Backbone, latents: Tensor, prompt_embeds: Tensor, noising: Noising, weight: Tensor | None = None
+    model: Backbone, latents: Tensor, condition: Condition, noising: Noising, weight: Tensor | None = None
 ) -> Tensor:
     """mean ‖(ε − ε_θ(z_t, t, c)) ⊙ M‖² with z_t = √ᾱ_t z_0 + √(1−ᾱ_t) ε (Ho et al. 2020, equation 14).
 
     Args:
         latents: z_0, [1, C, h, w].
-        prompt_embeds: c, [1, tokens, dim].
+        condition: c, one row.
         weight: M, [1, 1, h, w]; everywhere 1 where there is none. The mean is over all cells, inside or outside.
     """
     rows = len(noising.noise)
-    alpha = alphas_for(model.schedule(1).alphas_cumprod, noising.timesteps, latents)
-    noisy = alpha.sqrt() * latents + (1 - alpha).sqrt() * noising.noise
-    predicted = model.predict_noise(noisy, noising.timesteps, prompt_embeds.expand(rows, -1, -1))
+    noisy = model.schedule(1).level_of(noising.timesteps, latents).add_noise(latents, noising.noise)
+    predicted = model.predict_noise(noisy, noising.timesteps, condition.expand(rows))
     error = noising.noise - predicted
     if weight is not None:
         error = error * weight

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from retouch.atomic import atomic_write
 from retouch.errors import BadFit
-from retouch.whole import written_whole
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -22,7 +22,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(metadata))
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error

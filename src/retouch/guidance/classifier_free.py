@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
-from retouch.backbone.model import Backbone
-from retouch.branches import TARGET, TARGET_NULL, Row, Step
+from retouch.parameters import parameter
+from retouch.parts.part import Guidance, Guided, Predictions
+from retouch.parts.rows import Branch, Step
 
 
 def guided(null: Tensor | None, text: Tensor, guidance_scale: float) -> Tensor:
@@ -17,33 +17,27 @@ def guided(null: Tensor | None, text: Tensor, guidance_scale: float) -> Tensor:
     return text if null is None else null + guidance_scale * (text - null)
 
 
-@dataclass(frozen=True)
-class ClassifierFreeGuidance:
-    """ε̃ = ε(∅) + w (ε(c_tgt) − ε(∅)), w = ``guidance_scale``; at w = 1 the null half is not evaluated."""
+def guidance_scale() -> float:
+    """The parameter."""
+    value: float = parameter(7.5, "w: how strongly the target prompt pulls; 1 is no guidance", low=0, high=50)
+    return value
 
-    guidance_scale: float
 
-    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
-        """None."""
-        return ()
+@dataclass
+class ClassifierFree(Guidance):
+    """ε̃ = ε(∅) + w (ε(c) − ε(∅)), w = ``guidance_scale``; at w = 1 the null half is not evaluated."""
 
-    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
-        """None."""
-        return ()
+    name: ClassVar[str] = "classifier-free"
+    summary: ClassVar[str] = "away from the null text's prediction, towards the target prompt's"
+    aliases: ClassVar[tuple[str, ...]] = ("cfg",)
 
-    def rows(self, step: Step) -> Sequence[Row]:
-        """2 rows, 1 at guidance 1."""
-        return [TARGET] if self.guidance_scale == 1 else [TARGET_NULL, TARGET]
+    guidance_scale: float = guidance_scale()
 
-    def pull(self, noise: Mapping[Row, Tensor]) -> Tensor:
-        """w (ε(c_tgt) − ε(∅)): what guidance adds to the null prediction."""
-        return self.guidance_scale * (noise[TARGET] - noise[TARGET_NULL])
+    @property
+    def scale(self) -> float:
+        """w."""
+        return self.guidance_scale
 
-    def advance(self, target: Tensor, noise: Mapping[Row, Tensor], step: Step, moment: Moment) -> Tensor:
-        """One DDIM step down."""
-        combined = guided(noise.get(TARGET_NULL), noise[TARGET], self.guidance_scale)
-        return step.schedule.step_down(target, combined, step.index)
-
-    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
-        """One DDIM step down."""
-        return step.schedule.step_down(source, combined, step.index)
+    def combine(self, predictions: Predictions, branch: Branch, step: Step) -> Guided:
+        """Both halves, extrapolated."""
+        return Guided(guided(predictions.get(branch.null), predictions[branch.text], self.guidance_scale))

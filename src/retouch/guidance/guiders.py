@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import INVERTED, TARGET, TARGET_AS_SOURCE, TARGET_NULL, Row, Step
-from retouch.errors import RetouchError
+from retouch.backbone.protocol import Backbone
+from retouch.errors import BadParameter, RetouchError
 from retouch.guidance.map_distance import map_distance
-from retouch.inversion.trajectory import Trajectory
-from retouch.parts import Guidance
+from retouch.parameters import parameter
+from retouch.parts.attach import AttentionEdit, BlockEdit
+from retouch.parts.job import Job
+from retouch.parts.part import Addition, Predictions
+from retouch.parts.rows import INVERTED, TARGET, TARGET_AS_SOURCE, TARGET_NULL, Branch, Row, Step
+from retouch.parts.trajectory import Trajectory
 
 Preset = Literal["layout", "style"]
 
-
-class Pulling(Guidance, Protocol):
-    """A guidance that can say what it adds to the null prediction."""
-
-    def pull(self, noise: Mapping[Row, Tensor]) -> Tensor:
-        """w (ε(c_tgt) − ε(∅)), or what stands in its place."""
-        ...
+_PUBLISHED = {
+    "layout": {"attention_strength": 3e5, "feature_strength": 500.0, "guided_share": 0.6, "low": 0.33, "high": 3.0},
+    "style": {"attention_strength": 1e5, "feature_strength": 2.5, "guided_share": 0.5, "low": 1.5, "high": 1.5},
+}
 
 
 def rescaled(gradient: Tensor, pull: Tensor, low: float, high: float) -> tuple[Tensor, float | None]:
@@ -46,8 +45,8 @@ def rescaled(gradient: Tensor, pull: Tensor, low: float, high: float) -> tuple[T
 
 
 @dataclass
-class GuideAndRescale:
-    """ε̃ = (``base``'s ε̃) + γ·v∇_{z_t} g in the first steps, ``base``'s alone in the rest.
+class Guiders(Addition):
+    """ε̃ = (the base's ε̃) + γ·v∇_{z_t} g in the first steps, the base's alone in the rest.
 
     The energies compare the evaluation at (z_t, c_src) with that at the inverted (z*_t, c_src): the self-attention
     maps, g_sa = Σ_layers mean((A − A*)²), and the features. Preset ``layout`` takes the mean absolute difference of
@@ -58,102 +57,141 @@ class GuideAndRescale:
     (``style``: two), whose ε(z_t, c_tgt) is used for guidance as well where no control changes it.
 
     Attributes:
-        base: the guidance whose result is corrected.
-        attention_strength, feature_strength: v of the two energies.
-        guided_share: share of the steps, from the first, that are guided, 0..1.
-        low, high: r_low, r_up.
-        controlled: whether a control changes the target's prediction, which the energies then do not see.
-        gradient_checkpointing: whether the backward pass recomputes the network's activations.
         ratios: clip(r) of the guided steps so far that had a gradient.
     """
 
-    base: Pulling
-    model: Backbone
-    trajectory: Trajectory
-    preset: Preset
-    attention_strength: float
-    feature_strength: float
-    guided_share: float
-    low: float
-    high: float
-    controlled: bool = False
-    gradient_checkpointing: bool = False
+    name: ClassVar[str] = "guiders"
+    summary: ClassVar[str] = "gradients of energies that keep maps and features, on top of another guidance"
+    aliases: ClassVar[tuple[str, ...]] = ("guide-and-rescale",)
+    needs_trajectory: ClassVar[bool] = True
+
+    preset: Preset = parameter(
+        "layout", "which energies and strengths: layout for edits that keep the picture's look, style for restyling",
+        choices=("layout", "style"), source="section 4",
+    )  # fmt: skip
+    attention_strength: float | None = parameter(
+        None, "v of the self-attention energy; none for the preset's: 3e5, style 1e5", low=0, high=1e9, kind="number"
+    )
+    feature_strength: float | None = parameter(
+        None, "v of the feature energy; none for the preset's: 500, style 2.5", low=0, high=1e9, kind="number"
+    )
+    guided_share: float | None = parameter(
+        None, "share of the steps, from the first, that are guided; none for the preset's: 0.6, style 0.5",
+        low=0, high=1, kind="number",
+    )  # fmt: skip
+    rescale_low: float | None = parameter(
+        None, "r_low: least norm of the energies' gradient against guidance's; none for the preset's: 0.33, style 1.5",
+        low=0, high=100, kind="number", source="section 4.3",
+    )  # fmt: skip
+    rescale_high: float | None = parameter(
+        None, "r_up: greatest norm of the same; none for the preset's: 3, style 1.5", low=0, high=100, kind="number",
+        source="section 4.3",
+    )  # fmt: skip
+    gradient_checkpointing: bool = parameter(
+        False, "recompute the network's activations in the backward pass: slower, in much less memory"
+    )
     ratios: list[float] = field(default_factory=list, init=False)
     _energies: list[Tensor] = field(default_factory=list, init=False)
+    _model: Backbone | None = field(default=None, init=False)
+    _trajectory: Trajectory | None = field(default=None, init=False)
 
-    @property
-    def guidance_scale(self) -> float:
-        """The base's."""
-        return self.base.guidance_scale
+    def chosen(self) -> dict[str, float]:
+        """The numbers: the preset's, where none is given."""
+        given = {
+            "attention_strength": self.attention_strength, "feature_strength": self.feature_strength,
+            "guided_share": self.guided_share, "low": self.rescale_low, "high": self.rescale_high,
+        }  # fmt: skip
+        return {key: _PUBLISHED[self.preset][key] if value is None else value for key, value in given.items()}
+
+    def check(self, steps: int) -> None:
+        """Refuses crossed bounds."""
+        low, high = self.chosen()["low"], self.chosen()["high"]
+        if low > high:
+            raise BadParameter(
+                f"rescale_low is {low:g} and rescale_high {high:g}: the first must not exceed the second."
+            )
+
+    def begin(self, job: Job, trajectory: Trajectory) -> None:
+        """Notes the model and the inverted latents."""
+        self._model, self._trajectory = job.model, trajectory
 
     def guided(self, step: Step) -> bool:
         """Whether the energies act at this step."""
-        acts = self.high > 0 and (self.attention_strength > 0 or self.feature_strength > 0)
-        return acts and step.within(self.guided_share)
+        numbers = self.chosen()
+        acts = numbers["high"] > 0 and (numbers["attention_strength"] > 0 or numbers["feature_strength"] > 0)
+        return acts and step.within(numbers["guided_share"])
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
-        """The base's, and the energy of the self-attention maps."""
-        mine = [_MapEnergy(self)] if self.attention_strength else []
-        return [*self.base.edits(model), *mine]
+        """The energy of the self-attention maps."""
+        return [_MapEnergy(self)] if self.chosen()["attention_strength"] else []
 
     def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
-        """The base's, and the energy of the features."""
+        """The energy of the features."""
+        if not self.chosen()["feature_strength"]:
+            return []
         style = self.preset == "style"
         name = model.first_attending_decoder_block(1).name if style else model.last_decoder_block()
-        mine = [_FeatureEnergy(name, self, TARGET if style else TARGET_AS_SOURCE)] if self.feature_strength else []
-        return [*self.base.block_edits(model), *mine]
+        return [_FeatureEnergy(name, self, TARGET if style else TARGET_AS_SOURCE)]
 
-    def rows(self, step: Step) -> Sequence[Row]:
+    def rows_with(self, rows: Sequence[Row], branch: Branch, step: Step) -> Sequence[Row]:
         """Without a gradient: both halves and the inverted row; the half that gets one anyway is left out."""
-        rows = list(self.base.rows(step))
-        if not self.guided(step):
+        if branch.name != "target" or not self.guided(step):
             return rows
         return [*(row for row in rows if not (row == TARGET and self._target_has_gradient)), INVERTED]
 
+    def gradient_rows(self, step: Step) -> int:
+        """One row, for the style's features two."""
+        return len(self._gradient_rows) if self.guided(step) else 0
+
     @property
     def _gradient_rows(self) -> list[Row]:
-        return [TARGET_AS_SOURCE, TARGET] if self.preset == "style" and self.feature_strength else [TARGET_AS_SOURCE]
+        both = self.preset == "style" and self.chosen()["feature_strength"]
+        return [TARGET_AS_SOURCE, TARGET] if both else [TARGET_AS_SOURCE]
 
     @property
     def _target_has_gradient(self) -> bool:
         return TARGET in self._gradient_rows and not self.controlled
 
-    def advance(self, target: Tensor, noise: Mapping[Row, Tensor], step: Step, moment: Moment) -> Tensor:
-        """One step down with the energies' gradient, rescaled, in the predicted noise."""
-        if not self.guided(step):
-            return self.base.advance(target, noise, step, moment)
-        gradient, text = self._gradient(target, step, moment)
+    def shifted(self, predictions: Predictions, branch: Branch, step: Step) -> Predictions:
+        """The target's predictions with the energies' gradient, rescaled, in the noise that they stand for."""
+        if branch.name != "target" or not self.guided(step):
+            return predictions
+        assert self.base is not None and self._model is not None and self._trajectory is not None
+        latents = step.state[branch.name]
+        gradient, text = self._gradient(latents, step)
         if self._target_has_gradient and text is not None:
-            noise = {**noise, TARGET: text}
+            predictions = {**predictions, TARGET: text}
+        scale = float(step.level.noise_scale(self._model.prediction_type))  # what is predicted, in units of noise
         # at guidance 1 a base may go without the null half: the pull is the prediction itself
-        pull = self.base.pull(noise) if TARGET_NULL in noise else noise[TARGET]
-        if self.preset == "layout" and torch.equal(target, self.trajectory.latents[step.index + 1]):
+        pull = self.base.pull(predictions, branch, step) if TARGET_NULL in predictions else predictions[TARGET]
+        if self.preset == "layout" and torch.equal(latents, self._trajectory.latents[step.index + 1]):
             # the first step: both evaluations are the same, g = 0, and what gradient there is is rounding, which
             # rescaling would blow up to r_low
             gradient = torch.zeros_like(gradient)
-        correction, ratio = rescaled(gradient, pull, self.low, self.high)
+        numbers = self.chosen()
+        correction, ratio = rescaled(gradient, pull * scale, numbers["low"], numbers["high"])
         if ratio is not None:
             self.ratios.append(ratio)
+        if scale == 0:  # pure noise, where no prediction says anything of the noise
+            return predictions
+        correction = correction / scale
         # the same shift of both halves is a shift of their guided combination, and leaves their difference alone
-        shifted = {row: eps + correction if row.branch == "target" else eps for row, eps in noise.items()}
-        return self.base.advance(target, shifted, step, moment)
+        return {row: one + correction if row.branch == "target" else one for row, one in predictions.items()}
 
-    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
-        """The base's."""
-        return self.base.advance_source(source, combined, step)
-
-    def _gradient(self, target: Tensor, step: Step, moment: Moment) -> tuple[Tensor, Tensor | None]:
-        """v∇g at the target's latent, and ε(z_t, c_tgt) where its row was among those with a gradient."""
-        rows = moment.rows = self._gradient_rows
-        texts = self.trajectory.texts.batch(rows, step.index)
-        saving = self.model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
+    def _gradient(self, target: Tensor, step: Step) -> tuple[Tensor, Tensor | None]:
+        """v∇g at the target's latent, and the prediction for (z_t, c_tgt) where it was among those with a gradient."""
+        assert self._model is not None and self._trajectory is not None
+        before, step.rows = step.rows, self._gradient_rows
+        texts = self._trajectory.texts.batch(step.rows, step.index)
+        saving = self._model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
         with torch.enable_grad(), saving:
             latents = target.detach().requires_grad_()
-            predicted = self.model.predict_noise(latents.expand(len(rows), -1, -1, -1), step.timestep, texts)
+            predicted = self._model.predict(latents.expand(len(step.rows), -1, -1, -1), step.timestep, texts)
             energy = torch.stack(self._energies).sum()
             (gradient,) = torch.autograd.grad(energy, latents)
         self._energies.clear()
-        text = predicted[rows.index(TARGET)][None].detach() if TARGET in rows else None
+        text = predicted[list(step.rows).index(TARGET)][None].detach() if TARGET in step.rows else None
+        step.rows = before
         return gradient, text
 
 
@@ -161,23 +199,23 @@ class GuideAndRescale:
 class _MapEnergy(AttentionEdit):
     """Keeps the inverted row's queries and keys, and adds the distance of the maps where the gradient runs."""
 
-    guidance: GuideAndRescale
+    guidance: Guiders
     _fixed: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "self"
 
     def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = list(moment.rows)
+        rows = list(step.rows)
         if INVERTED in rows:
             i = rows.index(INVERTED)
             self._fixed[layer.name] = (query[i].clone(), key[i].clone())
         elif TARGET_AS_SOURCE in rows:
             i = rows.index(TARGET_AS_SOURCE)
             distance = map_distance(query[i], key[i], *self._fixed[layer.name], scale=query.shape[-1] ** -0.5)
-            self.guidance._energies.append(self.guidance.attention_strength * distance)
+            self.guidance._energies.append(self.guidance.chosen()["attention_strength"] * distance)
         return query, key, value
 
 
@@ -186,16 +224,16 @@ class _FeatureEnergy:
     """Keeps the inverted row's features, and adds their distance to ``row``'s where the gradient runs."""
 
     name: str
-    guidance: GuideAndRescale
+    guidance: Guiders
     row: Row
     _fixed: Tensor | None = None
 
-    def change(self, output: Tensor, moment: Moment) -> Tensor:
-        rows = list(moment.rows)
+    def change(self, output: Tensor, step: Step) -> Tensor:
+        rows = list(step.rows)
         if INVERTED in rows:
             self._fixed = output[rows.index(INVERTED)].float()
         elif TARGET_AS_SOURCE in rows and self._fixed is not None:
             difference = output[rows.index(self.row)].float() - self._fixed
             distance = difference.abs().mean() if self.guidance.preset == "layout" else difference.square().mean()
-            self.guidance._energies.append(self.guidance.feature_strength * distance)
+            self.guidance._energies.append(self.guidance.chosen()["feature_strength"] * distance)
         return output

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.attach import AttentionEdit, BlockEdit, Moment
-from retouch.backbone.model import Backbone
-from retouch.branches import TARGET, TARGET_NULL, Row, Step
-from retouch.inversion.trajectory import Trajectory
+from retouch.guidance.classifier_free import guidance_scale, guided
+from retouch.parameters import parameter
+from retouch.parts.job import Job
+from retouch.parts.part import Guidance, Guided, Predictions, null_of
+from retouch.parts.rows import Branch, Row, State, Step
+from retouch.parts.trajectory import Trajectory
 
 Prox = Literal["soft", "hard"]
 
@@ -47,73 +49,103 @@ def edit_mask(change: Tensor, threshold: Tensor | float, radius: int) -> Tensor:
     return functional.max_pool2d(mask, 2 * radius + 1, stride=1, padding=radius) if radius else mask
 
 
-@dataclass(frozen=True)
-class ProximalGuidance:
+@dataclass
+class Proximal(Guidance):
     """ε̃ = ε(z, ∅) + w · prox_λ(ε(z, c_tgt) − ε(z, ∅)), with inversion and reconstruction guidance.
 
     ∅ is whatever the trajectory says: the source prompt for ProxNPI, the empty prompt for ProxMasaCtrl. Outside the
     edit mask M and at low noise, the predicted original is drawn to the picture's inside the step,
     ẑ₀ ← ẑ₀ − ρ(ẑ₀ − z₀)(1 − M), and the latent to the inverted one after it, z ← z − ρ(z − z*)(1 − M). Both act on the
-    source branch, too, whose M is 0: with ρ = 1 it is z* itself there.
-
-    Attributes:
-        quantile: λ as a quantile of |Δ|, 0..1; ignored when ``threshold`` is given.
-        threshold: λ itself, at least 0.
-        inversion_guidance, reconstruction_guidance: ρ, 0..1; 0 switches the rule off.
-        inversion_guidance_below, reconstruction_guidance_below: the training timesteps below which they act.
-        dilation: radius of the mask's dilation in latent pixels.
+    source branch, too: nothing is asked of it, its M is 0, and with ρ = 1 it is z* itself there.
     """
 
-    trajectory: Trajectory
-    guidance_scale: float = 7.5
-    quantile: float = 0.4
-    threshold: float | None = None
-    prox: Prox = "soft"
-    inversion_guidance: float = 1.0
-    inversion_guidance_below: int = 400
-    reconstruction_guidance: float = 0.0
-    reconstruction_guidance_below: int = 400
-    dilation: int = 1
+    name: ClassVar[str] = "proximal"
+    summary: ClassVar[str] = "classifier-free whose small differences are left out; held to the picture there"
+    aliases: ClassVar[tuple[str, ...]] = ("prox",)
+    needs_trajectory: ClassVar[bool] = True
 
-    def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
-        """None."""
-        return ()
+    guidance_scale: float = guidance_scale()
+    quantile: float = parameter(
+        0.4, "λ as a quantile of the target's own |Δ|: 0 keeps nearly the whole edit direction, 1 nothing "
+        "(reconstruction); the authors' 0.7 is over source and target together, where it is this 0.4",
+        low=0, high=1, source="section 3.2 and the authors' code",
+    )  # fmt: skip
+    threshold: float | None = parameter(
+        None, "λ itself in place of the quantile; none to use the quantile", low=0, high=100, kind="number"
+    )
+    prox: Prox = parameter(
+        "soft", "soft shrinks |Δ| by λ (L1), hard keeps what exceeds λ (L0)", choices=("soft", "hard"),
+        source="eq. 8, 9",
+    )  # fmt: skip
+    inversion_guidance: float = parameter(
+        1.0, "ρ: pull of the latent to the inverted one outside the edit, after the step", low=0, high=1
+    )
+    inversion_guidance_below: int = parameter(
+        400, "inversion guidance acts below this training timestep", low=0, high=1000, unit="timestep"
+    )
+    reconstruction_guidance: float = parameter(
+        0.0, "ρ: pull of the predicted picture to the source's outside the edit, inside the step; published 0.1, off",
+        low=0, high=1,
+    )  # fmt: skip
+    reconstruction_guidance_below: int = parameter(
+        400, "reconstruction guidance acts below this training timestep", low=0, high=1000, unit="timestep"
+    )
+    dilation: int = parameter(1, "radius by which the edit's region grows", low=0, high=16, unit="latent pixels")
+    _trajectory: Trajectory | None = field(default=None, init=False)
+    _prediction_type: str = field(default="epsilon", init=False)
+    _kept: dict[str, Tensor] = field(default_factory=dict, init=False)  # 1 − M of the step's branches
 
-    def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
-        """None."""
-        return ()
+    @property
+    def scale(self) -> float:
+        """w."""
+        return self.guidance_scale
 
-    def rows(self, step: Step) -> Sequence[Row]:
-        """Both halves, also at guidance 1: Δ is thresholded there, too."""
-        return [TARGET_NULL, TARGET]
+    def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
+        """Both halves, whatever w is."""
+        return [branch.null, branch.text]
 
-    def pull(self, noise: Mapping[Row, Tensor]) -> Tensor:
-        """w · prox_λ(Δ): what guidance adds to the null prediction."""
-        return self.guidance_scale * self._change(noise)[0]
+    def begin(self, job: Job, trajectory: Trajectory) -> None:
+        """Notes what the picture's inverted latents are."""
+        self._trajectory, self._prediction_type = trajectory, job.model.prediction_type
 
-    def _change(self, noise: Mapping[Row, Tensor]) -> tuple[Tensor, Tensor | float]:
-        delta = noise[TARGET] - noise[TARGET_NULL]
-        beside_zeros = self.trajectory.texts.same("null", "source")
-        limit = self.threshold if self.threshold is not None else threshold_of(delta, self.quantile, beside_zeros)
+    def pull(self, predictions: Predictions, branch: Branch, step: Step) -> Tensor:
+        """w · prox_λ(Δ)."""
+        return self.guidance_scale * self._change(predictions, branch, step)[0]
+
+    def _change(self, predictions: Predictions, branch: Branch, step: Step) -> tuple[Tensor, Tensor | float]:
+        delta = predictions[branch.text] - null_of(predictions, branch)
+        if self.threshold is None:
+            assert self._trajectory is not None
+            beside_zeros = self._trajectory.texts.same("null", "source")
+            return self._shrunk(delta, threshold_of(delta, self.quantile, beside_zeros))
+        scale = abs(float(step.level.noise_scale(self._prediction_type)))  # λ is in units of noise
+        return self._shrunk(delta, self.threshold / scale if scale else float("inf"))
+
+    def _shrunk(self, delta: Tensor, limit: Tensor | float) -> tuple[Tensor, Tensor | float]:
         return proximal(delta, limit, self.prox), limit
 
-    def advance(self, target: Tensor, noise: Mapping[Row, Tensor], step: Step, moment: Moment) -> Tensor:
-        """One DDIM step down with proximal guidance."""
-        change, limit = self._change(noise)
-        combined = noise[TARGET_NULL] + self.guidance_scale * change
-        return self._held(target, combined, 1 - edit_mask(change, limit, self.dilation), step)
+    def combine(self, predictions: Predictions, branch: Branch, step: Step) -> Guided:
+        """The thresholded direction for the target; the source is guided plainly."""
+        if branch.name == "source":
+            text = predictions[branch.text]
+            self._kept[branch.name] = torch.ones_like(text)
+            return Guided(guided(predictions.get(branch.null), text, self.guidance_scale))
+        change, limit = self._change(predictions, branch, step)
+        self._kept[branch.name] = 1 - edit_mask(change, limit, self.dilation)
+        return Guided(null_of(predictions, branch) + self.guidance_scale * change)
 
-    def advance_source(self, source: Tensor, combined: Tensor, step: Step) -> Tensor:
-        """One DDIM step down, held to the picture everywhere: nothing is asked of the source, its M is 0."""
-        return self._held(source, combined, torch.ones_like(source), step)
+    def correct(self, original: Tensor, branch: Branch, step: Step) -> Tensor:
+        """Reconstruction guidance."""
+        if not self.reconstruction_guidance or step.timestep >= self.reconstruction_guidance_below:
+            return original
+        assert self._trajectory is not None
+        away = original - self._trajectory.latents[0]
+        return original - self.reconstruction_guidance * away * self._kept[branch.name]
 
-    def _held(self, latents: Tensor, combined: Tensor, kept: Tensor, step: Step) -> Tensor:
-        """One DDIM step down under both guidances, which act where ``kept`` is 1."""
-        schedule, index = step.schedule, step.index
-        original = schedule.predicted_original(latents, combined, index)
-        if self.reconstruction_guidance and step.timestep < self.reconstruction_guidance_below:
-            original = original - self.reconstruction_guidance * (original - self.trajectory.latents[0]) * kept
-        below = schedule.from_original(original, combined, index)
-        if self.inversion_guidance and step.timestep < self.inversion_guidance_below:
-            below = below - self.inversion_guidance * (below - self.trajectory.latents[index]) * kept
-        return below
+    def after_step(self, state: State, step: Step) -> State:
+        """Inversion guidance, of the branches that were combined."""
+        if not self.inversion_guidance or step.timestep >= self.inversion_guidance_below:
+            return state
+        assert self._trajectory is not None
+        there, rho = self._trajectory.latents[step.index], self.inversion_guidance
+        return state | {name: state[name] - rho * (state[name] - there) * kept for name, kept in self._kept.items()}

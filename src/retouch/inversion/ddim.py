@@ -2,73 +2,42 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from retouch.backbone.model import Backbone
-from retouch.backbone.schedule import Schedule
-from retouch.inversion.trajectory import Progress
+from retouch.backbone.condition import Condition, StepwiseCondition
+from retouch.parts.job import Job
+from retouch.parts.part import Inversion
+from retouch.parts.trajectory import Texts, Trajectory
+
+Conditions = dict[str, Condition | StepwiseCondition]
 
 
-@torch.no_grad()
-def ddim_inversion(
-    model: Backbone, latents: Tensor, prompt_embeds: Tensor, schedule: Schedule, progress: Progress | None = None
-) -> list[Tensor]:
-    """Carries ``latents`` up to noise at guidance 1.
-
-    z*_t = DDIM⁻¹(z*_{t-1}, ε(z*_{t-1}, t, c)): the network sees the *lower* latent at the *upper* timestep, as in the
-    public codes of Prompt-to-Prompt, null-text inversion, ProxEdit, MasaCtrl and Plug-and-Play. (Guide-and-Rescale's
-    evaluates at the lower timestep and ends at the last training timestep.) T network evaluations per picture.
-
-    Args:
-        latents: z_0, [B, C, h, w].
-        prompt_embeds: the source prompt, [B, tokens, dim].
+def inverted(job: Job, steps: int) -> tuple[Sequence[Tensor], Conditions, Condition, Condition]:
+    """z*_0 … z*_T under the source prompt (the empty one where there is none), and what the texts mean by default.
 
     Returns:
-        z*_0 … z*_T, T + 1 tensors of the shape of ``latents``.
+        the latents; the conditions "source", "target", "null" and "source_null"; those of source and null once more.
     """
-    trajectory = [latents]
-    for index, timestep in enumerate(schedule.timesteps):
-        noise = model.predict_noise(trajectory[-1], timestep, prompt_embeds)
-        trajectory.append(schedule.step_up(trajectory[-1], noise, index))
-        if progress:
-            progress(1)
-    return trajectory
+    source = job.source or ""
+    said, target, null = job.model.condition([source, job.target, ""]).split()
+    if not source:
+        null = said  # one evaluation serves both
+    latents = job.inversions.get(job.model, job.latents, source, said, steps, job.progress)
+    return latents, {"source": said, "target": target, "null": null, "source_null": null}, said, null
 
 
 @dataclass
-class Inversions:
-    """DDIM inversions of one picture by one model, each made once: what several methods share. Another forgets them.
+class DDIMInversion(Inversion):
+    """The plain one."""
 
-    Attributes:
-        shared: how many evaluations were saved so far because an inversion was there already.
-        shared_seconds: how long they took when they were made.
-    """
+    name: ClassVar[str] = "ddim"
+    summary: ClassVar[str] = "DDIM run upward under the source prompt; a guided source branch drifts from it"
 
-    shared: int = 0
-    shared_seconds: float = 0.0
-    _kept: dict[tuple[str, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
-    _latents: Tensor | None = None
-    _model: Backbone | None = None
-
-    def get(
-        self, model: Backbone, latents: Tensor, prompt: str, prompt_embeds: Tensor, steps: int, progress: Progress
-    ) -> Sequence[Tensor]:
-        """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
-        if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
-            self._model, self._latents = model, latents
-            self._kept.clear()
-        key = (prompt, steps)
-        if key in self._kept:
-            self.shared += steps * len(latents)
-            self.shared_seconds += self._kept[key][1]
-            progress(steps)
-        else:
-            began = time.perf_counter()
-            made = ddim_inversion(model, latents, prompt_embeds, model.schedule(steps), progress)
-            self._kept[key] = made, time.perf_counter() - began
-        return self._kept[key][0]
+    def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
+        """DDIM inversion."""
+        latents, conditions, _, _ = inverted(job, steps)
+        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
 from torch import Tensor
 
 from retouch.backbone.schedule import Schedule
+from retouch.parameters import parameter
+from retouch.parts.job import Job
+from retouch.parts.part import Inversion
+from retouch.parts.trajectory import Texts, Trajectory
 
 
 def noised(latents: Tensor, noise: Tensor, schedule: Schedule, strength: float) -> list[Tensor]:
@@ -26,3 +34,36 @@ def noised(latents: Tensor, noise: Tensor, schedule: Schedule, strength: float) 
     if strength == 1:
         levels[-1] = noise
     return levels
+
+
+@dataclass
+class Noise(Inversion):
+    """SDEdit's start."""
+
+    name: ClassVar[str] = "noise"
+    summary: ClassVar[str] = "no inversion: the picture is noised part of the way; nothing remembers it but the start"
+    keeps_source: ClassVar[bool] = False
+
+    strength: float = parameter(
+        0.75, "how far up the picture is noised: 0 keeps it, 1 forgets it", low=0, high=1, source="section 3"
+    )
+
+    def down(self, steps: int) -> int:
+        """The steps below the start."""
+        return round(self.strength * steps)
+
+    def steps(self, steps: int) -> int:
+        """None."""
+        return 0
+
+    def evaluations(self, steps: int) -> int:
+        """None."""
+        return 0
+
+    def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
+        """Noises the picture."""
+        schedule = job.model.schedule(steps)
+        noise = torch.randn(job.latents.shape, generator=job.generator).to(job.latents)
+        target, null = job.model.condition([job.target, ""]).split()
+        latents = noised(job.latents, noise, schedule, self.strength)
+        return Trajectory(schedule, latents, Texts({"target": target, "null": null}))

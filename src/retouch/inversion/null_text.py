@@ -3,47 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from retouch.backbone.model import Backbone
+from retouch.backbone.condition import Condition, StepwiseCondition
+from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
-from retouch.inversion.fitting import Fit, FittedTexts, Lead, fit_along
-from retouch.inversion.trajectory import Progress
+from retouch.inversion import per_step
+from retouch.inversion.ddim import inverted
+from retouch.parts.job import Job
+from retouch.parts.part import Inversion
+from retouch.parts.trajectory import Texts, Trajectory
 
 
 @torch.no_grad()
 def null_text_inversion(
     model: Backbone,
     latents: Sequence[Tensor],
-    prompt_embeds: Tensor,
-    null_embeds: Tensor,
+    condition: Condition,
+    null: Condition,
     schedule: Schedule,
     *,
     guidance_scale: float = 7.5,
-    fit: Fit = Fit(),  # noqa: B008, frozen
-    progress: Progress | None = None,
-) -> FittedTexts:
+    **fit: Any,
+) -> per_step.FittedTexts:
     """Fits ∅_t from the noisiest timestep down.
 
     At each t, from the current z̄_t: min over ∅_t of mean((z*_{t-1} − DDIM(z̄_t, ε̃_w(∅_t, c_src)))²), warm-started
     from ∅_{t+1}; z̄_{t-1} is where the optimum leads (equation 3, Algorithm 1). ε(z̄_t, c_src) is evaluated once.
 
     Args:
-        latents: z*_0 … z*_T of :func:`ddim_inversion` under ``prompt_embeds`` [1, tokens, dim].
-        null_embeds: the empty prompt's, the first start.
+        latents: z*_0 … z*_T of DDIM inversion under ``condition``.
+        null: the empty prompt's, the first start.
         guidance_scale: w under which the picture will be edited; at 1 the null text has no effect.
+        fit: as for :func:`retouch.inversion.per_step.fit_along`.
     """
 
-    def lead_from(here: Tensor, index: int) -> Lead:
+    def lead_from(here: Tensor, index: int) -> per_step.Lead:
         timestep = schedule.timesteps[index]
-        text = model.predict_noise(here, timestep, prompt_embeds)
+        text = model.predict(here, timestep, condition)
 
-        def lead(null: Tensor) -> Tensor:
-            empty = model.predict_noise(here, timestep, null)
-            return schedule.step_down(here, empty + guidance_scale * (text - empty), index)
+        def lead(tried: Condition) -> Tensor:
+            empty = model.predict(here, timestep, tried)
+            return schedule.down(empty + guidance_scale * (text - empty), here, index, model.prediction_type)
 
         return lead
 
-    return fit_along(latents, null_embeds, lead_from, fit, progress)
+    return per_step.fit_along(latents, null, lead_from, **fit)
+
+
+@dataclass
+class NullText(Inversion):
+    """The source branch's path is where the fits led."""
+
+    name: ClassVar[str] = "null-text"
+    summary: ClassVar[str] = "DDIM, then a null text fitted per step so that the guided source returns the picture"
+    aliases: ClassVar[tuple[str, ...]] = ("nti",)
+    knows_path: ClassVar[bool] = True
+    reconstructs: ClassVar[bool] = True
+
+    inner_steps: int = per_step.inner_steps()
+    learning_rate: float = per_step.learning_rate()
+    early_stop: float = per_step.early_stop()
+
+    def steps(self, steps: int) -> int:
+        """T up, T fits."""
+        return 2 * steps
+
+    def evaluations(self, steps: int) -> int:
+        """T up; per fit one of the condition and at most ``inner_steps`` + 1 of the null text."""
+        return steps + steps * (2 + self.inner_steps)
+
+    def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
+        """DDIM inversion and the fits."""
+        latents, conditions, source, null = inverted(job, steps)
+        schedule = job.model.schedule(steps)
+        found = null_text_inversion(
+            job.model, latents, source, null, schedule, guidance_scale=guidance_scale, inner_steps=self.inner_steps,
+            learning_rate=self.learning_rate, early_stop=self.early_stop, progress=job.progress,
+        )  # fmt: skip
+        conditions["null"] = conditions["source_null"] = StepwiseCondition(found.conditions)
+        return Trajectory(schedule, latents, Texts(conditions), found.path)

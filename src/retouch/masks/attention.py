@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from retouch.attach import Moment, attached
-from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE
+from retouch.backbone.protocol import Backbone
 from retouch.control.word_maps import WordMaps
+from retouch.parts.attach import attached
+from retouch.parts.rows import SOURCE, Step
 
 _LEVELS = (0.3, 0.5, 0.7)  # of the schedule: where shapes are decided
 
@@ -31,14 +31,14 @@ def word_heat(model: Backbone, latents: Tensor, prompt: str, tokens: Sequence[in
     Returns:
         [1, 1, h, w].
     """
-    maps, moment = WordMaps({SOURCE: tokens}), Moment(rows=[SOURCE])
-    embeds, schedule = model.embed([prompt]), model.schedule(100)
+    maps, condition, schedule = WordMaps({SOURCE: tokens}), model.condition([prompt]), model.schedule(100)
     generator = torch.Generator().manual_seed(seed)
-    with attached(model, [maps.recorder(model)], moment):
+    with attached(model, [maps.recorder(model)]) as now:
         for level in _LEVELS:
             index = round(level * 99)
+            now.step = Step(index, 99 - index, 100, schedule, [SOURCE])
             noise = torch.randn(latents.shape, generator=generator).to(latents)
-            model.predict_noise(schedule.add_noise(latents, noise, index), schedule.timesteps[index], embeds)
+            model.predict_noise(schedule.add_noise(latents, noise, index), schedule.timesteps[index], condition)
     h, w = latents.shape[-2:]
     heat = maps.picture(SOURCE, h, w)
     assert heat is not None

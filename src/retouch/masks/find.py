@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from PIL import Image
 from torch import Tensor
 
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.errors import BadModel, BadParameter
 from retouch.masks.attention import peak, split, word_heat
 from retouch.masks.objects import segmenter_for
 from retouch.picture import Fitted
-from retouch.prompts import find_words, tokenize
+from retouch.prompts import find_words
 
 
 def by_words(
@@ -30,7 +30,7 @@ def by_words(
     Raises:
         BadPrompt: when a word is not in the prompt.
     """
-    tokens = tokenize(model.tokenizer, prompt or words, model.max_tokens)
+    tokens = model.tokens(prompt or words)
     heat = word_heat(model, latents, tokens.prompt, find_words(tokens, words))
     found = segmenter_for(model, segmenter)
     if found is None:

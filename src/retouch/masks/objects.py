@@ -8,11 +8,10 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.backbone.load import EMBEDDED
-from retouch.backbone.model import Backbone
+from retouch.backbone.protocol import Backbone
 from retouch.masks.attention import peak, split, word_heat
 from retouch.masks.segmenter import Segmenter
 from retouch.picture import from_array
-from retouch.prompts import tokenize
 
 _SILENT = {"a", "an", "the", "of", "photo", "picture", "image", "painting", "sketch", "drawing"}
 
@@ -30,7 +29,7 @@ def object_mask(
         text: names the thing; articles and words such as "photo" count for nothing.
         seed: of the noise that the attention is read under.
     """
-    tokens = tokenize(model.tokenizer, text, model.max_tokens)
+    tokens = model.tokens(text)
     words = [word for word in tokens.words if word.text not in _SILENT] or list(tokens.words)
     heat = word_heat(model, latents, text, [i for word in words for i in word.tokens], seed)
     if segmenter is None:

@@ -1,50 +1,124 @@
-"""Inversion × attention control × guidance: every tuning-free system is a choice of the three, and so is a mix."""
+"""Inversion × attention control × guidance × sampler: a tuning-free system is a choice of these, and so is a mix."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
 from inspect import get_annotations
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
+import torch
+
+from retouch.backbone.schedule import Schedule
 from retouch.errors import BadParameter
-from retouch.inversion.trajectory import Trajectory
-from retouch.methods.controls import CONTROLS, ControlChoice
-from retouch.methods.guidances import GUIDANCES, GuidanceChoice, Guiders
-from retouch.methods.inversions import INVERSIONS, Inversion
-from retouch.methods.loop import denoise
-from retouch.methods.method import Job, Method, Outcome, source_of
-from retouch.parameters import parameter
-from retouch.parts import Control, Guidance
+from retouch.guidance.stack import Stack
+from retouch.methods.catalogue import part_named, parts_of
+from retouch.methods.loop import denoise, rows_of
+from retouch.methods.method import Method
+from retouch.parameters import parameter, parameters_of
+from retouch.parts.job import Job, Outcome, source_of
+from retouch.parts.part import Addition, Control, Guidance, Inversion, Sampler
+from retouch.parts.rows import Step
+from retouch.parts.trajectory import Trajectory
 
-_Part = TypeVar("_Part")
+AXES = ("inversion", "control", "guidance", "sampler")
 
-_ALIASES = {
-    "p2p": "prompt-to-prompt", "masactrl": "mutual-self-attention", "plug-and-play": "feature-injection",
-    "pnp": "feature-injection", "nti": "null-text", "npi": "negative-prompt", "pti": "prompt-tuning",
-    "direct": "latent-align", "cfg": "classifier-free", "prox": "proximal", "guide-and-rescale": "guiders",
-}  # fmt: skip
+
+@dataclass(frozen=True)
+class Choice:
+    """The classes that a method is made of."""
+
+    inversion: type[Inversion]
+    control: type[Control]
+    guidance: type[Guidance]
+    additions: tuple[type[Addition], ...]
+    sampler: type[Sampler]
+
+    @classmethod
+    def named(cls, inversion: str, control: str, guidance: str, sampler: str) -> Choice:
+        """By the parts' names; ``guidance`` may name further ones that go on top of the first, after a + each.
+
+        Raises:
+            BadParameter: for a part that does not exist, and for parts that make no sense together.
+        """
+        names = [name.strip() for name in guidance.split("+")]
+        if len(names) > 1 and not all(names):
+            raise BadParameter(f"the guidance {guidance!r} has a + too many: write for instance {names[0]}+guiders.")
+        guides = [part_named("guidance", name) for name in names]
+        if issubclass(guides[0], Addition):
+            guides.insert(0, part_named("guidance", "classifier-free"))
+        for name, part in zip(names[-len(guides) + 1 :] if len(guides) > 1 else [], guides[1:], strict=True):
+            if not issubclass(part, Addition):
+                there = ", ".join(n for n, p in parts_of("guidance").items() if issubclass(p, Addition))
+                raise BadParameter(f"there is no guidance after the + {name!r}; there are: {there}.")
+        inverts = part_named("inversion", inversion)
+        chosen = cls(
+            inverts, part_named("control", control), guides[0], tuple(guides[1:]),
+            part_named("sampler", sampler or inverts.sampler or "ddim"),
+        )  # fmt: skip
+        chosen.refuse_nonsense()
+        return chosen
+
+    def names(self) -> dict[str, str]:
+        """The parts' names by axis."""
+        guides = "+".join(part.name for part in (self.guidance, *self.additions))
+        return {
+            "inversion": self.inversion.name, "control": self.control.name, "guidance": guides,
+            "sampler": self.sampler.name,
+        }  # fmt: skip
+
+    def classes(self) -> tuple[type[Any], ...]:
+        """In the order in which their parameters are declared."""
+        return (self.inversion, self.guidance, *self.additions, self.control, self.sampler)
+
+    def of(self, axis: str) -> tuple[type[Any], ...]:
+        """The classes of one axis."""
+        return (self.guidance, *self.additions) if axis == "guidance" else (getattr(self, axis),)
+
+    def refuse_nonsense(self) -> None:
+        """Raises BadParameter for parts that make no sense together, with the reason."""
+        inversion, control = self.inversion, self.control
+        if not inversion.keeps_source:
+            reason = ""
+            if control.shares:
+                reason = f"the control {control.name!r} shares what a source branch sees"
+            elif self.guidance.needs_trajectory:
+                reason = f"the guidance {self.guidance.name!r} holds the edit to an inverted picture"
+            elif any(part.needs_trajectory for part in self.additions):
+                reason = "the guiders compare with an inverted picture"
+            keeping = ", ".join(name for name, part in parts_of("inversion").items() if part.keeps_source)
+            if reason:
+                raise BadParameter(
+                    f"{reason}, and the inversion {inversion.name!r} keeps none: choose one of {keeping}."
+                )
+        if inversion.name == "null-text" and self.guidance.name == "none":
+            raise BadParameter(
+                "the inversion 'null-text' fits the null text of guided sampling, and the guidance 'none' uses none: "
+                "choose classifier-free or proximal."
+            )
+        if inversion.sampler and inversion.sampler != self.sampler.name:
+            raise BadParameter(
+                f"the inversion {inversion.name!r} finds what the sampler {inversion.sampler!r} needs, and the sampler "
+                f"is {self.sampler.name!r}: leave it out."
+            )
 
 
 class Composed(Method):
-    """A method made of an inversion, a control and a guidance.
+    """A method made of an inversion, a control, a guidance and a sampler.
 
     A subclass names them and becomes a frozen dataclass whose fields are their parameters, with ``defaults`` in place
     of theirs::
 
         class ProxNPI(Composed, inversion="negative-prompt", control="prompt-to-prompt", guidance="proximal"): ...
 
-    A subclass may declare parameters of its own after those. ``guidance`` may end in "+guiders": Guide-and-Rescale's
-    energies on top of the guidance named first.
+    A subclass may declare parameters of its own after those. ``guidance`` may name others after a "+", that go on top
+    of the guidance named first: "classifier-free+guiders" are Guide-and-Rescale's energies. Without a ``sampler`` it is
+    the one that the inversion is for, or DDIM.
     """
 
     parts: ClassVar[dict[str, str]]
+    choice: ClassVar[Choice]
     empty_source: ClassVar[bool] = False  # whether a missing source prompt stands for the empty one
-    _inversion: ClassVar[type[Inversion]]
-    _control: ClassVar[type[ControlChoice]]
-    _guidance: ClassVar[type[GuidanceChoice]]
-    _guiders: ClassVar[type[Guiders] | None]
 
     num_inference_steps: int
 
@@ -54,32 +128,19 @@ class Composed(Method):
         inversion: str,
         control: str = "none",
         guidance: str = "classifier-free",
+        sampler: str = "",
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        cls._inversion = _named("inversion", inversion, INVERSIONS)
-        cls._control = _named("control", control, CONTROLS)
-        base, plus, extra = guidance.partition("+")
-        if plus and not extra.strip():
-            raise BadParameter(
-                f"the guidance {guidance!r} ends in +: leave it out, or write for instance {base}+guiders."
-            )
-        if not plus and _plain(base) == Guiders.name:
-            base, extra = "classifier-free", base
-        cls._guidance = _named("guidance", base, GUIDANCES)
-        cls._guiders = _named("guidance after the +", extra, {Guiders.name: Guiders}) if extra else None
-        cls.parts = {
-            "inversion": cls._inversion.name,
-            "control": cls._control.name,
-            "guidance": cls._guidance.name + (f"+{Guiders.name}" if cls._guiders else ""),
-        }
-        cls._refuse_nonsense()
-        cls.needs_source = cls._inversion.keeps_source and (cls._control.needs_source or not cls.empty_source)
+        cls.choice = Choice.named(inversion, control, guidance, sampler)
+        cls.parts = cls.choice.names()
+        cls.needs_source = cls.choice.inversion.keeps_source and (
+            cls.choice.control.needs_source or not cls.empty_source
+        )
         own = dict(defaults or {})
         steps = parameter(50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps")
         declared: dict[str, tuple[Any, Any, Any]] = {"num_inference_steps": ("int", steps.default, steps.metadata)}
-        chosen: tuple[Any, ...] = (cls._inversion, cls._guidance, cls._guiders, cls._control)
-        for part in filter(None, chosen):
-            declared |= {f.name: (f.type, f.default, f.metadata) for f in fields(part)}
+        for part in cls.choice.classes():
+            declared |= {f.name: (f.type, f.default, f.metadata) for f in fields(part) if "kind" in f.metadata}
         more = {k: v for k, v in get_annotations(cls).items() if isinstance(cls.__dict__.get(k), Field)}
         unknown = set(own) - set(declared)
         if unknown:
@@ -89,188 +150,95 @@ class Composed(Method):
             setattr(cls, name, field(default=own.get(name, default), metadata=metadata))
         dataclass(frozen=True)(cls)
 
-    @classmethod
-    def _refuse_nonsense(cls) -> None:
-        inversion, control = cls._inversion, cls._control
-        if not inversion.keeps_source:
-            if control.shares:
-                reason = f"the control {control.name!r} shares what a source branch sees"
-            elif cls._guidance.needs_trajectory:
-                reason = f"the guidance {cls._guidance.name!r} holds the edit to an inverted picture"
-            elif cls._guiders:
-                reason = "the guiders compare with an inverted picture"
-            else:
-                return
-            keeping = ", ".join(name for name, part in INVERSIONS.items() if part.keeps_source)
-            raise BadParameter(f"{reason}, and the inversion {inversion.name!r} keeps none: choose one of {keeping}.")
-        if inversion.name == "null-text" and cls._guidance is GuidanceChoice:
-            raise BadParameter(
-                "the inversion 'null-text' fits the null text of guided sampling, and the guidance 'none' uses none: "
-                "choose classifier-free or proximal."
-            )
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._part(self._control).check(self._inversion_part.down(self.num_inference_steps))
-        if self._inversion.name == "null-text" and self._guidance_part.scale == 1:
+        steps = self.inversion_part.down(self.num_inference_steps)
+        for part in (self.control_part, self.guidance_part, self.sampler_part):
+            part.check(steps)
+        if self.choice.inversion.name == "null-text" and self.guidance_part.scale == 1:
             raise BadParameter(
                 "guidance_scale is 1, where the null text has no effect, so that 'null-text' has nothing to fit: "
                 "raise guidance_scale, or choose the inversion ddim."
             )
-        if self._guiders:
-            numbers = self._part(self._guiders).chosen()
-            if numbers["low"] > numbers["high"]:
-                raise BadParameter(
-                    f"rescale_low is {numbers['low']:g} and rescale_high {numbers['high']:g}: the first must not "
-                    "exceed the second."
-                )
 
-    def _part(self, part: type[_Part]) -> _Part:
-        return part(**{f.name: getattr(self, f.name) for f in fields(part)})  # type: ignore[arg-type]
+    def _made(self, part: type[Any]) -> Any:
+        return part(**{p.name: getattr(self, p.name) for p in parameters_of(part)})
 
     @property
-    def _inversion_part(self) -> Inversion:
-        return self._part(self._inversion)
+    def inversion_part(self) -> Inversion:
+        """A fresh inversion with the method's parameters."""
+        made: Inversion = self._made(self.choice.inversion)
+        return made
 
     @property
-    def _guidance_part(self) -> GuidanceChoice:
-        return self._part(self._guidance)
+    def control_part(self) -> Control:
+        """A fresh control with the method's parameters."""
+        made: Control = self._made(self.choice.control)
+        return made
+
+    @property
+    def guidance_part(self) -> Guidance:
+        """A fresh guidance with the method's parameters, those on top included."""
+        base: Guidance = self._made(self.choice.guidance)
+        if not self.choice.additions:
+            return base
+        additions: list[Addition] = [self._made(part) for part in self.choice.additions]
+        for addition in additions:
+            addition.base, addition.controlled = base, self.choice.control.shares
+        return Stack(base, additions)
+
+    @property
+    def sampler_part(self) -> Sampler:
+        """A fresh sampler with the method's parameters."""
+        made: Sampler = self._made(self.choice.sampler)
+        return made
 
     def steps(self) -> int:
         """The inversion's, and those down."""
-        inversion = self._inversion_part
+        inversion = self.inversion_part
         return inversion.steps(self.num_inference_steps) + inversion.down(self.num_inference_steps)
 
     def evaluations(self) -> int:
-        """The inversion's, the target's, the source branch's and the guiders'; where a fit may stop early, at most."""
-        inversion, guidance = self._inversion_part, self._guidance_part
-        down, source = inversion.down(self.num_inference_steps), 0
-        if self._control.shares:
-            halves = guidance.scale != 1 and inversion.source_is_guided()
-            source = 2 if halves and (not inversion.knows_path or self._control.reads_source_null) else 1
-        extra = self._part(self._guiders).rows(down, self._control.shares) if self._guiders else 0
-        return inversion.evaluations(self.num_inference_steps) + down * (guidance.rows() + source) + extra
+        """The inversion's, the rows of every step and those with a gradient; where a fit may stop early, at most."""
+        inversion, guidance, control = self.inversion_part, self.guidance_part, self.control_part
+        down, halves = inversion.down(self.num_inference_steps), inversion.source_is_guided()
+        cost = inversion.evaluations(self.num_inference_steps) + control.extra_evaluations()
+        for number in range(down):
+            step = Step(down - 1 - number, number, down, _NO_SCHEDULE)
+            cost += len(rows_of(guidance, control, step, inversion.knows_path, halves)) + guidance.gradient_rows(step)
+        return cost
 
     def reconstructs(self) -> bool:
         """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
-        return self._inversion.reconstructs or (self._inversion.keeps_source and self._guidance_part.scale == 1)
+        inversion = self.choice.inversion
+        return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.scale == 1)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""
         if self.needs_source:
             source_of(job, self.name)
-        self.control(job)  # what is wrong with its words is said before the work
+        for part in (self.inversion_part, self.control_part, self.guidance_part, self.sampler_part):
+            part.prepare(job)  # what is wrong with the words is said before the work
         return self.denoised(job, self.inverted(job))
 
     def inverted(self, job: Job) -> Trajectory:
         """The job's picture as noise."""
-        return self._inversion_part.run(job, self.num_inference_steps, self._guidance_part.scale)
-
-    def control(self, job: Job) -> Control | None:
-        """What the branches share in one run."""
-        return self._part(self._control).build(job)
+        inversion = self.inversion_part
+        inversion.prepare(job)
+        return inversion.run(job, self.num_inference_steps, self.guidance_part.scale)
 
     def denoised(self, job: Job, trajectory: Trajectory, gateways: Collection[int] = ()) -> Outcome:
         """One run of the branches from the noise down; ``gateways`` as in :func:`denoise`."""
-        control, guidance = self.control(job), self._guidance_part
-        base = guidance.build(trajectory)
-        combined: Guidance = base
-        if self._guiders:
-            combined = self._part(self._guiders).build(base, job.model, trajectory, self._control.shares)
+        control, guidance, sampler = self.control_part, self.guidance_part, self.sampler_part
+        for part in (control, guidance, sampler):
+            part.prepare(job)
+            part.begin(job, trajectory)
         state = denoise(
-            job.model, trajectory, combined, control, mask=None if self._control.uses_mask else job.mask,
+            job.model, trajectory, guidance, control, sampler, mask=None if control.uses_mask else job.mask,
             gateways=gateways, progress=job.progress,
         )  # fmt: skip
-        blend = getattr(control, "blend", None)
-        return Outcome(state["target"], state.get("source"), blend.mask if blend else job.mask)
+        mask = control.mask()
+        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask)
 
 
-def parts() -> dict[str, dict[str, Any]]:
-    """What there is to combine: by axis and name the classes, with their ``summary`` and parameters."""
-    return {"inversion": {**INVERSIONS}, "control": {**CONTROLS}, "guidance": {**GUIDANCES, Guiders.name: Guiders}}
-
-
-def composed(
-    base: type[Composed],
-    *,
-    inversion: str | None = None,
-    control: str | None = None,
-    guidance: str | None = None,
-) -> type[Composed]:
-    """The method ``base`` with other parts; defaults of its own stay where the parts they belong to stay.
-
-    Raises:
-        BadParameter: for a part that does not exist, and for parts that make no sense together, with the reason.
-    """
-    if base.optimises and (inversion or control or guidance):
-        raise BadParameter(
-            f"{base.name} optimises weights that go with its own inversion, control and guidance: these cannot be "
-            f"exchanged. Other methods can take its control, as --control {base.parts['control']}."
-        )
-    parts = {
-        key: value or base.parts[key]
-        for key, value in (("inversion", inversion), ("control", control), ("guidance", guidance))
-    }
-    plain: type[Composed] = type("Plain", (Composed,), {"name": "plain"}, **parts)
-    if plain.parts == base.parts:
-        return base
-    there = {f.name for f in fields(plain)}
-    own = {f.name: f.default for f in fields(base) if f.name in there and _belongs(f.name, base, plain)}
-    given = " × ".join(plain.parts.values())
-    described = {
-        "name": f"{base.name} as {given}",
-        "title": given,
-        "paper": f"after {base.paper}",
-        "good_for": "a mix of your own",
-        "empty_source": base.empty_source,
-        "__module__": __name__,
-    }
-    mixed: type[Composed] = type("Mixed", (Composed,), described, defaults=own, **parts)
-    return mixed
-
-
-def _belongs(name: str, base: type[Composed], mixed: type[Composed]) -> bool:
-    """Whether the parameter comes from a part that both methods have."""
-    if name == "num_inference_steps":
-        return True
-    return any(
-        one is other and one is not None and name in {f.name for f in fields(one)} for one, other in _pairs(base, mixed)
-    )
-
-
-def recommended_for(base: type[Composed], mixed: type[Composed], known: Mapping[str, type[Any]]) -> dict[str, str]:
-    """For every parameter of ``mixed`` the method whose recommended settings it follows: they go with their part.
-
-    What ``base`` keeps follows ``base``; the parameters of an exchanged part follow the method among ``known`` that has
-    this part and most of the others.
-    """
-    followed = {f.name: base.name for f in fields(mixed) if _belongs(f.name, base, mixed)}
-    others = [kind for kind in known.values() if issubclass(kind, Composed) and not kind.optimises]
-    for axis, (mine, part) in enumerate(_pairs(base, mixed)):
-        donors = [kind for kind in others if _pairs(base, kind)[axis][1] is part]
-        if part is None or part is mine or not donors:
-            continue
-        donor = max(donors, key=lambda kind: sum(one is other for one, other in _pairs(kind, mixed)))
-        followed |= {f.name: donor.name for f in fields(part) if f.name not in followed}
-    return followed
-
-
-def _pairs(base: type[Composed], mixed: type[Composed]) -> tuple[tuple[Any, Any], ...]:
-    return (
-        (base._inversion, mixed._inversion), (base._control, mixed._control), (base._guidance, mixed._guidance),
-        (base._guiders, mixed._guiders),
-    )  # fmt: skip
-
-
-def _plain(name: str) -> str:
-    lowered = name.strip().lower().replace("_", "-")
-    return _ALIASES.get(lowered, lowered)
-
-
-def _named(axis: str, name: str, known: Mapping[str, type[_Part]]) -> type[_Part]:
-    chosen = _plain(name)
-    if chosen not in known:
-        close = get_close_matches(chosen, known, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        raise BadParameter(f"there is no {axis} {name!r}{hint}; there are: {', '.join(known)}.")
-    return known[chosen]
+_NO_SCHEDULE = Schedule((), torch.zeros(0), 1.0)  # to count the rows of steps, none is needed

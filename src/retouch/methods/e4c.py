@@ -25,9 +25,9 @@ from retouch.control.feature_sharing import FeatureSharing
 from retouch.fit.weights import copied_weights
 from retouch.guidance.clip_loss import ClipLoss
 from retouch.methods.composition import Composed
-from retouch.methods.method import Job, Outcome
 from retouch.methods.optimising import NetworkFit
 from retouch.parameters import parameter
+from retouch.parts.job import Job, Outcome
 
 
 class E4C(Composed, inversion="latent-align", control="feature-sharing", guidance="classifier-free"):
@@ -86,7 +86,8 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
             outcome = chosen.denoised(job, trajectory, gateways=self.drawn(job.seed, iteration))
             return loss(job.model.decode(outcome.target), _crops(job, iteration))
 
-        with copied_weights(job.model.unet, chosen.guided_weights(job)) as variables, NetworkFit().computing(job.model):
+        wanted = chosen.guided_weights(job)
+        with copied_weights(job.model.network, wanted) as variables, NetworkFit().computing(job.model):
             job.work.optimise("guidance", variables, run, steps=self.iterations, learning_rate=self.learning_rate)
             job.work.raise_if_unusable()
             return chosen.denoised(job, trajectory)
@@ -102,9 +103,10 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
 
     def guided_weights(self, job: Job) -> Callable[[str], bool]:
         """Which of the network's parameters follow CLIP: queries in ``non-rigid`` mode, else keys and values."""
-        control = self.control(job)
+        control = self.control_part
         assert isinstance(control, FeatureSharing)
-        projections = ("to_q",) if control.mode == "non-rigid" else ("to_k", "to_v")
+        control.prepare(job)
+        projections = ("to_q",) if control.sharing_mode == "non-rigid" else ("to_k", "to_v")
         names = tuple(f"{layer}.{part}." for layer in control.layers(job.model) for part in projections)
         return lambda parameter: parameter.startswith(names)
 

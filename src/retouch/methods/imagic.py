@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
-from retouch.methods.method import Job
 from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.parameters import parameter
+from retouch.parts.job import Job
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ class Imagic(Optimising):
     def fit(self, job: Job) -> Fit:
         """Stages A and B."""
         how = self.network_fit
-        target = job.model.embed([job.target])
-        optimised = target.clone().requires_grad_()
+        target = job.model.condition([job.target])
+        embeds = target.embeds.clone().requires_grad_()
+        optimised = target.with_embeds(embeds)
 
         def loss(stage: int, step: int) -> Tensor:
             noising = Noising.draw(job.model, job.latents, self.batch_size, job.seed, stage, step)
@@ -68,11 +69,11 @@ class Imagic(Optimising):
 
         with how.computing(job.model):
             job.work.optimise(
-                "embedding", {"optimised": optimised}, lambda step: loss(0, step), steps=self.embedding_steps,
+                "embedding", {"optimised": embeds}, lambda step: loss(0, step), steps=self.embedding_steps,
                 learning_rate=self.embedding_learning_rate, share=self.embedding_steps / max(1, self.fit_steps()),
                 progress=job.progress,
             )  # fmt: skip
-            optimised.requires_grad_(False)
+            embeds.requires_grad_(False)
             with how.weights(job.model, job.seed) as variables:
                 job.work.optimise(
                     "network", variables, lambda step: loss(1, step), steps=self.network_steps,
@@ -80,11 +81,11 @@ class Imagic(Optimising):
                     progress=job.progress,
                 )  # fmt: skip
                 network = fitted_tensors(variables) if job.work.steps.get("network") else {}
-        return job.work.fit(
-            self.name, job.recipe, {"target": target, "optimised": optimised}, network, self.adapter_rank
-        )
+        texts = {**target.tensors("target"), **optimised.tensors("optimised")}
+        return job.work.fit(self.name, job.recipe, texts, network, self.adapter_rank)
 
-    def conditions(self, fit: Fit) -> Sequence[Tensor]:
+    def conditions(self, fit: Fit) -> Sequence[Condition]:
         """ē = η e_tgt + (1 − η) e_opt, at every step."""
-        mixed = torch.lerp(fit.embeds["optimised"], fit.embeds["target"], self.eta)
+        target, optimised = (Condition.from_tensors(fit.embeds, name) for name in ("target", "optimised"))
+        mixed = Condition.lerp(optimised, target, self.eta)
         return [mixed] * self.num_inference_steps

@@ -24,14 +24,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.errors import BadParameter, BadPrompt
 from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.masks.objects import object_mask, segmenter_for
-from retouch.methods.method import Job
 from retouch.methods.optimising import Optimising, fitted_tensors
-from retouch.methods.sampling import Draft, sample
+from retouch.methods.sampling import sample
 from retouch.parameters import parameter
+from retouch.parts.job import Job
 
 _PLACE = re.compile(
     r"\b(?:on|in|at|by|near|under|over|above|below|beside|behind|inside|outside|before|against|along|among|amid)\b",
@@ -110,18 +111,18 @@ class LayerDiffusion(Optimising):
         """The modules that optimise, as far as they are switched on."""
         object_text, background_text = self.texts(job.target)
         model, how = job.model, self.network_fit
-        said = model.embed([object_text])
-        e_a, e_b = said.clone(), model.embed([background_text])
+        said, place = model.condition([object_text, background_text]).split()
+        e_a, e_b = said.embeds.clone(), place.embeds.clone()
         embedding_steps, network_steps = self._lengths()
         if self.fit_steps():
-            reference = self._reference(job, e_b)
+            reference = self._reference(job, place)
             inside, outside = self._layers(job, reference, object_text)
 
         def layers(stage: int, step: int, text_a: Tensor, text_b: Tensor) -> tuple[Tensor, Tensor]:
             noising = Noising.draw(model, job.latents, self.batch_size, job.seed, stage, step)
             return (
-                denoising_loss(model, job.latents, text_a, noising, inside),
-                denoising_loss(model, reference, text_b, noising, outside),
+                denoising_loss(model, job.latents, said.with_embeds(text_a), noising, inside),
+                denoising_loss(model, reference, place.with_embeds(text_b), noising, outside),
             )
 
         with how.computing(model):
@@ -147,12 +148,15 @@ class LayerDiffusion(Optimising):
                         share=network_steps / self.fit_steps(), progress=job.progress,
                     )  # fmt: skip
                     network = fitted_tensors(variables) if job.work.steps.get("network") else {}
-        embeds = {"object": e_a, "background": e_b, "optimised": e_opt, "object text": said}
-        return job.work.fit(self.name, job.recipe, embeds, network, self.adapter_rank)
+        texts = {
+            **said.with_embeds(e_a).tensors("object"), **place.with_embeds(e_b).tensors("background"),
+            **said.with_embeds(e_opt).tensors("optimised"), **said.tensors("object text"),
+        }  # fmt: skip
+        return job.work.fit(self.name, job.recipe, texts, network, self.adapter_rank)
 
-    def conditions(self, fit: Fit) -> Sequence[Tensor]:
+    def conditions(self, fit: Fit) -> Sequence[Condition]:
         """e_opt and the object text by turns, e_opt at the first step; e_opt alone without iterative guidance."""
-        optimised, said = fit.embeds["optimised"], fit.embeds["object text"]
+        optimised, said = (Condition.from_tensors(fit.embeds, name) for name in ("optimised", "object text"))
         last = self.num_inference_steps - 1
         return [
             said if self.iterative_guidance and (last - index) % 2 else optimised
@@ -181,13 +185,14 @@ class LayerDiffusion(Optimising):
             raise BadPrompt(f"object_text and background_text are both {object_text!r}: they must differ.")
         return object_text, background_text
 
-    def _reference(self, job: Job, background: Tensor) -> Tensor:
+    def _reference(self, job: Job, background: Condition) -> Tensor:
         """z_0 of the reference: the user's picture, or one sampled from the background text."""
         if job.reference is not None:
             return job.reference
-        draft = Draft(self.noise(job, torch.Generator().manual_seed(job.seed)), [background] * self.reference_steps)
+        noise = self.noise(job, torch.Generator().manual_seed(job.seed))
         return sample(
-            job.model, [draft], job.model.embed([""]), guidance_scale=self.reference_guidance_scale,
+            job.model, [noise], [[background] * self.reference_steps], job.model.condition([""]),
+            guidance_scale=self.reference_guidance_scale,
             num_inference_steps=self.reference_steps,
         )  # fmt: skip
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
-from retouch.attach import Moment, attached
-from retouch.backbone.model import Backbone
-from retouch.branches import SOURCE, SOURCE_NULL, Row, State, Step
-from retouch.guidance.classifier_free import guided
-from retouch.inversion.trajectory import Trajectory
-from retouch.parts import Control, Guidance
+from retouch.backbone.protocol import Backbone
+from retouch.parts.attach import attached
+from retouch.parts.part import Control, Guidance, Predictions, Sampler
+from retouch.parts.rows import SOURCE, SOURCE_BRANCH, SOURCE_NULL, TARGET_BRANCH, Branch, Row, State, Step
+from retouch.parts.trajectory import Trajectory
 
 
 def denoise(
     model: Backbone,
     trajectory: Trajectory,
     guidance: Guidance,
-    control: Control | None = None,
+    control: Control,
+    sampler: Sampler,
     *,
     mask: Tensor | None = None,
     gateways: Collection[int] = (),
@@ -27,7 +27,8 @@ def denoise(
 ) -> State:
     """Runs the branches side by side from the noisiest latent down to the picture.
 
-    Every step evaluates the network once, on one batch of the rows that guidance and control ask for.
+    Every step evaluates the network once, on one batch of the rows that guidance and control ask for; each branch's
+    predictions are combined, and the sampler leads on from there.
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step.
@@ -35,36 +36,34 @@ def denoise(
             constant, and the way back from one step to the one before is a factor. None: no graph at all.
 
     Returns:
-        the final latents by branch: "target", and "source" where there is a control.
+        the final latents by branch: "target", and "source" where the control shares.
     """
     state: State = {"target": trajectory.start}
-    if control:
+    if control.shares:
         state["source"] = trajectory.start
-    moment = Moment()
-    parts = [part for part in (control, guidance) if part]
+    halves = control.shares and not trajectory.texts.same("source_null", "source")
+    parts = (control, guidance, sampler)
     edits = [edit for part in parts for edit in part.edits(model)]
     blocks = [edit for part in parts for edit in part.block_edits(model)]
-    with attached(model, edits, moment, blocks):
+    with attached(model, edits, blocks) as now:
         for number in range(trajectory.steps):
             index = trajectory.steps - 1 - number
-            step = Step(index, number, trajectory.steps, trajectory.schedule)
-            rows = [*source_rows(trajectory, guidance, control), *guidance.rows(step)]
-            moment.step, moment.rows = step, rows
+            now.step = step = Step(index, number, trajectory.steps, trajectory.schedule, state=state)
+            step.rows = rows_of(guidance, control, step, trajectory.path is not None, halves)
             here = {**state, "inverted": trajectory.latents[index + 1]}
             with torch.set_grad_enabled(bool(gateways)):
-                latents = torch.cat([here[row.branch] for row in rows])
+                latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
-                predicted = model.predict_noise(latents, step.timestep, trajectory.texts.batch(rows, index))
+                predicted = model.predict(latents, step.timestep, trajectory.texts.batch(step.rows, index))
             with torch.set_grad_enabled(bool(gateways)):
-                noise = {row: predicted[i : i + 1] for i, row in enumerate(rows)}
-                below = {"target": guidance.advance(state["target"], noise, step, moment)}
-                if control:
-                    if trajectory.path:
-                        below["source"] = trajectory.path[index]
-                    else:
-                        source = guided(noise.get(SOURCE_NULL), noise[SOURCE], guidance.guidance_scale)
-                        below["source"] = guidance.advance_source(state["source"], source, step)
-                    below = control.after_step(below, step)
+                predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
+                below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}
+                if trajectory.path and control.shares:
+                    below["source"] = trajectory.path[index]
+                elif control.shares:
+                    below["source"] = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
+                for part in (guidance, control):
+                    below = part.after_step(below, step)
                 if mask is not None:
                     below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))
             state = below
@@ -73,15 +72,33 @@ def denoise(
     return state
 
 
-def source_rows(trajectory: Trajectory, guidance: Guidance, control: Control | None) -> Sequence[Row]:
-    """The source branch's rows: none without a control, and its null half only where somebody needs it.
+def _led_on(
+    model: Backbone, branch: Branch, predictions: Predictions, guidance: Guidance, sampler: Sampler, step: Step
+) -> Tensor:
+    """The branch's latents one step further down: combined, turned into (ẑ_0, ε), corrected, sampled."""
+    latents, level, kind = step.state[branch.name], step.level, model.prediction_type
+    combined = guidance.combine(predictions, branch, step)
+    original, noise = level.split(combined.prediction, latents, kind)
+    if latents.requires_grad and level.alpha:  # between gateways ε is the constant, whatever the network predicts
+        noise = level.noise(combined.prediction, latents.detach(), kind)
+        original = level.original(latents, noise)
+    if combined.renoise is not None:
+        noise = level.noise(combined.renoise, latents, kind)
+    return sampler.step(branch, guidance.correct(original, branch, step), noise, step)
 
-    The halves coincide at guidance 1 and where the source's null text is its own prompt. Where its path is known,
-    the null half serves only a control that looks at it.
+
+def rows_of(guidance: Guidance, control: Control, step: Step, path_known: bool, halves: bool) -> Sequence[Row]:
+    """The rows of a step: the source branch's, then those that guidance asks for.
+
+    There are none of the source without a control that shares. Its null half is left out where it coincides with its
+    prompt's (``halves``), at guidance 1, and, where its path is known, unless the control looks at it.
     """
-    if control is None:
-        return []
-    halves = guidance.guidance_scale != 1 and not trajectory.texts.same("source_null", "source")
-    if halves and (trajectory.path is None or control.reads_source_null):
-        return [SOURCE, SOURCE_NULL]
-    return [SOURCE]
+    target = guidance.rows(TARGET_BRANCH, step)
+    if not control.shares:
+        return list(target)
+    wanted = [SOURCE_NULL] if path_known and control.reads_source_null else []
+    if not path_known:
+        wanted = [row for row in guidance.rows(SOURCE_BRANCH, step) if row != SOURCE]
+    if not halves or guidance.scale == 1:
+        wanted = [row for row in wanted if row != SOURCE_NULL]
+    return [SOURCE, *wanted, *target]

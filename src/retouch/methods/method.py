@@ -1,56 +1,12 @@
-"""What a method is given, what it gives back, and the base all methods share."""
+"""The base that all methods share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
-from retouch.errors import BadPrompt
-from retouch.fit.work import Work
-from retouch.inversion.ddim import Inversions
 from retouch.parameters import check_all
-
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
-
-    from retouch.backbone.model import Backbone
-    from retouch.fit.fitted import Fit
-
-
-@dataclass(frozen=True)
-class Job:
-    """One edit to be done.
-
-    ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
-    ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
-    says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
-    draw from ``seed``, run under ``work`` and keep ``recipe`` in their fit; with a ``fit`` they only sample.
-    ``reference`` is another picture's z_0, of the same shape.
-    """
-
-    model: Backbone
-    latents: Tensor
-    target: str
-    source: str | None
-    generator: Generator
-    progress: Callable[[int], None]
-    mask: Tensor | None = None
-    inversions: Inversions = field(default_factory=Inversions)
-    seed: int = 0
-    fit: Fit | None = None
-    work: Work = field(default_factory=Work)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    reference: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed."""
-
-    target: Tensor
-    source: Tensor | None = None
-    mask: Tensor | None = None
+from retouch.parts.job import Job, Outcome
 
 
 @dataclass(frozen=True)
@@ -82,14 +38,3 @@ class Method:
     def edit(self, job: Job) -> Outcome:
         """Does the edit."""
         raise TypeError(f"{type(self).__name__} does not edit")
-
-
-def source_of(job: Job, method: str) -> str:
-    """The job's source prompt.
-
-    Raises:
-        BadPrompt: when there is none.
-    """
-    if not job.source:
-        raise BadPrompt(f"{method} needs to know what the picture shows: give a source prompt.")
-    return job.source

@@ -10,12 +10,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Generator, Tensor, nn
 
-from retouch.backbone.model import Backbone
+from retouch.backbone.condition import Condition
+from retouch.backbone.protocol import Backbone
 from retouch.fit.fitted import Fit
 from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
-from retouch.methods.method import Job, Method, Outcome
-from retouch.methods.sampling import Draft, sample
+from retouch.methods.method import Method
+from retouch.methods.sampling import sample
 from retouch.parameters import parameter
+from retouch.parts.job import Job, Outcome
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class NetworkFit:
     @contextmanager
     def weights(self, model: Backbone, seed: int) -> Iterator[dict[str, nn.Parameter]]:
         """The trainable weights, in the network's place."""
-        chosen = low_rank_adapters(model.unet, self.rank, seed) if self.rank else copied_weights(model.unet)
+        chosen = low_rank_adapters(model.network, self.rank, seed) if self.rank else copied_weights(model.network)
         with chosen as variables:
             yield variables
 
@@ -99,8 +101,8 @@ class Optimising(Method):
         """Optimises for the job's picture and target prompt."""
         raise TypeError(f"{type(self).__name__} does not fit")
 
-    def conditions(self, fit: Fit) -> Sequence[Tensor]:
-        """The prompt embedding [1, tokens, dim] to sample under at every schedule index."""
+    def conditions(self, fit: Fit) -> Sequence[Condition]:
+        """The text to sample under at every schedule index."""
         raise TypeError(f"{type(self).__name__} does not say what it samples under")
 
     def parameters_of_fit(self) -> dict[str, Any]:
@@ -111,19 +113,19 @@ class Optimising(Method):
         """Fits, where no fit is given, and samples one picture from the generator's noise."""
         fit = job.fit or self.fit(job)
         job.work.raise_if_unusable()
-        draft = Draft(self.noise(job, job.generator), self.conditions(fit))
-        return Outcome(self.sample(job, fit, [draft]), mask=self.sampled_mask(job))
+        sampled = self.sample(job, fit, [self.noise(job, job.generator)], [self.conditions(fit)])
+        return Outcome(sampled, mask=self.sampled_mask(job))
 
     def noise(self, job: Job, generator: Generator) -> Tensor:
         """Where sampling starts: [1, C, h, w] from a seed's generator, as in text-to-image."""
         return torch.randn(job.latents.shape, generator=generator).to(job.latents)
 
-    def sample(self, job: Job, fit: Fit, drafts: Sequence[Draft]) -> Tensor:
-        """The drafts' pictures [drafts, C, h, w] by the fitted network."""
-        null = job.model.embed([""])
-        with fitted_weights(job.model.unet, fit.network, fit.rank):
+    def sample(self, job: Job, fit: Fit, noises: Sequence[Tensor], conditions: Sequence[Sequence[Condition]]) -> Tensor:
+        """Pictures [noises, C, h, w] by the fitted network, each from its noise under its text."""
+        null = job.model.condition([""])
+        with fitted_weights(job.model.network, fit.network, fit.rank):
             return sample(
-                job.model, drafts, null, guidance_scale=self.guidance_scale,
+                job.model, noises, conditions, null, guidance_scale=self.guidance_scale,
                 num_inference_steps=self.num_inference_steps, kept=job.latents, mask=self.sampled_mask(job),
                 progress=job.progress,
             )  # fmt: skip

@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import Any
 
 from retouch.errors import BadParameter, BadPrompt
-from retouch.methods.composition import Composed, composed
+from retouch.methods.composition import Composed
 from retouch.methods.method import Method
+from retouch.methods.mix import composed
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
 from retouch.plugins import plugins
@@ -72,10 +73,7 @@ def check_fits(kind: type[Method]) -> None:
 def method_named(
     name: str,
     settings: Mapping[str, Any] | None = None,
-    *,
-    inversion: str | None = None,
-    control: str | None = None,
-    guidance: str | None = None,
+    **parts: str | None,
 ) -> Method:
     """The method ``name`` with ``settings`` in place of its defaults, and other parts where some are named.
 
@@ -83,14 +81,12 @@ def method_named(
         BadParameter: when there is no such method, part or parameter, parts make no sense together, or a value is
             outside its range.
     """
-    kind = method_type(name, inversion=inversion, control=control, guidance=guidance)
+    kind = method_type(name, **parts)
     return kind(**read_settings(kind, settings or {}, name))
 
 
-def method_type(
-    name: str, *, inversion: str | None = None, control: str | None = None, guidance: str | None = None
-) -> type[Method]:
-    """The method ``name``, composed anew where ``inversion``, ``control`` or ``guidance`` differ from its own.
+def method_type(name: str, **parts: str | None) -> type[Method]:
+    """The method ``name``, composed anew where ``inversion``, ``control``, ``guidance`` or ``sampler`` differ.
 
     Raises:
         BadParameter: when there is no such method or part, or parts make no sense together.
@@ -101,8 +97,8 @@ def method_type(
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise BadParameter(f"there is no method {name!r}{hint}; the methods are: {', '.join(known)}.")
     base = known[name]
-    if not (inversion or control or guidance):
+    if not any(parts.values()):
         return base
     if not issubclass(base, Composed):
         raise BadParameter(f"{name} is not made of an inversion, a control and a guidance: these cannot be exchanged.")
-    return composed(base, inversion=inversion, control=control, guidance=guidance)
+    return composed(base, **parts)

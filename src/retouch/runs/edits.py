@@ -11,10 +11,10 @@ from PIL import Image
 
 from retouch.editor import Editor
 from retouch.errors import RetouchError
-from retouch.inversion.ddim import Inversions
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_type
 from retouch.parameters import read_settings
+from retouch.parts.inversions import Inversions
 from retouch.runs.files import slug
 from retouch.runs.manifest import Record
 from retouch.runs.memory import PeakMemory

@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from PIL import Image
 
+from retouch.atomic import atomic_write
 from retouch.errors import BadPicture, RetouchError
-from retouch.whole import written_whole
 
 
 class BadRun(RetouchError):
@@ -129,7 +129,7 @@ def put_text(path: Path, text: str) -> None:
     """
     make_folder(path.parent)
     try:
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retouch.atomic import atomic_write
 from retouch.errors import RetouchError
 from retouch.runs.files import BadRun, read_json, read_lines, undamaged
 from retouch.runs.run import Run
-from retouch.whole import written_whole
 
 if TYPE_CHECKING:
     import pandas
@@ -56,7 +56,7 @@ def write_results(run: Run) -> Path:
     manifest = json.dumps(asdict(run.manifest)).encode()
     whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), b"retouch": manifest})
     try:
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             parquet.write_table(whole, unfinished)
     except OSError as error:
         raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None

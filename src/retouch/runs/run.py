@@ -27,6 +27,7 @@ from typing import IO
 from PIL import Image
 
 from retouch import __version__
+from retouch.atomic import UNFINISHED
 from retouch.picture import write_picture
 from retouch.runs.files import (
     BadRun,
@@ -43,7 +44,6 @@ from retouch.runs.files import (
 )
 from retouch.runs.manifest import FORMAT, Manifest, Record, joined
 from retouch.suites.suite import Case, Entry
-from retouch.whole import UNFINISHED
 
 _HOUR = 3600.0
 

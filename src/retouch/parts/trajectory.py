@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from retouch.backbone.condition import Condition, StepwiseCondition
 from retouch.backbone.schedule import Schedule
-from retouch.branches import Row
+from retouch.parts.rows import Row
 
 Progress = Callable[[int], None]
 """Called with the number of steps just finished."""
@@ -17,25 +17,24 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Texts:
-    """Prompt embeddings [1, tokens, dim] by name, or one such per schedule index.
+    """Conditions of one row by name, the same at every schedule index or another at each.
 
     Names: "source", "target", "null" (the target's ∅), "source_null" (the source branch's ∅).
     """
 
-    embeds: Mapping[str, Tensor | Sequence[Tensor]]
+    conditions: Mapping[str, Condition | StepwiseCondition]
 
-    def at(self, name: str, index: int) -> Tensor:
-        """The embedding that ``name`` means at schedule index ``index``."""
-        value = self.embeds[name]
-        return value if isinstance(value, Tensor) else value[index]
+    def at(self, name: str, index: int) -> Condition:
+        """What ``name`` means at schedule index ``index``."""
+        return self.conditions[name].at(index)
 
-    def batch(self, rows: Sequence[Row], index: int) -> Tensor:
-        """The embeddings of ``rows`` as one batch [rows, tokens, dim]."""
-        return torch.cat([self.at(row.text, index) for row in rows])
+    def batch(self, rows: Sequence[Row], index: int) -> Condition:
+        """The conditions of ``rows`` as one batch."""
+        return Condition.cat([self.at(row.text, index) for row in rows])
 
     def same(self, name: str, other: str) -> bool:
-        """Whether two names mean the very same embedding at every step, so that one evaluation serves both."""
-        return self.embeds[name] is self.embeds[other]
+        """Whether two names mean the very same text at every step, so that one evaluation serves both."""
+        return self.conditions[name] is self.conditions[other]
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,15 @@ class Trajectory:
         texts: what the texts mean at each step down.
         path: where the source branch is known to pass, like ``latents``; None where it has to be denoised. With z*
             itself (latent-align) its reconstruction is exact.
+        noises: for samplers that add noise, what they add at each schedule index, [1, C, h, w] each; None where the
+            inversion leaves that to chance.
     """
 
     schedule: Schedule
     latents: Sequence[Tensor]
     texts: Texts
     path: Sequence[Tensor] | None = None
+    noises: Sequence[Tensor] | None = None
 
     @property
     def start(self) -> Tensor:

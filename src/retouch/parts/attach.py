@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,29 +11,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
-from retouch.backbone.model import Backbone
-from retouch.branches import Row, Step
+from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
+from retouch.parts.rows import Row, Step
 
 
-@dataclass
-class Moment:
-    """What the network is evaluated on right now; the loop sets it, edits read it."""
+class Now:
+    """The step that the network is evaluated in right now; the loop sets it, attached edits are handed it."""
 
-    step: Step | None = None
-    rows: Sequence[Row] = ()
-
-    @property
-    def number(self) -> int:
-        """The number of the step, from 0."""
-        assert self.step is not None
-        return self.step.number
-
-    @property
-    def done(self) -> float:
-        """The share of the steps already taken."""
-        assert self.step is not None
-        return self.step.done
+    step: Step
 
     def within(self, share: float) -> bool:
         """Whether this is among the first ``share`` of the steps."""
@@ -50,20 +35,20 @@ class AttentionEdit:
         raise TypeError(f"{type(self).__name__} does not say which layers it wants")
 
     def change_qkv(
-        self, layer: AttentionLayer, moment: Moment, query: Tensor, key: Tensor, value: Tensor
+        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The queries, keys and values to attend with."""
         return query, key, value
 
-    def allowed(self, layer: AttentionLayer, moment: Moment, queries: int, keys: int) -> dict[Row, Tensor]:
+    def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
         """For single rows, which key [Q, K] each query may look at (bool); all rows see everything otherwise."""
         return {}
 
-    def rows_with_probs(self, layer: AttentionLayer, moment: Moment) -> Sequence[Row]:
+    def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
         """The rows whose attention probabilities this edit needs now; none lets every row use fused attention."""
         return ()
 
-    def change_probs(self, layer: AttentionLayer, moment: Moment, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+    def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         """The probabilities to use for the rows asked for; those that other edits asked for may be among them."""
         return probs
 
@@ -76,22 +61,22 @@ class BlockEdit(Protocol):
         """The block's module path in the U-Net."""
         ...
 
-    def change(self, output: Tensor, moment: Moment) -> Tensor:
+    def change(self, output: Tensor, step: Step) -> Tensor:
         """The output [rows, channels, h, w] to go on with."""
         ...
 
 
 @contextmanager
-def attached(
-    model: Backbone, edits: Sequence[AttentionEdit], moment: Moment, blocks: Sequence[BlockEdit] = ()
-) -> Iterator[None]:
+def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[BlockEdit] = ()) -> Iterator[Now]:
     """Installs one editing processor per selected layer and one hook per block, and takes all away again, always.
+
+    In the body the network may be evaluated once :attr:`Now.step` is set, on a batch of that step's ``rows``.
 
     Raises:
         RetouchError: when an edit selects no layer of this network, or edits are attached already.
     """
-    unet = model.unet
-    own = dict(unet.attn_processors)
+    network: Any = model.network
+    own, now = dict(network.attn_processors), Now()
     if any(isinstance(processor, EditedAttention) for processor in own.values()):
         raise RetouchError("attention is already edited on this model: pass all edits in one list.")
     layers = {f"{layer.name}.processor": layer for layer in model.attention_layers()}
@@ -103,23 +88,23 @@ def attached(
     for key, layer in layers.items():
         mine = [edit for edit in edits if edit.wants(layer)]
         if mine:
-            installed[key] = EditedAttention(layer, mine, moment)
+            installed[key] = EditedAttention(layer, mine, now)
     with ExitStack() as hooks:
         for block in blocks:
-            hooks.enter_context(_hooked(unet.get_submodule(block.name), block, moment))
+            hooks.enter_context(_hooked(network.get_submodule(block.name), block, now))
         if installed == own:
-            yield
+            yield now
             return
         try:
-            unet.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
-            yield
+            network.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
+            yield now
         finally:
-            unet.set_attn_processor(dict(own))
+            network.set_attn_processor(dict(own))
 
 
 @contextmanager
-def _hooked(module: torch.nn.Module, block: BlockEdit, moment: Moment) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda _module, _inputs, output: block.change(output, moment))
+def _hooked(module: torch.nn.Module, block: BlockEdit, now: Now) -> Iterator[None]:
+    handle = module.register_forward_hook(lambda _module, _inputs, output: block.change(output, now.step))
     try:
         yield
     finally:
@@ -133,8 +118,8 @@ class EditedAttention:
     ``scaled_dot_product_attention``.
     """
 
-    def __init__(self, layer: AttentionLayer, edits: Sequence[AttentionEdit], moment: Moment) -> None:
-        self.layer, self.edits, self.moment = layer, edits, moment
+    def __init__(self, layer: AttentionLayer, edits: Sequence[AttentionEdit], now: Now) -> None:
+        self.layer, self.edits, self.now = layer, edits, now
 
     def __call__(
         self,
@@ -158,7 +143,7 @@ class EditedAttention:
 
         query, key, value = heads(attn.to_q(hidden_states)), heads(attn.to_k(context)), heads(attn.to_v(context))
         for edit in self.edits:
-            query, key, value = edit.change_qkv(self.layer, self.moment, query, key, value)
+            query, key, value = edit.change_qkv(self.layer, self.now.step, query, key, value)
         out = self._attend(attn, query, key, value)
         out = out.transpose(1, 2).flatten(2).to(query.dtype)
         out = attn.to_out[1](attn.to_out[0](out))
@@ -168,12 +153,13 @@ class EditedAttention:
         return result
 
     def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        rows = list(self.moment.rows)
+        rows = list(self.now.step.rows)
         asked: list[Row] = []
         allowed: dict[Row, Tensor] = {}
+        step = self.now.step
         for edit in self.edits:
-            asked += [row for row in edit.rows_with_probs(self.layer, self.moment) if row in rows and row not in asked]
-            allowed |= edit.allowed(self.layer, self.moment, query.shape[-2], key.shape[-2])
+            asked += [row for row in edit.rows_with_probs(self.layer, step) if row in rows and row not in asked]
+            allowed |= edit.allowed(self.layer, step, query.shape[-2], key.shape[-2])
         if not asked and not allowed:
             return functional.scaled_dot_product_attention(query, key, value, scale=attn.scale)
         slow = [rows.index(row) for row in asked]
@@ -195,6 +181,6 @@ class EditedAttention:
                 scores[i] = scores[i].masked_fill(~allowed[row], torch.finfo(scores.dtype).min)
         probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
         for edit in self.edits:
-            probs = edit.change_probs(self.layer, self.moment, probs)
+            probs = edit.change_probs(self.layer, self.now.step, probs)
         out[slow] = torch.stack([probs[row] for row in asked]) @ value[slow]
         return out

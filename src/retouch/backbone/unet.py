@@ -1,4 +1,4 @@
-"""A latent diffusion model of Stable Diffusion's kind: encode, decode, embed prompts, predict noise."""
+"""Stable Diffusion 1.x and 2.x: one text encoder, an autoencoder, a U-Net."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
-from retouch.backbone.schedule import Schedule, alphas_for, prediction_type, schedule_from_config, to_epsilon
+from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
+from retouch.prompts import Tokens, tokenize
 
 
-class Backbone:
-    """The parts of one checkpoint and what the methods ask of them. Nothing in here is a constant of one model.
+class UNetBackbone:
+    """The parts of one checkpoint as a :class:`retouch.backbone.protocol.Backbone`. No constant of one model in here.
 
     Attributes:
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
         read_as: what the user said of the checkpoint in place of its files' own word.
-        evaluations: network evaluations so far: rows of all batches given to :meth:`predict_noise`.
-        lock: whoever edits with the network holds it, see :func:`retouch.backbone.turn.turn`.
+        evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
+        lock: whoever edits with the network holds it.
     """
 
     def __init__(
@@ -79,6 +81,11 @@ class Backbone:
         # a tokenizer saved without its limit says 1e30
         return int(min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings))
 
+    @property
+    def text_width(self) -> int:
+        """The width of the token embeddings."""
+        return int(self.text_encoder.config.hidden_size)
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """z_0 = s·(E(x) − shift): the encoder's mean, never a sample.
@@ -99,9 +106,20 @@ class Backbone:
         images: Tensor = self.vae.decode(unscaled.to(self.device, self.vae.dtype)).sample.float()
         return images.clamp(-1, 1)
 
+    @property
+    def network(self) -> torch.nn.Module:
+        """The U-Net."""
+        module: torch.nn.Module = self.unet
+        return module
+
+    @property
+    def prediction_type(self) -> str:
+        """What the network predicts, see :data:`retouch.backbone.schedule.PREDICTIONS`."""
+        return prediction_type(self.schedule_config)
+
     @torch.no_grad()
-    def embed(self, prompts: Sequence[str]) -> Tensor:
-        """Token embeddings as the U-Net takes them, float32 [B, tokens, dim]; too long prompts are cut off."""
+    def condition(self, prompts: Sequence[str]) -> Condition:
+        """What prompts say to the network, one row each; too long ones are cut off."""
         encoded = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=self.max_tokens, return_tensors="pt"
         )
@@ -109,7 +127,11 @@ class Backbone:
         if getattr(self.text_encoder.config, "use_attention_mask", False):
             mask = encoded["attention_mask"].to(self.device)
         states: Tensor = self.text_encoder(encoded["input_ids"].to(self.device), attention_mask=mask)[0]
-        return states.float()
+        return Condition(states.float())
+
+    def tokens(self, prompt: str) -> Tokens:
+        """The prompt's words and tokens, in the order of the condition's embeddings."""
+        return tokenize(self.tokenizer, prompt, self.max_tokens)
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
@@ -120,28 +142,30 @@ class Backbone:
         room = self.max_tokens - 2
         return "" if len(content) <= room else prompt[content[room][0] :]
 
-    def predict_noise(self, latents: Tensor, timestep: int | Tensor, prompt_embeds: Tensor) -> Tensor:
-        """ε(z, t, c), whatever the network itself predicts. Gradients flow where the caller enables them.
+    def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
+        """What the network predicts, in its own terms. Gradients flow where the caller enables them.
 
         Args:
             latents: [B, C, h, w].
             timestep: one training timestep, or one per row [B].
-            prompt_embeds: [B, tokens, dim].
+            condition: B rows.
 
         Returns:
             float32, the shape of ``latents``.
         """
         self.evaluations += len(latents)
         t = timestep.to(self.device) if isinstance(timestep, Tensor) else timestep
-        output = self.unet(
-            latents.to(self.dtype), t, encoder_hidden_states=prompt_embeds.to(self.dtype), return_dict=False
-        )[0].float()
-        kind = prediction_type(self.schedule_config)
-        if kind == "epsilon":
-            epsilon: Tensor = output
-            return epsilon
-        alpha = alphas_for(self.schedule(1).alphas_cumprod, timestep, latents)
-        return to_epsilon(output, latents, alpha, kind)
+        output: Tensor = self.unet(
+            latents.to(self.dtype), t, encoder_hidden_states=condition.embeds.to(self.dtype), return_dict=False
+        )[0]
+        return output.float()
+
+    def predict_noise(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
+        """ε(z, t, c), whatever the network itself predicts; as :meth:`predict`."""
+        prediction = self.predict(latents, timestep, condition)
+        if self.prediction_type == "epsilon":
+            return prediction
+        return self.schedule(1).level_of(timestep, latents).noise(prediction, latents, self.prediction_type)
 
     @contextmanager
     def gradient_checkpointing(self) -> Iterator[None]:

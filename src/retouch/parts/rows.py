@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from retouch.backbone.schedule import Schedule
+from retouch.backbone.schedule import Level, Schedule
 
 
 class Row(NamedTuple):
     """One row of a batch: which branch's latent is evaluated under which text. Rows are named, never counted.
 
     Branches: ``source`` (should reproduce the picture), ``target`` (carries the edit) and ``inverted`` (z*_t as the
-    inversion left it, never denoised). Texts: ``source``, ``target``, ``null`` (the target's ∅) and ``source_null``
-    (the source branch's ∅, which some inversions choose otherwise).
+    inversion left it, never denoised). Texts: ``source``, ``target``, ``null`` (the target's ∅), ``source_null``
+    (the source branch's ∅, which some inversions choose otherwise), and whatever else an inversion adds. ``variant``
+    names evaluations in which the network runs otherwise, such as ``perturbed``; "" as it is.
     """
 
     branch: str
     text: str
+    variant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.branch}/{self.text}"
+        return f"{self.branch}/{self.text}" + (f"/{self.variant}" if self.variant else "")
 
 
 SOURCE = Row("source", "source")
@@ -33,6 +34,18 @@ TARGET = Row("target", "target")
 TARGET_NULL = Row("target", "null")
 TARGET_AS_SOURCE = Row("target", "source")
 INVERTED = Row("inverted", "source")
+
+
+class Branch(NamedTuple):
+    """A latent that is denoised, with the row of its prompt and that of its null text."""
+
+    name: str
+    text: Row
+    null: Row
+
+
+SOURCE_BRANCH = Branch("source", SOURCE, SOURCE_NULL)
+TARGET_BRANCH = Branch("target", TARGET, TARGET_NULL)
 
 
 def taken_from_source(rows: Sequence[Row]) -> list[int] | None:
@@ -47,18 +60,24 @@ def taken_from_source(rows: Sequence[Row]) -> list[int] | None:
     return [source if row.branch == "target" else i for i, row in enumerate(rows)]
 
 
-State = dict[str, "Tensor"]
+State = dict[str, Tensor]
 """The latents [1, C, h, w] of the branches denoised side by side, by branch name."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Step:
-    """One denoising step: ``index`` counts down the schedule (T-1 … 0), ``number`` counts up from 0, of ``total``."""
+    """One denoising step: ``index`` counts down the schedule (T-1 … 0), ``number`` counts up from 0, of ``total``.
+
+    ``rows`` are those of the batch that the network is evaluated on right now: edits read them. ``state`` holds the
+    branches' latents where the step starts.
+    """
 
     index: int
     number: int
     total: int
     schedule: Schedule
+    rows: Sequence[Row] = ()
+    state: State = field(default_factory=dict)
 
     @property
     def timestep(self) -> int:
@@ -71,10 +90,20 @@ class Step:
         return self.number / self.total
 
     def within(self, share: float) -> bool:
-        """Whether this is among the first ``share`` (0..1) of the steps, see :func:`whole_steps`."""
+        """Whether the step is among the first ``share`` (0..1) of all; a share of no whole steps is rounded down."""
         return self.number < whole_steps(share, self.total)
+
+    @property
+    def level(self) -> Level:
+        """The noise level that the step starts from."""
+        return self.schedule.level(self.index)
+
+    @property
+    def below(self) -> Level:
+        """The noise level that it leads to."""
+        return self.schedule.level(self.index - 1)
 
 
 def whole_steps(share: float, total: int) -> int:
-    """How many steps a share of ``total`` is: what is no whole step is rounded down, as in the public codes."""
+    """How many whole steps a share of ``total`` is: rounded down, as the public codes do."""
     return int(share * total + 1e-9)  # 0.29 · 100 is 28.999999999999996

@@ -1,0 +1,54 @@
+"""Negative-prompt inversion (Miyake et al. 2023): the source prompt in the null text's place, closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from retouch.backbone.condition import Condition
+from retouch.inversion.ddim import inverted
+from retouch.parameters import parameter
+from retouch.parts.job import Job
+from retouch.parts.part import Inversion
+from retouch.parts.trajectory import Texts, Trajectory
+
+
+@dataclass
+class NegativePromptInversion(Inversion):
+    """∅_t := c_src for all t, or slerp(npi_interp, c_src, ∅)."""
+
+    name: ClassVar[str] = "negative-prompt"
+    summary: ClassVar[str] = "DDIM; the source prompt is the null text, so that guidance moves only what changes"
+    aliases: ClassVar[tuple[str, ...]] = ("npi",)
+    reconstructs: ClassVar[bool] = True
+
+    npi_interp: float = parameter(
+        0.0, "0 uses the source prompt as the null text, 1 the empty prompt, between them a spherical mix",
+        low=0, high=1,
+    )  # fmt: skip
+
+    def source_is_guided(self) -> bool:
+        """Only where the null text is not the source prompt."""
+        return self.npi_interp != 0
+
+    def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
+        """DDIM inversion with another null text."""
+        latents, conditions, source, null = inverted(job, steps)
+        mixed = Condition.slerp(source, null, self.npi_interp) if self.npi_interp else source
+        conditions["null"] = conditions["source_null"] = mixed
+        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))
+
+
+@dataclass
+class SourceNegativePrompt(Inversion):
+    """ProxMasaCtrl (Han et al. 2024): ∅ := c_src in the source branch alone."""
+
+    name: ClassVar[str] = "source-negative-prompt"
+    summary: ClassVar[str] = "DDIM; the source prompt is the null text of the source branch alone"
+    guides_source: ClassVar[bool] = False
+
+    def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
+        """DDIM inversion with another null text for the source branch."""
+        latents, conditions, source, _ = inverted(job, steps)
+        conditions["source_null"] = source
+        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))

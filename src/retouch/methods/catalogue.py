@@ -1,0 +1,82 @@
+"""The parts to choose from, by axis and name: ours, and those that other packages register as entry points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from retouch.control.feature_injection import FeatureInjection
+from retouch.control.feature_sharing import FeatureSharing
+from retouch.control.mutual_self_attention import MutualSelfAttention
+from retouch.control.none import NoControl
+from retouch.control.prompt_to_prompt import PromptToPrompt
+from retouch.errors import BadParameter
+from retouch.guidance.classifier_free import ClassifierFree
+from retouch.guidance.guiders import Guiders
+from retouch.guidance.none import NoGuidance
+from retouch.guidance.proximal import Proximal
+from retouch.inversion.ddim import DDIMInversion
+from retouch.inversion.latent_align import LatentAlign
+from retouch.inversion.negative_prompt import NegativePromptInversion, SourceNegativePrompt
+from retouch.inversion.noise import Noise
+from retouch.inversion.null_text import NullText
+from retouch.inversion.prompt_tuning import PromptTuning
+from retouch.parts.part import Control, Guidance, Inversion, Part, Sampler
+from retouch.plugins import plugins
+from retouch.sampler.ddim import DDIMSampler
+from retouch.sampler.ddpm import DDPMSampler
+
+_OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
+    "inversion": (
+        Inversion,
+        (
+            DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign, Noise,
+        ),
+    ),
+    "control": (Control, (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing)),
+    "guidance": (Guidance, (ClassifierFree, Proximal, NoGuidance, Guiders)),
+    "sampler": (Sampler, (DDIMSampler, DDPMSampler)),
+}  # fmt: skip
+"""By axis what its parts are, and ours."""
+
+
+def parts() -> dict[str, Mapping[str, type[Any]]]:
+    """What there is to combine: by axis and name the classes, with their ``summary`` and parameters."""
+    return {axis: parts_of(axis) for axis in _OWN}
+
+
+@cache
+def parts_of(axis: str) -> Mapping[str, type[Any]]:
+    """The parts of "inversion", "control", "guidance" or "sampler" by name; others' stand under ``retouch.{axis}s``."""
+    base, ours = _OWN[axis]
+    own: dict[str, type[Any]] = {part.name: part for part in ours}
+
+    def named(name: str, loaded: Any) -> dict[str, type[Any]]:
+        if not (isinstance(loaded, type) and issubclass(loaded, base)):
+            raise TypeError(f"it is no subclass of retouch.parts.part.{base.__name__}")
+        if getattr(loaded, "name", None) != name:
+            raise TypeError(f"its name is {getattr(loaded, 'name', None)!r}")
+        return {name: loaded}
+
+    return own | plugins(f"retouch.{axis}s", own, named)
+
+
+def part_named(axis: str, name: str) -> type[Any]:
+    """The part of an axis by its name, or by another that it is known by.
+
+    Raises:
+        BadParameter: when there is none; the sentence names those there are.
+    """
+    chosen = name.strip().lower().replace("_", "-")
+    for part in _OWN[axis][1]:  # ours first: while methods are being defined others are not asked for
+        if chosen == part.name or chosen in part.aliases:
+            return part
+    known = parts_of(axis)
+    for part in known.values():
+        if chosen == part.name or chosen in part.aliases:
+            return part
+    close = get_close_matches(chosen, known, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    raise BadParameter(f"there is no {axis} {name!r}{hint}; there are: {', '.join(known)}.")

@@ -1,0 +1,75 @@
+"""DDIM inversion (Song et al. 2021; Dhariwal & Nichol 2021), and inversions of one picture that several edits share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from retouch.backbone.condition import Condition
+from retouch.backbone.protocol import Backbone
+from retouch.backbone.schedule import Schedule
+from retouch.parts.trajectory import Progress
+
+
+@torch.no_grad()
+def ddim_inversion(
+    model: Backbone, latents: Tensor, condition: Condition, schedule: Schedule, progress: Progress | None = None
+) -> list[Tensor]:
+    """Carries ``latents`` up to noise at guidance 1.
+
+    z*_t = DDIM⁻¹(z*_{t-1}, ε(z*_{t-1}, t, c)): the network sees the *lower* latent at the *upper* timestep, as in the
+    public codes of Prompt-to-Prompt, null-text inversion, ProxEdit, MasaCtrl and Plug-and-Play. (Guide-and-Rescale's
+    evaluates at the lower timestep and ends at the last training timestep.) T network evaluations per picture.
+
+    Args:
+        latents: z_0, [B, C, h, w].
+        condition: the source prompt, B rows.
+
+    Returns:
+        z*_0 … z*_T, T + 1 tensors of the shape of ``latents``.
+    """
+    trajectory = [latents]
+    for index, timestep in enumerate(schedule.timesteps):
+        noise = model.predict_noise(trajectory[-1], timestep, condition)
+        trajectory.append(schedule.step_up(trajectory[-1], noise, index))
+        if progress:
+            progress(1)
+    return trajectory
+
+
+@dataclass
+class Inversions:
+    """DDIM inversions of one picture by one model, each made once: what several methods share. Another forgets them.
+
+    Attributes:
+        shared: how many evaluations were saved so far because an inversion was there already.
+        shared_seconds: how long they took when they were made.
+    """
+
+    shared: int = 0
+    shared_seconds: float = 0.0
+    _kept: dict[tuple[str, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
+    _latents: Tensor | None = None
+    _model: Backbone | None = None
+
+    def get(
+        self, model: Backbone, latents: Tensor, prompt: str, condition: Condition, steps: int, progress: Progress
+    ) -> Sequence[Tensor]:
+        """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
+        if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
+            self._model, self._latents = model, latents
+            self._kept.clear()
+        key = (prompt, steps)
+        if key in self._kept:
+            self.shared += steps * len(latents)
+            self.shared_seconds += self._kept[key][1]
+            progress(steps)
+        else:
+            began = time.perf_counter()
+            made = ddim_inversion(model, latents, condition, model.schedule(steps), progress)
+            self._kept[key] = made, time.perf_counter() - began
+        return self._kept[key][0]

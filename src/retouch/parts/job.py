@@ -1,0 +1,61 @@
+"""One edit to be done, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Generator, Tensor
+
+from retouch.backbone.protocol import Backbone
+from retouch.errors import BadPrompt
+from retouch.fit.fitted import Fit
+from retouch.fit.work import Work
+from retouch.parts.inversions import Inversions
+
+
+@dataclass(frozen=True)
+class Job:
+    """One edit to be done.
+
+    ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
+    ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
+    says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
+    draw from ``seed``, run under ``work`` and keep ``recipe`` in their fit; with a ``fit`` they only sample.
+    ``reference`` is another picture's z_0, of the same shape.
+    """
+
+    model: Backbone
+    latents: Tensor
+    target: str
+    source: str | None
+    generator: Generator
+    progress: Callable[[int], None]
+    mask: Tensor | None = None
+    inversions: Inversions = field(default_factory=Inversions)
+    seed: int = 0
+    fit: Fit | None = None
+    work: Work = field(default_factory=Work)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    reference: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed."""
+
+    target: Tensor
+    source: Tensor | None = None
+    mask: Tensor | None = None
+
+
+def source_of(job: Job, method: str) -> str:
+    """The job's source prompt.
+
+    Raises:
+        BadPrompt: when there is none.
+    """
+    if not job.source:
+        raise BadPrompt(f"{method} needs to know what the picture shows: give a source prompt.")
+    return job.source

@@ -1,0 +1,44 @@
+"""Pictures in and out: reading, fitting to a model's grid and back, writing with the recipe inside."""
+
+from retouch.picture.arrays import from_array, to_array
+from retouch.picture.decoding import MAX_PIXELS, READABLE
+from retouch.picture.grid import AS_IT_IS, MAX_SIDES, Fitted, fit, fit_mask
+from retouch.picture.masks import changed_mask, overlaid, read_mask
+from retouch.picture.reading import Picture, from_bytes, from_image, read_picture
+from retouch.picture.writing import (
+    MAX_SIDE,
+    RECIPE_KEY,
+    WRITABLE,
+    check_output,
+    check_outputs,
+    read_recipe,
+    write_picture,
+)
+from retouch.sheet import side_by_side
+
+__all__ = [
+    "AS_IT_IS",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "MAX_SIDES",
+    "READABLE",
+    "RECIPE_KEY",
+    "WRITABLE",
+    "Fitted",
+    "Picture",
+    "changed_mask",
+    "check_output",
+    "check_outputs",
+    "fit",
+    "fit_mask",
+    "from_array",
+    "from_bytes",
+    "from_image",
+    "overlaid",
+    "read_mask",
+    "read_picture",
+    "read_recipe",
+    "side_by_side",
+    "to_array",
+    "write_picture",
+]

@@ -1,0 +1,1 @@
+"""How a prediction becomes the latents of the next noise level."""
