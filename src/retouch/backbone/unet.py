@@ -17,6 +17,7 @@ from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, 
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
+from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
 
 
@@ -120,13 +121,13 @@ class UNetBackbone:
     @torch.no_grad()
     def condition(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
-        encoded = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        )
+        rows = [self.tokens(prompt) for prompt in prompts]
+        ids = torch.tensor([row.ids for row in rows], device=self.device)
         mask = None
         if getattr(self.text_encoder.config, "use_attention_mask", False):
-            mask = encoded["attention_mask"].to(self.device)
-        states: Tensor = self.text_encoder(encoded["input_ids"].to(self.device), attention_mask=mask)[0]
+            ends = torch.tensor([[row.end] for row in rows], device=self.device)
+            mask = (torch.arange(ids.shape[1], device=self.device) <= ends).long()
+        states: Tensor = self.text_encoder(ids, attention_mask=mask)[0]
         return Condition(states.float())
 
     def tokens(self, prompt: str) -> Tokens:
@@ -135,12 +136,8 @@ class UNetBackbone:
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        # verbose=False: the tokenizer would warn on stderr of the very length asked about here
-        encoded = self.tokenizer(prompt, return_offsets_mapping=True, truncation=False, verbose=False)
-        offsets = encoded["offset_mapping"]
-        content = offsets[1:-1]
-        room = self.max_tokens - 2
-        return "" if len(content) <= room else prompt[content[room][0] :]
+        spans, room = encode(self.tokenizer, prompt).spans[1:-1], self.max_tokens - 2
+        return "" if len(spans) <= room else prompt[spans[room][0] :]
 
     def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
         """What the network predicts, in its own terms. Gradients flow where the caller enables them.
