@@ -75,6 +75,12 @@ def _bare(placeholder: str) -> str:
     return text.strip("<>") or text
 
 
+def word_named(tokens: Tokens, text: str) -> str:
+    """The word of the prompt that ``text`` names as it stands there, as <cat> or * do; "" where there is none."""
+    bare = _bare(text.lower().strip(",.;:!?"))
+    return bare if any(word.text == bare for word in tokens.words) else ""
+
+
 def words_of(prompt: str) -> list[str]:
     """The words of a prompt, in small letters, without punctuation."""
     return [match.group().lower() for match in _WORD.finditer(prompt)]
@@ -88,9 +94,8 @@ def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
     """
     found: list[int] = []
     for chunk in phrase.lower().split():
-        bare = _bare(chunk.strip(",.;:!?"))
-        named = [bare] if any(word.text == bare for word in tokens.words) else words_of(chunk)
-        for name in named:
+        taught = word_named(tokens, chunk)
+        for name in [taught] if taught else words_of(chunk):
             positions = [i for word in tokens.words if word.text == name for i in word.tokens]
             if not positions:
                 raise unknown_word(name, [tokens])
