@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retouch.control.local_blend import LocalBlend
 from retouch.parts.job import Job
-from retouch.prompts import Tokens, changed_words, find_words, word_named, unknown_word
+from retouch.prompts import Tokens, changed_words, find_words, unknown_word, word_named
 
 
 def prompts_of(job: Job) -> tuple[Tokens, Tokens]:
