@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from retouch.errors import BadPrompt
+from retouch.placeholders import Span, encode
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -42,25 +43,42 @@ class Tokens:
 def tokenize(tokenizer: Any, prompt: str, max_tokens: int) -> Tokens:
     """Splits ``prompt`` into words and finds each word's tokens; ``max_tokens`` is the padded sequence's length.
 
-    "cat," is the word "cat". Words that the model's token limit cuts off own no tokens and are left out.
+    "cat," is the word "cat", and a placeholder <cat> that a textual inversion taught is, with all of its vectors.
+    Words that the model's token limit cuts off own no tokens and are left out.
     """
-    encoded = tokenizer(
-        prompt,
-        padding="max_length",
-        truncation=True,
-        max_length=max_tokens,
-        return_offsets_mapping=True,
-    )
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    encoded = encode(tokenizer, prompt)
+    room = max_tokens - 1
+    ids, spans = [*encoded.ids[:-1][:room], encoded.ids[-1]], encoded.spans[:-1][:room]
     end = next((i for i, token in enumerate(ids) if i and token == tokenizer.eos_token_id), len(ids) - 1)
     words = []
-    for match in _WORD.finditer(prompt):
-        first, last = match.span()
+    for first, last, text in _words(prompt, encoded.taught):
         # byte-level tokenizers may count the space before a word as the word's: compare by overlap
-        owned = tuple(i for i in range(1, end) if offsets[i][0] < last and offsets[i][1] > first)
+        owned = tuple(i for i in range(1, end) if spans[i][0] < last and spans[i][1] > first)
         if owned:
-            words.append(Word(match.group().lower(), owned))
+            words.append(Word(text, owned))
+    padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    ids += [padding] * (max_tokens - len(ids))
     return Tokens(prompt, tuple(ids), tuple(words), end)
+
+
+def _words(prompt: str, taught: Sequence[Span]) -> list[tuple[int, int, str]]:
+    """The words of a prompt, each (first character, one past the last, text); a taught placeholder is one word."""
+    plain = [(*match.span(), match.group().lower()) for match in _WORD.finditer(prompt)]
+    whole = [(a, b) for a, b in taught if not any(s <= a and b <= e and e - s > b - a for s, e, _ in plain)]
+    plain = [word for word in plain if not any(a < word[1] and word[0] < b for a, b in whole)]
+    return sorted(plain + [(a, b, _bare(prompt[a:b])) for a, b in whole])
+
+
+def _bare(placeholder: str) -> str:
+    """What a placeholder is called in words: <My_Cat> is my_cat."""
+    text = placeholder.strip().lower()
+    return text.strip("<>") or text
+
+
+def word_named(tokens: Tokens, text: str) -> str:
+    """The word of the prompt that ``text`` names as it stands there, as <cat> or * do; "" where there is none."""
+    bare = _bare(text.lower().strip(",.;:!?"))
+    return bare if any(word.text == bare for word in tokens.words) else ""
 
 
 def words_of(prompt: str) -> list[str]:
@@ -86,11 +104,13 @@ def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
         BadPrompt: when a word is not in the prompt; the sentence names the words there are.
     """
     found: list[int] = []
-    for match in _WORD.finditer(phrase.lower()):
-        positions = [i for word in tokens.words if word.text == match.group() for i in word.tokens]
-        if not positions:
-            raise unknown_word(match.group(), [tokens])
-        found += positions
+    for chunk in phrase.lower().split():
+        taught = word_named(tokens, chunk)
+        for name in [taught] if taught else words_of(chunk):
+            positions = [i for word in tokens.words if word.text == name for i in word.tokens]
+            if not positions:
+                raise unknown_word(name, [tokens])
+            found += positions
     if not found:
         raise BadPrompt(f"{phrase!r} holds no word: name a word of the prompt {tokens.prompt!r}.")
     return tuple(dict.fromkeys(found))

@@ -8,7 +8,7 @@ from diffusers import StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from retouch.backbone.load import _predicts_noise, load
+from retouch.backbone.load import load
 from retouch.backbone.recommended import Recommended
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
@@ -105,36 +105,6 @@ def test_parts_of_different_models_are_refused(folder):
     )
     CLIPTextModel(config).save_pretrained(folder / "text_encoder")
     assert "do not belong together" in refusal(folder)
-
-
-@pytest.mark.parametrize(
-    ("key", "says"),
-    [
-        ("lora_unet_down_blocks_0.alpha", "LoRA"),
-        ("conditioner.embedders.1.model.ln_final.weight", "SDXL"),
-        ("cond_stage_model.transformer.text_model.final_layer_norm.weight", "configuration of its class"),
-    ],
-)
-def test_single_files_that_cannot_serve_are_refused(tmp_path, monkeypatch, key, says):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
-    weights = {key: torch.zeros(1)}
-    if not key.startswith("lora"):
-        weights["model.diffusion_model.out.2.bias"] = torch.zeros(4)
-    save_file(weights, tmp_path / "one.safetensors")
-    assert says in refusal(tmp_path / "one.safetensors", offline=True)
-
-
-def test_a_single_file_of_nonsense_is_refused(tmp_path):
-    (tmp_path / "one.safetensors").write_bytes(b"nonsense")
-    assert "could not be read" in refusal(tmp_path / "one.safetensors")
-
-
-@pytest.mark.parametrize(("scale", "width", "base"), [(0.05, 1024, True), (0.2, 1024, False), (0.05, 768, False)])
-def test_single_files_of_sd_2_base_are_told_from_those_that_predict_v(scale, width, base):
-    block = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0"
-    bias = scale * torch.randn(320, generator=torch.Generator().manual_seed(0))
-    weights = {f"{block}.norm1.bias": bias, f"{block}.attn2.to_k.weight": torch.zeros(320, width)}
-    assert _predicts_noise(weights) == base
 
 
 def test_of_a_hub_model_with_half_precision_files_only_those_are_fetched(folder, monkeypatch):

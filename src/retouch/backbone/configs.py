@@ -10,7 +10,16 @@ from typing import Any
 from retouch.backbone.schedule import PREDICTIONS
 from retouch.errors import BadModel
 
-_PLAIN = "give a plain Stable Diffusion 1.x or 2.x text-to-image checkpoint."
+PLAIN = "give a plain Stable Diffusion 1.x or 2.x text-to-image checkpoint."
+ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
+
+_USUAL: Mapping[str, Mapping[str, Any]] = {
+    "unet": {"in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280,
+             "block_out_channels": [320, 640, 1280, 1280]},
+    "vae": {"latent_channels": 4, "block_out_channels": [64]},
+    "text_encoder": {"hidden_size": 512, "vocab_size": 49408},
+}  # fmt: skip
+"""What the libraries take where a config does not say."""
 
 
 def read_config(name: str, path: Path) -> dict[str, Any]:
@@ -28,6 +37,8 @@ def read_config(name: str, path: Path) -> dict[str, Any]:
         raise BadModel(f"{where} of {name!r} is damaged (no JSON): fetch the model again.") from error
     if not isinstance(content, dict):
         raise BadModel(f"{where} of {name!r} holds a {type(content).__name__}, expected an object: fetch it again.")
+    if not content:
+        raise BadModel(f"{where} of {name!r} says nothing: an interrupted download? Fetch the model again.")
     return content
 
 
@@ -42,19 +53,25 @@ def checked_schedule(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     if not there or kind.startswith(("FlowMatch", "EDM")):
         what = f"a {kind}" if config.get("_class_name") else "a scheduler config"
         raise BadModel(
-            f"{name!r} has {what} without DDPM's betas (a flow-matching or EDM model, or a damaged file): {_PLAIN}"
+            f"{name!r} has {what} without DDPM's betas (a flow-matching or EDM model, or a damaged file): {PLAIN}"
         )
     for key, usual in (("num_train_timesteps", 1000), ("steps_offset", 0)):
         _whole_number(name, "scheduler_config.json", key, config.get(key, usual), least=1 if usual else 0)
+    steps: Any = config.get("num_train_timesteps", 1000)
+    betas = config.get("trained_betas")
+    if betas and not (
+        isinstance(betas, list) and len(betas) == steps and all(_is_number(beta) and 0 <= beta <= 1 for beta in betas)
+    ):
+        raise BadModel(f"scheduler_config.json of {name!r} says trained_betas that are no {steps} numbers in 0..1.")
     for key in ("beta_start", "beta_end"):
-        value = config.get(key)
-        if not config.get("trained_betas") and not (isinstance(value, int | float) and 0 < value < 1):
+        value: Any = config.get(key)
+        if not betas and not (_is_number(value) and 0 < value < 1):
             raise BadModel(
                 f"scheduler_config.json of {name!r} says {key} {value!r}, expected a number in 0..1: mend it."
             )
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
-        raise BadModel(f"the network of {name!r} predicts {prediction!r}; known are {', '.join(PREDICTIONS)}: {_PLAIN}")
+        raise BadModel(f"the network of {name!r} predicts {prediction!r}; known are {', '.join(PREDICTIONS)}: {PLAIN}")
     return {**config, "steps_offset": 1, "clip_sample": False}
 
 
@@ -80,8 +97,47 @@ def check_unet(name: str, config: Mapping[str, Any]) -> None:
     )
     for applies, what in special:
         if applies:
-            raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {_PLAIN}")
+            raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {PLAIN}")
     _whole_number(name, "unet/config.json", "sample_size", config.get("sample_size"), least=1)
+
+
+def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses a network, autoencoder and text encoder of other kinds, or that do not belong together.
+
+    Args:
+        configs: by part: unet, vae, text_encoder.
+
+    Raises:
+        BadModel: naming what the model is, or the field that is wrong.
+    """
+    unet, vae, text = ({**_USUAL[part], **configs[part]} for part in ("unet", "vae", "text_encoder"))
+    kinds = (
+        ("unet", unet.get("_class_name"), "UNet2DConditionModel"),
+        ("vae", vae.get("_class_name"), "AutoencoderKL"),
+        ("text_encoder", text.get("model_type"), "clip_text_model"),
+    )
+    for part, kind, expected in kinds:
+        if kind is not None and kind != expected:
+            raise BadModel(f"the {part} of {name!r} is a {kind}, which retouch cannot edit with: {PLAIN}")
+    check_unet(name, unet)
+    for part, config in (("unet", unet), ("vae", vae)):
+        blocks = config["block_out_channels"]
+        for width in blocks if isinstance(blocks, list) and blocks else [blocks]:
+            _whole_number(name, f"{part}/config.json", "block_out_channels", width, least=1)
+    fields = ((unet, "unet", "cross_attention_dim"), (vae, "vae", "latent_channels"))
+    for config, part, key in (*fields, *((text, "text_encoder", key) for key in ("hidden_size", "vocab_size"))):
+        _whole_number(name, f"{part}/config.json", key, config[key], least=1)
+    taken, given = unet["in_channels"], vae["latent_channels"]
+    if taken != given:
+        raise BadModel(
+            f"the network of {name!r} takes {taken} channels but its autoencoder gives {given}: its parts do not "
+            "belong together."
+        )
+    if unet["cross_attention_dim"] != text["hidden_size"]:
+        raise BadModel(
+            f"the network of {name!r} reads text embeddings of width {unet['cross_attention_dim']} but its text "
+            f"encoder gives {text['hidden_size']}: its parts do not belong together."
+        )
 
 
 def repaired_side(config: Mapping[str, Any]) -> int:
@@ -90,6 +146,11 @@ def repaired_side(config: Mapping[str, Any]) -> int:
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     old = "_diffusers_version" in config and numbers < [0, 9]
     return 64 if old and side < 64 else side
+
+
+def doublings(part: str, config: Mapping[str, Any]) -> int:
+    """How often the network ("unet") or the autoencoder ("vae") halves a picture's sides."""
+    return len({**_USUAL[part], **config}["block_out_channels"]) - 1
 
 
 def check_tokenizer(name: str, folder: Path) -> None:
@@ -106,9 +167,13 @@ def check_tokenizer(name: str, folder: Path) -> None:
         )
 
 
-def _whole_number(name: str, file: str, key: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole_number(name: str, file: str, key: str, value: Any, least: int, most: int = 10**6) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise BadModel(
-            f"{file} of {name!r} says {key} {value!r}, expected a whole number from {least}: mend the file, or fetch "
-            "the model again."
+            f"{file} of {name!r} says {key} {value!r}, expected a whole number in {least}..{most}: mend the file, or "
+            "fetch the model again."
         )

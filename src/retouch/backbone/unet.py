@@ -16,6 +16,8 @@ from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
+from retouch.backbone.settings import ReadAs
+from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
 
 
@@ -25,6 +27,7 @@ class UNetBackbone:
     Attributes:
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
+        read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it.
     """
@@ -40,11 +43,12 @@ class UNetBackbone:
         schedule_config: Mapping[str, Any],
         device: torch.device,
         recommended: Recommended | None = None,
+        read_as: ReadAs | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
-        self.recommended = recommended or Recommended()
+        self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations = 0
         self.lock = threading.RLock()
         for module in (unet, vae, text_encoder):
@@ -117,13 +121,13 @@ class UNetBackbone:
     @torch.no_grad()
     def condition(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
-        encoded = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=self.max_tokens, return_tensors="pt"
-        )
+        rows = [self.tokens(prompt) for prompt in prompts]
+        ids = torch.tensor([row.ids for row in rows], device=self.device)
         mask = None
         if getattr(self.text_encoder.config, "use_attention_mask", False):
-            mask = encoded["attention_mask"].to(self.device)
-        states: Tensor = self.text_encoder(encoded["input_ids"].to(self.device), attention_mask=mask)[0]
+            ends = torch.tensor([[row.end] for row in rows], device=self.device)
+            mask = (torch.arange(ids.shape[1], device=self.device) <= ends).long()
+        states: Tensor = self.text_encoder(ids, attention_mask=mask)[0]
         return Condition(states.float())
 
     def tokens(self, prompt: str) -> Tokens:
@@ -132,12 +136,8 @@ class UNetBackbone:
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        # verbose=False: the tokenizer would warn on stderr of the very length asked about here
-        encoded = self.tokenizer(prompt, return_offsets_mapping=True, truncation=False, verbose=False)
-        offsets = encoded["offset_mapping"]
-        content = offsets[1:-1]
-        room = self.max_tokens - 2
-        return "" if len(content) <= room else prompt[content[room][0] :]
+        spans, room = encode(self.tokenizer, prompt).spans[1:-1], self.max_tokens - 2
+        return "" if len(spans) <= room else prompt[spans[room][0] :]
 
     def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
         """What the network predicts, in its own terms. Gradients flow where the caller enables them.
@@ -209,3 +209,8 @@ class UNetBackbone:
     def fingerprint(self) -> str:
         """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
         return fingerprint({part: getattr(self, part).state_dict() for part in ("unet", "vae", "text_encoder")})
+
+    @property
+    def identity(self) -> str:
+        """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
+        return f"{self.fingerprint} {self.read_as}".rstrip()

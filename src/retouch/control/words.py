@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retouch.control.local_blend import LocalBlend
 from retouch.parts.job import Job
-from retouch.prompts import Tokens, changed_words, find_words, unknown_word
+from retouch.prompts import Tokens, changed_words, find_words, unknown_word, word_named
 
 
 def prompts_of(job: Job) -> tuple[Tokens, Tokens]:
@@ -31,7 +31,7 @@ def local_blend(source: Tokens, target: Tokens, blend_words: str, threshold: flo
     for word in blend_words.replace(",", " ").lower().split():
         found = False
         for tokens, positions in ((source, in_source), (target, in_target)):
-            if any(known.text == word for known in tokens.words):
+            if word_named(tokens, word):
                 positions += find_words(tokens, word)
                 found = True
         if not found:

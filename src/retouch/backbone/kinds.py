@@ -1,0 +1,99 @@
+"""Which kind of model a single file holds, by the names and shapes of its tensors; other kinds are refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from retouch.backbone.configs import ONLY_SD, PLAIN, check_unet
+from retouch.backbone.headers import Header
+from retouch.errors import BadModel
+
+UNET = "model.diffusion_model."
+_AUTOENCODER = "first_stage_model."
+_TEXT_ENCODER = "cond_stage_model."
+
+_LORA = ("lora_unet_", "lora_te", "lora_transformer_", "base_model.model.")
+_LORA_INSIDE = (".lora_", "_lora.", ".hada_w", ".lokr_w", ".oft_", ".dora_scale", ".diff_b")
+
+
+def check_kind(name: str, header: Header) -> None:
+    """Refuses files that hold no whole Stable Diffusion 1.x or 2.x text-to-image checkpoint.
+
+    Raises:
+        BadModel: naming what the file holds.
+    """
+    what = _addition(header) or _other_family(header)
+    if what:
+        raise BadModel(f"{name!r} holds {what}; {ONLY_SD}")
+    if not header.has(UNET):
+        raise BadModel(f"{name!r} holds no whole Stable Diffusion checkpoint but {_part(header)}; {ONLY_SD}")
+    if not header.has(f"{UNET}input_blocks.", f"{UNET}out."):
+        raise BadModel(f"the network of {name!r} is no U-Net of Stable Diffusion's kind (a transformer?); {ONLY_SD}")
+    check_unet(name, unet_facts(header))
+    for prefix, part in ((_AUTOENCODER, "autoencoder"), (_TEXT_ENCODER, "text encoder")):
+        if not header.has(prefix):
+            raise BadModel(f"{name!r} holds no whole checkpoint: it lacks the {part} (a network alone?); {PLAIN}")
+
+
+def unet_facts(header: Header) -> dict[str, Any]:
+    """What the tensors tell of the network, in the words of a diffusers config."""
+    first, last = header.shapes.get(f"{UNET}input_blocks.0.0.weight"), header.shapes.get(f"{UNET}out.2.bias")
+    vectors = header.has(f"{UNET}label_emb.0.")
+    return {
+        "in_channels": first[1] if first and len(first) == 4 else 4,
+        "out_channels": last[0] if last else 4,
+        "time_cond_proj_dim": 1 if header.has(f"{UNET}time_embed.cond_proj.") else None,
+        "class_embed_type": "projection" if vectors else None,
+        "num_class_embeds": 1 if header.has(f"{UNET}label_emb.weight") else None,
+        "sample_size": 64,
+    }
+
+
+def _addition(header: Header) -> str:
+    """What is made to be put beside or into a checkpoint; "" for what is not."""
+    names = header.shapes
+    special = (
+        (header.has(*_LORA) or header.mentions(*_LORA_INSIDE), "a LoRA, changes to a network without the network"),
+        (header.has("control_model.", "input_hint_block.") or header.mentions("controlnet_cond_embedding."),
+         "a ControlNet"),
+        (header.has("image_proj.", "ip_adapter."), "an IP-Adapter"),
+        (header.mentions("motion_modules."), "a motion module (AnimateDiff)"),
+        (header.has("emb_params", "string_to_param") or (0 < len(names) <= 2 and _only_vectors(header)),
+         "a textual inversion, vectors for words without a network"),
+    )  # fmt: skip
+    return next((what for applies, what in special if applies), "")
+
+
+def _only_vectors(header: Header) -> bool:
+    return all(shape[-1:] in ((768,), (1024,), (1280,)) and len(shape) <= 2 for shape in header.shapes.values())
+
+
+def _other_family(header: Header) -> str:
+    """A checkpoint of another family; "" for Stable Diffusion 1.x and 2.x."""
+    inside = ("", UNET)
+    vectors = header.shapes.get(f"{UNET}label_emb.0.0.weight", (0, 0))[-1]
+    special = (
+        (header.has("edm_mean", "edm_std", "edm_vpred."), "an EDM model"),
+        (header.has("conditioner.embedders.1."), "two text encoders (SDXL)"),
+        (header.has("conditioner.embedders.0.model.") or vectors == 2560, "an SDXL refiner"),
+        (header.has("conditioner.embedders.") or vectors == 2816, "an SDXL network"),
+        (header.has(*(f"{start}joint_blocks." for start in inside)), "a Stable Diffusion 3 model"),
+        (header.has(*(f"{start}double_blocks." for start in inside)), "a FLUX model or one of its kind"),
+        (header.has("text_encoders."), "several text encoders (Stable Diffusion 3, FLUX or later)"),
+        (header.has("low_scale_model."), "an upscaler"),
+        (header.has("noise_augmentor.", "embedder.model."), "an unCLIP model, which takes image embeddings"),
+        (header.has("depth_model."), "a depth-to-image model"),
+    )
+    return next((what for applies, what in special if applies), "")
+
+
+def _part(header: Header) -> str:
+    parts = (
+        ("a text encoder alone", (_TEXT_ENCODER, "text_model.", "transformer.text_model.", "encoder.block.")),
+        ("an autoencoder alone", (_AUTOENCODER, "encoder.", "decoder.", "quant_conv.", "vae.")),
+        ("a network alone, in diffusers' layout", ("down_blocks.", "mid_block.", "up_blocks.")),
+        ("a network alone", ("input_blocks.", "output_blocks.", "transformer_blocks.", "single_transformer_blocks.")),
+        ("an image encoder alone", ("vision_model.", "visual.")),
+    )
+    found = next((what for what, starts in parts if header.has(*starts)), "")
+    return found or ("tensors of another kind" if header.shapes else "nothing")

@@ -1,0 +1,119 @@
+"""From a single .safetensors file in the original layout to a backbone; its header is judged before the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retouch.backbone.assemble import assembled, one_line, plan, vae_dtype
+from retouch.backbone.configs import check_tokenizer, read_config
+from retouch.backbone.folder import CONFIGS
+from retouch.backbone.headers import Header, read_header
+from retouch.backbone.kinds import UNET, check_kind
+from retouch.backbone.quiet import quietly
+from retouch.backbone.schedule import prediction_type
+from retouch.backbone.settings import ModelSettings
+from retouch.backbone.unet import UNetBackbone
+from retouch.errors import BadModel
+
+_BLOCK = f"{UNET}output_blocks.11.1.transformer_blocks.0"
+
+
+def from_file(
+    name: str, path: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings, offline: bool
+) -> UNetBackbone:
+    """Loads a file; the configuration of its class comes from a hub, or from what was fetched before.
+
+    Raises:
+        BadModel: when it holds no whole Stable Diffusion 1.x or 2.x checkpoint.
+        BadParameter: when the settings do not go with it.
+    """
+    if not path.is_file():
+        raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
+    if path.suffix != ".safetensors":
+        raise BadModel(
+            f"{name!r} is not a .safetensors file: pickled checkpoints can run code and are never loaded; convert it."
+        )
+    header = read_header(f"the checkpoint {name!r}", path)
+    check_kind(name, header)
+    folder = _class_folder(name, header, offline)
+    configs = {part: read_config(name, folder / file) for part, file in CONFIGS.items()}
+    base = predicts_noise(path, header)
+    if base:
+        configs["unet"] = {**configs["unet"], "sample_size": 64}
+    own = marked(header, base)
+    configs["scheduler"] = own.applied(configs["scheduler"])
+    if "ztsnr" in header.shapes and (settings.prediction or prediction_type(configs["scheduler"])) == "v_prediction":
+        configs["scheduler"] = ModelSettings(zero_snr=True).applied(configs["scheduler"])
+    planned = plan(name, settings, configs)
+    check_tokenizer(name, folder / "tokenizer")
+    try:
+        with quietly():
+            pipeline = _pipeline(path, folder, dtype)
+    except Exception as error:
+        raise BadModel(f"the checkpoint {name!r} could not be read: {one_line(error)}") from error
+    vae = pipeline.vae.to(vae_dtype(dtype, pipeline.vae.config))
+    return assembled(
+        planned, device, unet=pipeline.unet, vae=vae, text_encoder=pipeline.text_encoder, tokenizer=pipeline.tokenizer
+    )
+
+
+def marked(header: Header, base: bool) -> ModelSettings:
+    """What a file says of itself: by the keys that trainers put in (``v_pred``), by its metadata (the ModelSpec
+    standard), or, of SD 2.x, by a rule of thumb."""
+    if "v_pred" in header.shapes or header.metadata.get("modelspec.prediction_type") in ("v", "v_prediction"):
+        return ModelSettings(prediction="v_prediction")
+    return ModelSettings(prediction="epsilon" if base else None)
+
+
+def predicts_noise(path: Path, header: Header) -> bool:
+    """Whether a single file is an SD 2.x "base" model: noise prediction, 512 pixels.
+
+    The file does not say, and its class's configuration is the 768-pixel model's, which predicts v. The spread of
+    this bias tells them apart, a rule of thumb that other programs use too: above 0.09 the model predicts v.
+    """
+    context = header.shapes.get(f"{_BLOCK}.attn2.to_k.weight", (0,))
+    if f"{_BLOCK}.norm1.bias" not in header.shapes or context[-1] != 1024:
+        return False
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return float(file.get_tensor(f"{_BLOCK}.norm1.bias").float().std(correction=0)) <= 0.09
+
+
+def _class_folder(name: str, header: Header, offline: bool) -> Path:
+    """Where the configuration of the file's class lies, a hub's copy."""
+    from diffusers.loaders.single_file_utils import fetch_diffusers_config
+    from huggingface_hub import snapshot_download
+
+    shapes = {key: torch.empty(shape, device="meta") for key, shape in header.shapes.items()}
+    model_class = fetch_diffusers_config(shapes)["pretrained_model_name_or_path"]
+    patterns = ["**/*.json", "*.json", "**/*.txt"]
+    try:
+        cached = Path(snapshot_download(model_class, allow_patterns=patterns, local_files_only=True))
+        if all((cached / file).is_file() for file in (*CONFIGS.values(), "model_index.json")):
+            return cached  # at once, also without a network
+    except (OSError, ValueError):  # nothing of it was fetched before: ask the hub
+        pass
+    try:
+        # fetched here, since diffusers asks the hub even when told not to
+        return Path(snapshot_download(model_class, allow_patterns=patterns, local_files_only=offline))
+    except Exception as error:
+        raise BadModel(
+            f"the checkpoint {name!r} holds weights only, and the configuration of its class, {model_class!r}, could "
+            f"not be fetched ({type(error).__name__}): connect once, or give a diffusers folder."
+        ) from error
+
+
+def _pipeline(path: Path, folder: Path, dtype: torch.dtype) -> Any:
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+
+    pipeline: Any = StableDiffusionPipeline.from_single_file(
+        str(path), config=str(folder), torch_dtype=dtype, safety_checker=None, local_files_only=True
+    )
+    for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
+        if any(weight.is_meta for weight in part.parameters()):
+            raise ValueError(f"weights of its {type(part).__name__} are missing.")
+    return pipeline
