@@ -7,7 +7,8 @@ and the object text. The authors published no code. Left open by the text and ch
 
 - T_a and T_b, where they are not given, are split from the target prompt: T_b is what follows its first preposition of
   place, up to a comma, T_a the rest; a medium at the beginning (a photo of, an oil painting of) belongs to both;
-- the reference, where none is given, is sampled from T_b, its noise the seed's;
+- the noise of the reference that is sampled from the target text, where none is given, is the seed's; its object is cut
+  out by M_r (section 3.2.1). ``reference_from=background`` samples it from T_b alone, which is no part of the paper;
 - M and M_r, where no mask is given, are where the network's attention looks for the words of T_a, or what a segmenter
   makes of a click on the middle of that;
 - the object text that sampling alternates with is T_a's own embedding: the fitted one would pull back to the picture;
@@ -19,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -85,6 +86,10 @@ class LayerDiffusion(Optimising):
         "own for Diorama, none for others",
         kind="text",
     )  # fmt: skip
+    reference_from: Literal["target", "background"] = parameter(
+        "target", "what a reference that is not given is sampled from: the target prompt, its object cut out, or T_b",
+        choices=("target", "background"), source="section 3.2.1",
+    )  # fmt: skip
     reference_steps: int = parameter(
         50, "denoising steps of a reference that is sampled", low=1, high=1000, unit="steps"
     )
@@ -115,7 +120,7 @@ class LayerDiffusion(Optimising):
         e_a, e_b = said.embeds.clone(), place.embeds.clone()
         embedding_steps, network_steps = self._lengths()
         if self.fit_steps():
-            reference = self._reference(job, place)
+            reference = self._reference(job, background_text)
             inside, outside = self._layers(job, reference, object_text)
 
         def layers(stage: int, step: int, text_a: Tensor, text_b: Tensor) -> tuple[Tensor, Tensor]:
@@ -185,14 +190,16 @@ class LayerDiffusion(Optimising):
             raise BadPrompt(f"object_text and background_text are both {object_text!r}: they must differ.")
         return object_text, background_text
 
-    def _reference(self, job: Job, background: Condition) -> Tensor:
-        """z_0 of the reference: the user's picture, or one sampled from the background text."""
+    def _reference(self, job: Job, background_text: str) -> Tensor:
+        """z_0 of the reference: the user's picture, or one sampled from the target text (or from T_b)."""
         if job.reference is not None:
             return job.reference
         noise = self.noise(job, torch.Generator().manual_seed(job.seed))
+        said, null = job.model.condition(
+            [job.target if self.reference_from == "target" else background_text, ""]
+        ).split()
         return sample(
-            job.model, [noise], [[background] * self.reference_steps], job.model.condition([""]),
-            guidance_scale=self.reference_guidance_scale,
+            job.model, [noise], [[said] * self.reference_steps], null, guidance_scale=self.reference_guidance_scale,
             num_inference_steps=self.reference_steps,
         )  # fmt: skip
 
