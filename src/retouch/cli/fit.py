@@ -66,6 +66,8 @@ def fit(
             progress=progress, detail=progress.detail, budget=budget, checkpoint=checkpoint,
             **given,
         )  # fmt: skip
+    for sentence in made.notes:
+        say(sentence)
     made.save(output, force=force or goes_on)  # another process may have written it meanwhile
     taken = ", ".join(f"{count} steps of the {stage}" for stage, count in made.steps.items())
     if made.stopped == "diverged":

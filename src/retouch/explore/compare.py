@@ -16,6 +16,7 @@ from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter, RetouchError
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
+from retouch.idle import notes_of_many
 from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
@@ -142,9 +143,9 @@ def compare(
         done += totals[name]
         if progress:
             progress(done, sum(totals.values()), name)
-    notes = dict.fromkeys(note for row in rows if row.result for note in row.result.notes)
+    notes = notes_of_many(row.result.notes for row in rows if row.result)
     score = None if scorer is None else scorer.score(image.image, target)
-    return Comparison(image.image, source, target, rows, inversions.shared, score, tuple(notes))
+    return Comparison(image.image, source, target, rows, inversions.shared, score, notes)
 
 
 def _compared(

@@ -14,6 +14,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.trajectory import Texts, Trajectory
@@ -68,6 +69,10 @@ class NullText(Inversion):
     inner_steps: int = per_step.inner_steps()
     learning_rate: float = per_step.learning_rate()
     early_stop: float = per_step.early_stop()
+
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of fits that are none."""
+        return per_step.idle_without_steps(self.inner_steps, self.learning_rate)
 
     def steps(self, steps: int) -> int:
         """T up, T fits."""

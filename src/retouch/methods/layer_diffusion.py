@@ -33,6 +33,7 @@ from retouch.masks.objects import object_mask, segmenter_for
 from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.methods.sampling import sample
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 
 _PLACE = re.compile(
@@ -55,6 +56,7 @@ class LayerDiffusion(Optimising):
     paper: ClassVar[str] = "LayerDiffusion: Layered Controlled Image Editing with Diffusion Models (Li et al., 2023)"
     good_for: ClassVar[str] = "the subject changed and moved to another place at once; needs no source prompt"
     needs_source: ClassVar[bool] = False
+    takes_reference: ClassVar[bool] = True
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
 
     object_text: str = parameter(
@@ -111,6 +113,28 @@ class LayerDiffusion(Optimising):
             return 0
         halves = 1 if self.reference_guidance_scale == 1 else 2
         return 2 * self.batch_size * self.fit_steps() + 6 + halves * self.reference_steps
+
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of modules that are off, of a reference that is given, and of layers that are not looked at."""
+        embedding_steps, network_steps = self._lengths()
+        found = super().idle(asked) | self.idle_without_stages(embedding_steps, network_steps)
+        if not self.layered_optimisation:
+            found["embedding_steps"] = "layered_optimisation is off"
+        if not self.network_training:
+            found["network_steps"] = "network_training is off"
+        if not network_steps:
+            found |= dict.fromkeys(("object_weight", "background_weight"), "the network is not fitted")
+        of_reference = ("reference_from", "reference_steps", "reference_guidance_scale")
+        if not self.fit_steps():
+            found |= dict.fromkeys((*of_reference, "reference", "segmenter", "mask"), "nothing is fitted")
+        elif asked.reference:
+            found |= dict.fromkeys(of_reference, "the reference is given")
+        if asked.fitted:
+            found["mask"] = "it marks the object for the fit, and the fit that is given is made"
+        sampled_from_it = self.reference_from == "background" and not asked.reference and network_steps
+        if self.alpha == 1 and not sampled_from_it:
+            found["background_text"] = "alpha is 1, and its embedding is used nowhere"
+        return found
 
     def fit(self, job: Job) -> Fit:
         """The modules that optimise, as far as they are switched on."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from retouch.parameters import check_all
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome
 
 
@@ -19,6 +20,7 @@ class Method:
     good_for: ClassVar[str]
     needs_source: ClassVar[bool] = True
     optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
+    takes_reference: ClassVar[bool] = False  # whether another picture's background plays a part
 
     def __post_init__(self) -> None:
         check_all(self)
@@ -30,6 +32,21 @@ class Method:
     def evaluations(self) -> int:
         """How many network evaluations (rows of a batch) one edit costs."""
         raise TypeError(f"{type(self).__name__} does not say what it costs")
+
+    def idle(self, asked: Asked) -> Idle:
+        """What cannot act on an edit as it is asked, with the reason.
+
+        Names of parameters, and of an edit's arguments: "mask", "reference", "source", "budget", "checkpoint".
+        """
+        found = {}
+        if not self.takes_reference:
+            found["reference"] = f"{self.name} takes no other picture's background"
+        elif asked.fitted:
+            found["reference"] = "the fit that is given has seen its reference"
+        if not self.optimises or asked.fitted:
+            why = "the fit is made" if self.optimises else f"{self.name} does no work that could end early"
+            found |= {"budget": why, "checkpoint": why}
+        return found
 
     def reconstructs(self) -> bool:
         """Whether an edit between equal prompts returns the picture, nearly."""
