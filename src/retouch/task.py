@@ -19,6 +19,7 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
+from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
@@ -33,6 +34,7 @@ from retouch.parts.asked import Asked
 from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, read_mask, read_picture, to_array
+from retouch.weighed import weighed
 
 DEFAULT_METHOD = "prox-npi"
 
@@ -97,6 +99,7 @@ def prepare(model: Backbone, request: Request) -> Task:
         BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
     """
     check_arguments(request)
+    request, weight_notes = weighed(request, DEFAULT_METHOD)
     began, seed, made = time.monotonic(), checked_seed(request.seed), request.fit
     source, target = request.source, request.target
     if made is not None:
@@ -108,6 +111,7 @@ def prepare(model: Backbone, request: Request) -> Task:
         raise BadPrompt("the target prompt is empty: say what the picture should show.")
     if source is not None and not source.strip():
         source = None
+    cut_off = cut_off_notes(model, source, target)
     method = _method_of(model, request, source, target)
     if source is None and method.needs_source:
         raise needs_source(method.name)
@@ -115,9 +119,9 @@ def prepare(model: Backbone, request: Request) -> Task:
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
     plane, mask_notes = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
-    notes = [*picture.notes, *fitted.notes, *mask_notes, *_cut_off(model, source, target), *vain]
+    notes = [*picture.notes, *fitted.notes, *mask_notes, *weight_notes, *cut_off, *vain]
     if source and source.split() == target.split():
-        notes.append(_same_prompts(method))
+        notes += _same_prompts(method)
     reference = None
     if request.reference is not None:
         reference = ImageOps.fit(opened(request.reference).image, fitted.image.size, Image.Resampling.LANCZOS)
@@ -181,13 +185,15 @@ def method_for(
     return kind(**read_settings(kind, {**recommended, **settings}, name))
 
 
-def _same_prompts(method: Method) -> str:
+def _same_prompts(method: Method) -> list[str]:
+    if isinstance(method, Composed) and method.control_part.edits_by_itself():
+        return []  # reweighted words are the edit
     if method.reconstructs():
-        return "the two prompts say the same: expect the picture back."
-    return (
+        return ["the two prompts say the same: expect the picture back."]
+    return [
         f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "
         "negative-prompt."
-    )
+    ]
 
 
 def recipe_of(task: Task) -> dict[str, Any]:
@@ -289,14 +295,6 @@ def _prompts_of(made: Fit, model: Backbone, request: Request) -> tuple[str | Non
     if request.target and request.target != recipe.get("target"):
         raise BadFit(f"the fit was made for the target {recipe.get('target')!r}: leave the target out, or fit anew.")
     return request.source or recipe.get("source"), recipe.get("target")
-
-
-def _cut_off(model: Backbone, *prompts: str | None) -> list[str]:
-    return [
-        f"the prompt is longer than the model reads ({model.max_tokens} tokens); cut off: {rest!r}."
-        for prompt in filter(None, prompts)
-        if (rest := model.truncated(prompt))
-    ]
 
 
 def _check_text(prompt: object) -> None:

@@ -102,6 +102,10 @@ class PromptToPrompt(Control):
                     "reweight_while=always."
                 )
 
+    def edits_by_itself(self) -> bool:
+        """Where a word is reweighted."""
+        return any(factor != 1 for factor in word_numbers(self.reweight, -20, 20).values())
+
     def idle(self, asked: Asked) -> Idle:
         """What belongs to blending, reweighting or replacing where there is none of it."""
         self.align(*prompts_of(asked), "none" if asked.masked else self.blend_words)

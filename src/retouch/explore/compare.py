@@ -22,6 +22,7 @@ from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled
+from retouch.weights import plain
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def compare(
     keep = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
 
     def figures(edit: Image.Image) -> tuple[float | None, float, float]:
-        score = None if scorer is None else scorer.score(edit, target)
+        score = None if scorer is None else scorer.score(edit, plain(target))
         return score, psnr(image.image, edit, keep), ssim(image.image, edit, keep)
 
     totals = {name: _steps(editor, name, source, target, own[name]) for name in methods}
@@ -144,7 +145,7 @@ def compare(
         if progress:
             progress(done, sum(totals.values()), name)
     notes = notes_of_many(row.result.notes for row in rows if row.result)
-    score = None if scorer is None else scorer.score(image.image, target)
+    score = None if scorer is None else scorer.score(image.image, plain(target))
     return Comparison(image.image, source, target, rows, inversions.shared, score, notes)
 
 

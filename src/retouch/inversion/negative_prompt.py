@@ -33,6 +33,10 @@ class NegativePromptInversion(Inversion):
         told = asked.texts & {"null", "source_null"}
         return {} if told else {"npi_interp": "without guidance (w = 1) no null text is used"}
 
+    def returns_picture(self) -> bool:
+        """Only where the null text is the source prompt."""
+        return self.npi_interp == 0
+
     def source_is_guided(self) -> bool:
         """Only where the null text is not the source prompt."""
         return self.npi_interp != 0

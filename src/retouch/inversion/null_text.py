@@ -74,6 +74,10 @@ class NullText(Inversion):
         """The settings of fits that are none."""
         return per_step.idle_without_steps(self.inner_steps, self.learning_rate)
 
+    def returns_picture(self) -> bool:
+        """Where something is fitted."""
+        return self.inner_steps > 0 and self.learning_rate > 0
+
     def steps(self, steps: int) -> int:
         """T up, T fits."""
         return 2 * steps

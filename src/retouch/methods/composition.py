@@ -232,9 +232,16 @@ class Composed(Method):
         return found
 
     def reconstructs(self) -> bool:
-        """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
-        inversion = self.choice.inversion
-        return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.scale == 1)
+        """Whether its inversion makes up for guidance, or there is no guidance to make up for; without other changes.
+
+        Guidance on top of another shifts what it combines, and a sampler that the inversion is not for adds noise.
+        """
+        inversion, sampler = self.inversion_part, self.choice.sampler.name
+        if not inversion.down(self.num_inference_steps):
+            return True
+        if self.choice.additions or self.control_part.edits_by_itself() or sampler != (inversion.sampler or "ddim"):
+            return False
+        return inversion.returns_picture() or (inversion.keeps_source and self.guidance_part.scale == 1)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""

@@ -67,8 +67,12 @@ class Inversion(Part):
     keeps_source: ClassVar[bool] = True  # whether a source branch could follow it
     knows_path: ClassVar[bool] = False  # whether the source branch need not be denoised
     guides_source: ClassVar[bool] = True  # whether the source branch has a null half of its own
-    reconstructs: ClassVar[bool] = False  # whether guided sampling under the source prompt returns the picture
+    reconstructs: ClassVar[bool] = False  # whether it is made so that guided sampling returns the picture
     sampler: ClassVar[str] = ""  # the sampler that its trajectory is for, where that is no other
+
+    def returns_picture(self) -> bool:
+        """Whether guided sampling under the source prompt returns the picture with these parameters."""
+        return self.reconstructs
 
     def source_is_guided(self) -> bool:
         """Whether the source branch's two halves differ."""
@@ -99,6 +103,10 @@ class Control(Part):
     needs_source: ClassVar[bool] = False  # whether the source prompt's words matter
     reads_source_null: ClassVar[bool] = False  # whether the source's null half is looked at where it is not needed else
     uses_mask: ClassVar[bool] = False  # whether the user's mask goes here and not to the latents
+
+    def edits_by_itself(self) -> bool:
+        """Whether something changes although both prompts say the same."""
+        return False
 
     def mask(self) -> Tensor | None:
         """Where the control let the edit happen, [1, 1, h, w]; None where it did not decide that."""
