@@ -19,6 +19,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadParameter
 from retouch.fit.fitted import Fit
+from retouch.idle import seed_note
 from retouch.masks.find import by_clicks, by_words
 from retouch.masks.presence import doubt
 from retouch.methods.method import Method
@@ -177,9 +178,14 @@ class Editor:
         )  # fmt: skip
         with turn(self.model), room_on(self.model):
             task = prepare(self.model, request)
+            before = task.job.generator.get_state()
             outcome = task.method.edit(task.job)
             edited = task.fitted.restore(self.decode(outcome.target))
-            recipe, notes, cost = recipe_of(task), task.notes, self.model.evaluations - task.evaluated
+            recipe, notes, cost = (
+                recipe_of(task),
+                task.notes + seed_note(task.method, task.job, before),
+                self.model.evaluations - task.evaluated,
+            )
         allowed = None if outcome.mask is None else _mask_picture(outcome.mask, task.fitted)
         if task.job.work.message:
             notes = (*notes, task.job.work.message)
@@ -214,13 +220,13 @@ class Editor:
         """
         request = Request(
             image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
-            progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings,
+            progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
         with turn(self.model), room_on(self.model):
             task = prepare(self.model, request)
             check_fits(type(task.method))
             assert isinstance(task.method, Optimising)
-            return task.method.fit(task.job)
+            return replace(task.method.fit(task.job), notes=task.notes)
 
     def variations(
         self,
@@ -296,6 +302,10 @@ class Editor:
             BadParameter: when nothing says what to mark, or a point lies outside the picture.
             BadModel: when clicks are given and there is no segmenter.
         """
+        if prompt is not None and word is None:
+            raise BadParameter("a prompt goes with a word of it to look for: give word, too, or leave the prompt out.")
+        if word is not None and (points or outside or box):
+            raise BadParameter("say in one way what to mark: by a word, or by points and a box.")
         picture = opened(image)
         if word is None:
             return by_clicks(self.model, picture.image, points, outside, box, segmenter)

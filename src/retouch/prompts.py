@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any
 
 import torch
@@ -27,12 +27,16 @@ class Word:
 
 @dataclass(frozen=True)
 class Tokens:
-    """A prompt as the text encoder sees it: token ids padded to ``length``, its words, where the content ends."""
+    """A prompt as the text encoder sees it: token ids padded to ``length``, its words, where the content ends.
+
+    ``cut`` are the words that are beyond the token limit and own no tokens.
+    """
 
     prompt: str
     ids: tuple[int, ...]
     words: tuple[Word, ...]
     end: int  # the position of the first end-of-text token
+    cut: tuple[str, ...] = ()
 
     @property
     def length(self) -> int:
@@ -44,21 +48,23 @@ def tokenize(tokenizer: Any, prompt: str, max_tokens: int) -> Tokens:
     """Splits ``prompt`` into words and finds each word's tokens; ``max_tokens`` is the padded sequence's length.
 
     "cat," is the word "cat", and a placeholder <cat> that a textual inversion taught is, with all of its vectors.
-    Words that the model's token limit cuts off own no tokens and are left out.
+    Words that the model's token limit cuts off own no tokens and stand in ``cut``.
     """
     encoded = encode(tokenizer, prompt)
     room = max_tokens - 1
     ids, spans = [*encoded.ids[:-1][:room], encoded.ids[-1]], encoded.spans[:-1][:room]
     end = next((i for i, token in enumerate(ids) if i and token == tokenizer.eos_token_id), len(ids) - 1)
-    words = []
+    words, cut = list[Word](), list[str]()
     for first, last, text in _words(prompt, encoded.taught):
         # byte-level tokenizers may count the space before a word as the word's: compare by overlap
         owned = tuple(i for i in range(1, end) if spans[i][0] < last and spans[i][1] > first)
         if owned:
             words.append(Word(text, owned))
+        else:
+            cut.append(text)
     padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     ids += [padding] * (max_tokens - len(ids))
-    return Tokens(prompt, tuple(ids), tuple(words), end)
+    return Tokens(prompt, tuple(ids), tuple(words), end, tuple(cut))
 
 
 def _words(prompt: str, taught: Sequence[Span]) -> list[tuple[int, int, str]]:
@@ -97,6 +103,11 @@ def without_words(prompt: str, phrase: str) -> str:
     return re.sub(r"\s+([,.;])", r"\1", " ".join(kept.split()))
 
 
+def word_spans(prompt: str) -> list[tuple[str, int]]:
+    """The same, each with the place of its first letter."""
+    return [(match.group().lower(), match.start()) for match in _WORD.finditer(prompt)]
+
+
 def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
     """The token positions of every word of ``phrase`` in the prompt.
 
@@ -117,7 +128,13 @@ def find_words(tokens: Tokens, phrase: str) -> tuple[int, ...]:
 
 
 def unknown_word(word: str, prompts: Sequence[Tokens]) -> BadPrompt:
-    """The error for a word that is in none of the prompts."""
+    """The error for a word that is in none of the prompts, or in a part that the model does not read."""
+    for tokens in prompts:
+        if word in tokens.cut:
+            return BadPrompt(
+                f"the word {word!r} is cut off: the model reads {tokens.length} tokens, and the prompt "
+                f"{tokens.prompt!r} is longer: shorten it, or name the word nearer to its beginning."
+            )
     known = list(dict.fromkeys(w.text for tokens in prompts for w in tokens.words))
     close = get_close_matches(word, known, n=1)
     where = " or ".join(repr(tokens.prompt) for tokens in prompts)
@@ -169,6 +186,10 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
     Prompt-to-Prompt, refinement (Hertz et al. 2022, equation 6) with the authors' Needleman–Wunsch scores: match 1,
     mismatch -1, gap 0.
 
+    A departure where the prompts differ in length: padding is counted from the end of each prompt, so that the target's
+    first padding token takes the map of the source's first. The authors' code pairs equal *absolute* positions from the
+    target's end on: where words are deleted, the target's padding takes the maps of the source's last words.
+
     Returns:
         ``(mapping [source tokens, target tokens], shared [target tokens])``; ``shared`` is 1 where the target's
         token has a counterpart and 0 where it is new and keeps its own map.
@@ -191,24 +212,26 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
             i, j = i - 1, j - 1
             if a[i] == b[j]:  # otherwise a mismatch on the best path: the target's token is new
                 mapping[i, j] = shared[j] = 1
-    for j in range(len(b), target.length):  # padding corresponds to padding
+    for j in range(len(b), target.length):  # padding corresponds to padding, in order after the end
         mapping[min(len(a) + j - len(b), source.length - 1), j] = shared[j] = 1
     return mapping, shared
 
 
 def changed_words(source: Tokens, target: Tokens) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
     """The words only the source has and the words only the target has, by alignment, without articles."""
-    from difflib import SequenceMatcher
+    old, new = changes([w.text for w in source.words], [w.text for w in target.words])
+    return tuple(source.words[i] for i in old), tuple(target.words[j] for j in new)
 
-    a, b = [w.text for w in source.words], [w.text for w in target.words]
-    old: list[Word] = []
-    new: list[Word] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
+
+def changes(source: Sequence[str], target: Sequence[str]) -> tuple[list[int], list[int]]:
+    """The places of the words only ``source`` has and of those only ``target`` has, by alignment, without articles."""
+    old, new = list[int](), list[int]()
+    for tag, i1, i2, j1, j2 in SequenceMatcher(a=source, b=target, autojunk=False).get_opcodes():
         if tag != "equal":
-            old += source.words[i1:i2]
-            new += target.words[j1:j2]
+            old += range(i1, i2)
+            new += range(j1, j2)
     articles = {"a", "an", "the"}
-    return tuple(w for w in old if w.text not in articles), tuple(w for w in new if w.text not in articles)
+    return [i for i in old if source[i] not in articles], [j for j in new if target[j] not in articles]
 
 
 def word_numbers(text: str, low: float, high: float) -> dict[str, float]:
@@ -232,8 +255,21 @@ def word_numbers(text: str, low: float, high: float) -> dict[str, float]:
 
 
 def per_token(tokens: Tokens, numbers: Mapping[str, float], default: float) -> Tensor:
-    """One number per token, float64 [tokens]: a word's own where it is named, ``default`` elsewhere."""
+    """One number per token, float64 [tokens]: a word's own where it is named, ``default`` elsewhere.
+
+    ``red`` is every "red" of the prompt, ``red#2`` the second alone.
+
+    Raises:
+        BadPrompt: when there is no such word, or not so often.
+    """
     values = torch.full((tokens.length,), default, dtype=torch.float64)
     for word, number in numbers.items():
-        values[list(find_words(tokens, word))] = number
+        name, numbered, nth = word.partition("#")
+        places = find_words(tokens, name)
+        if numbered:
+            those = [known.tokens for known in tokens.words if known.text == name.strip()]
+            if not nth.isdecimal() or not 1 <= int(nth) <= len(those):
+                raise BadPrompt(f"{word!r} is not there: the prompt {tokens.prompt!r} has {name!r} {len(those)} times.")
+            places = those[int(nth) - 1]
+        values[list(places)] = number
     return values

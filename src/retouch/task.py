@@ -19,18 +19,22 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
+from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter, BadPrompt, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
+from retouch.idle import acting, idle_notes, set_by_hand
 from retouch.methods.composition import Composed
 from retouch.methods.method import Method
 from retouch.methods.mix import recommended_for
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_type, methods, needs_source
 from retouch.parameters import read_settings
+from retouch.parts.asked import Asked
 from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, read_mask, read_picture, to_array
+from retouch.weighed import weighed
 
 DEFAULT_METHOD = "prox-npi"
 
@@ -46,7 +50,10 @@ AnyMask = str | PathLike[str] | Image.Image
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a caller asks of an editor; the fields are the arguments of :meth:`Editor.edit`."""
+    """What a caller asks of an editor; the fields are the arguments of :meth:`Editor.edit`.
+
+    ``fitting``: only a fit is asked for.
+    """
 
     image: AnyPicture
     source: str | None = None
@@ -63,6 +70,7 @@ class Request:
     budget: float | None = None
     checkpoint: str | PathLike[str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    fitting: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,7 @@ def prepare(model: Backbone, request: Request) -> Task:
         BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
     """
     check_arguments(request)
+    request, weight_notes = weighed(request, DEFAULT_METHOD)
     began, seed, made = time.monotonic(), checked_seed(request.seed), request.fit
     source, target = request.source, request.target
     if made is not None:
@@ -102,15 +111,17 @@ def prepare(model: Backbone, request: Request) -> Task:
         raise BadPrompt("the target prompt is empty: say what the picture should show.")
     if source is not None and not source.strip():
         source = None
+    cut_off = cut_off_notes(model, source, target)
     method = _method_of(model, request, source, target)
     if source is None and method.needs_source:
         raise needs_source(method.name)
+    vain = _idle(model, request, method, source, target)
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
     plane, mask_notes = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
-    notes = [*picture.notes, *fitted.notes, *mask_notes, *_cut_off(model, source, target)]
+    notes = [*picture.notes, *fitted.notes, *mask_notes, *weight_notes, *cut_off, *vain]
     if source and source.split() == target.split():
-        notes.append(_same_prompts(method))
+        notes += _same_prompts(method)
     reference = None
     if request.reference is not None:
         reference = ImageOps.fit(opened(request.reference).image, fitted.image.size, Image.Resampling.LANCZOS)
@@ -149,6 +160,17 @@ def prepare(model: Backbone, request: Request) -> Task:
     return Task(job, method, fitted, tuple(notes), began, before)
 
 
+def _idle(model: Backbone, request: Request, method: Method, source: str | None, target: str) -> list[str]:
+    """What is said of settings and arguments that cannot act."""
+    asked = Asked(
+        model, target, source, masked=request.mask is not None, reference=request.reference is not None,
+        fitted=request.fit is not None, fitting=request.fitting,
+    )  # fmt: skip
+    settings = set_by_hand(method) if isinstance(request.method, Method) else request.settings
+    arguments = ("mask", "reference", "budget", "checkpoint", "source")
+    return idle_notes(method, asked, settings, [name for name in arguments if getattr(request, name)])
+
+
 def method_for(
     model: Backbone, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None
 ) -> Method:
@@ -163,13 +185,15 @@ def method_for(
     return kind(**read_settings(kind, {**recommended, **settings}, name))
 
 
-def _same_prompts(method: Method) -> str:
+def _same_prompts(method: Method) -> list[str]:
+    if isinstance(method, Composed) and method.control_part.edits_by_itself():
+        return []  # reweighted words are the edit
     if method.reconstructs():
-        return "the two prompts say the same: expect the picture back."
-    return (
+        return ["the two prompts say the same: expect the picture back."]
+    return [
         f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "
         "negative-prompt."
-    )
+    ]
 
 
 def recipe_of(task: Task) -> dict[str, Any]:
@@ -177,19 +201,20 @@ def recipe_of(task: Task) -> dict[str, Any]:
     from importlib.metadata import version
 
     job, method = task.job, task.method
+    parameters, idle = acting(method, job)
     recipe: dict[str, Any] = {
         "retouch": version("retouch"),
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),
-        "parameters": asdict(method),
+        "parameters": parameters,
         "source": job.source,
         "target": job.target,
         "seed": job.seed,
         "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }
-    recipe |= {key: job.recipe[key] for key in ("mask", "reference") if job.recipe.get(key)}
+    recipe |= {key: job.recipe[key] for key in ("mask", "reference") if job.recipe.get(key) and key not in idle}
     done = job.fit or job.work
     if done.steps:
         recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}
@@ -270,14 +295,6 @@ def _prompts_of(made: Fit, model: Backbone, request: Request) -> tuple[str | Non
     if request.target and request.target != recipe.get("target"):
         raise BadFit(f"the fit was made for the target {recipe.get('target')!r}: leave the target out, or fit anew.")
     return request.source or recipe.get("source"), recipe.get("target")
-
-
-def _cut_off(model: Backbone, *prompts: str | None) -> list[str]:
-    return [
-        f"the prompt is longer than the model reads ({model.max_tokens} tokens); cut off: {rest!r}."
-        for prompt in filter(None, prompts)
-        if (rest := model.truncated(prompt))
-    ]
 
 
 def _check_text(prompt: object) -> None:

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from retouch.backbone.schedule import Schedule
 from retouch.guidance.proximal import edit_mask, proximal, threshold_of
-from retouch.methods.registry import methods
+from retouch.methods.registry import method_named, methods
 from retouch.parts.inversions import ddim_inversion
 from tests.small import short
 
@@ -100,6 +102,61 @@ def test_sdedit_at_strength_one_is_text_to_image(bench, case):
             z = schedule.step_down(z, null + w * (text - null), i)
     out = bench.run("sdedit", None, target, latents, seed=5, num_inference_steps=T, strength=1.0)
     close(out.target, z)
+
+
+def test_at_whole_steps_sdedit_starts_at_the_schedules_own_levels(bench, case):
+    latents, _, target = case
+    model, schedule, w = bench.model, bench.model.schedule(20), 3.0
+    noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(5))
+    z, embeds = schedule.add_noise(latents, noise, 5), model.condition([target, ""])
+    with torch.no_grad():
+        for i in reversed(range(6)):
+            text, null = model.predict_noise(torch.cat([z, z]), schedule.timesteps[i], embeds).split(1)
+            z = schedule.step_down(z, null + w * (text - null), i)
+    out = bench.run(
+        "sdedit", None, target, latents, seed=5, num_inference_steps=20, strength=0.3, guidance_scale=w
+    )  # 0.3 · 20 is 6
+    close(out.target, z, atol=1e-4)
+
+
+def test_every_strength_is_another_picture_and_none_above_zero_is_no_edit(bench, case):
+    """Between two timesteps the first step starts on the way: nothing is rounded to whole steps."""
+    latents, _, target = case
+    settings = {"num_inference_steps": 20, "guidance_scale": 3.0}
+
+    def run(strength):
+        before = bench.model.evaluations
+        out = bench.run("sdedit", None, target, latents, strength=strength, **settings).target
+        cost = bench.model.evaluations - before
+        assert cost == method_named("sdedit", {"strength": strength, **settings}).evaluations()
+        return out, cost
+
+    ends = {strength: run(strength) for strength in (0.1, 0.11, 0.12, 0.14, 0.15)}
+    pictures = [end for end, _ in ends.values()]
+    assert all(not torch.equal(a, b) for i, a in enumerate(pictures) for b in pictures[:i])
+    assert [cost for _, cost in ends.values()] == [4, 6, 6, 6, 6]
+    least, cost = run(0.025)
+    assert cost == 2 and not torch.equal(least, latents)
+
+
+@given(st.integers(1, 60), st.floats(0, 1))
+def test_a_part_of_a_step_starts_between_two_timesteps(bench, steps, strength):
+    whole = bench.model.schedule(steps)
+    part = whole.upto(strength * steps)
+    assert (
+        list(part.timesteps) == sorted(set(part.timesteps))
+        and part.timesteps[:-1] == whole.timesteps[: max(0, len(part.timesteps) - 1)]
+    )
+    if part.timesteps:
+        index = len(part.timesteps) - 1
+        assert (whole.timesteps[index - 1] if index else 0) < part.timesteps[-1] <= whole.timesteps[index]
+
+
+def test_whole_numbers_of_steps_are_the_schedule_itself(bench):
+    for steps in (4, 10, 20, 50):
+        whole = bench.model.schedule(steps)
+        for count in range(steps + 1):
+            assert whole.upto(count / steps * steps).timesteps == whole.timesteps[:count]
 
 
 def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, case):

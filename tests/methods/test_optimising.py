@@ -101,6 +101,33 @@ def test_every_module_of_layer_diffusion_can_be_left_out(bench, latents):
     torch.testing.assert_close(fit.embeds["optimised"], mixed)
 
 
+def test_the_reference_is_text_to_image_of_the_target_text_with_its_object_cut_out(bench, latents, monkeypatch):
+    """Section 3.2.1; its background alone, outside M_r, counts in the fit."""
+    from retouch.masks.objects import object_mask
+    from retouch.methods import layer_diffusion
+
+    fitted = []
+    monkeypatch.setattr(
+        layer_diffusion, "denoising_loss", lambda _model, z, text, _noising, where: (
+            fitted.append((z, where)), text.embeds.sum() * 0
+        )[1],
+    )  # fmt: skip
+    settings = {**LAYERS, "network_training": False, "embedding_steps": 1}
+    drawn = {
+        text: bench.run("sdedit", None, text, latents, seed=1, strength=1.0, **QUICK).target
+        for text in (TARGET, "the snow")
+    }
+    own = {"reference_steps": QUICK["num_inference_steps"], "reference_guidance_scale": QUICK["guidance_scale"]}
+    for chosen, text in (({}, TARGET), ({"reference_from": "background"}, "the snow")):
+        fitted.clear()
+        edit(bench, latents, LayerDiffusion(**{**settings, **own, **chosen}), seed=1)
+        (picture, inside), (reference, outside) = fitted
+        torch.testing.assert_close(reference, drawn[text], atol=1e-4, rtol=1e-4)
+        assert torch.equal(picture, latents) and 0 < inside.mean() < 1
+        cut_out = object_mask(bench.model, reference, "a red cat jumping", seed=1)
+        assert torch.equal(outside, 1 - cut_out) and 0 < outside.mean() < 1
+
+
 def test_iterative_guidance_alternates_from_the_mix_to_the_object_text(bench, latents):
     method = LayerDiffusion(**{**LAYERS, "embedding_steps": 0, "network_steps": 0})
     fit = method.fit(Job(bench.model, latents, TARGET, None, torch.Generator(), lambda n: None))

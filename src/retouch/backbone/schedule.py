@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import torch
@@ -115,11 +116,30 @@ class Schedule:
         """α z_0 + σ ε at ``index``."""
         return self.level(index).add_noise(original, noise)
 
+    def upto(self, steps: float) -> Schedule:
+        """The lowest ``steps`` (0..T) of the schedule; a last part of a step is one that starts on the way.
+
+        At 14.3 of steps 50 training timesteps apart it starts 15 above the fourteenth: a level that the network was
+        trained at.
+        """
+        whole, count = round(steps, 9), steps_upto(steps)
+        kept = self.timesteps[:count]
+        if count > whole:
+            below = self.timesteps[count - 2] if count > 1 else 0
+            share = whole - (count - 1)
+            kept = (*kept[:-1], below + ceil(round(share * (kept[-1] - below), 6)))
+        return replace(self, timesteps=kept)
+
     def level_of(self, timestep: int | Tensor, like: Tensor) -> Level:
         """The level at one training timestep or at one per row, as tensors that broadcast over ``like`` [B, …]."""
         index = torch.as_tensor(timestep).reshape(-1).cpu()
         alpha = self.alphas_cumprod[index].to(like).reshape(-1, *[1] * (like.ndim - 1))
         return Level(alpha.sqrt(), (1 - alpha).sqrt())
+
+
+def steps_upto(steps: float) -> int:
+    """How many steps lead down from ``steps`` steps up: a part of one is a step, too."""
+    return ceil(round(steps, 9))  # 0.7 · 20 may be 14.000000000000002
 
 
 def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) -> Schedule:

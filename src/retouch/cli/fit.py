@@ -64,6 +64,8 @@ def fit(
             progress=progress, detail=progress.detail, budget=budget, checkpoint=checkpoint,
             **given,
         )  # fmt: skip
+    for sentence in made.notes:
+        say(sentence)
     made.save(output, force=force or goes_on)  # another process may have written it meanwhile
     _tell(made, output, say)
 

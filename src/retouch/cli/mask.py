@@ -48,6 +48,10 @@ def mask(
         raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
     if outside and not (point or box):
         raise BadParameter("--outside goes with --point or --box.")
+    if prompt and not word:
+        raise BadParameter("--prompt goes with --word: it is the sentence in which the words are looked for.")
+    if truth and segmenter != "auto":
+        raise BadParameter("--truth asks the painter, and no segmenter: leave --segmenter out.")
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
         opened = streams.input_picture(picture)

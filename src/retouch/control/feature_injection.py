@@ -11,6 +11,7 @@ from torch import Tensor
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.part import Control
 from retouch.parts.rows import Step, taken_from_source
@@ -44,6 +45,11 @@ class FeatureInjection(Control):
         "inner", "inner: the residual block's inner branch, its shortcut stays the target's; block: its whole output",
         choices=("inner", "block"), source="Plug-and-Play's code",
     )  # fmt: skip
+
+    def idle(self, asked: Asked) -> Idle:
+        """Shares of no step, and what is injected at none."""
+        found = asked.too_small(attention_share=self.attention_share, feature_share=self.feature_share)
+        return found if asked.acts(self.feature_share) else found | {"inject": "features are injected at no step"}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The injection of queries and keys."""

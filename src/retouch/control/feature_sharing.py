@@ -12,6 +12,7 @@ from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.control.words import prompts_of
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
@@ -49,8 +50,25 @@ class FeatureSharing(Control):
     )
     sharing_mode: SharingMode = field(default="structure", init=False)
 
+    def idle(self, asked: Asked) -> Idle:
+        """What belongs to the other mode."""
+        self.decide(asked)
+        if self.sharing_mode == "structure":
+            other = f"the mode is structure{', by the words that change' if self.mode == 'auto' else ''}"
+            found = dict.fromkeys(("non_rigid_start", "sharing_levels"), other)
+            return found | asked.too_small(structure_share=self.structure_share)
+        other = f"the mode is non-rigid{', by the words that change' if self.mode == 'auto' else ''}"
+        found = {"structure_share": other}
+        if self.non_rigid_start == 1:
+            found["sharing_levels"] = "non_rigid_start is 1, and no step shares"
+        return found
+
     def prepare(self, job: Job) -> None:
         """Decides the mode; without e4c's choice by CLIP, auto is non-rigid where a word was added or taken away."""
+        self.decide(job)
+
+    def decide(self, job: Job | Asked) -> None:
+        """Sets :attr:`sharing_mode`."""
         if self.mode != "auto":
             self.sharing_mode = self.mode
             return

@@ -15,6 +15,7 @@ from retouch.control.word_maps import WordMaps
 from retouch.control.words import prompts_of
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
@@ -74,10 +75,21 @@ class MutualSelfAttention(Control):
                 "take more num_inference_steps or an earlier start_step."
             )
 
+    @property
+    def _names_words(self) -> bool:
+        return self.mask_words.strip().lower() not in ("none", "")
+
+    def idle(self, asked: Asked) -> Idle:
+        """Words beside a mask by hand, and the threshold of words that are not looked for."""
+        if asked.masked:
+            found = {"mask_threshold": "the mask says what is foreground"}
+            return found | ({"mask_words": "the mask says what is foreground"} if self._names_words else {})
+        return {} if self._names_words else {"mask_threshold": "mask_words names no words"}
+
     def prepare(self, job: Job) -> None:
         """The user's mask, or the words' where these are named."""
         self._by_hand, self._maps, self._size = job.mask, None, (job.latents.shape[-2], job.latents.shape[-1])
-        if job.mask is not None or self.mask_words.strip().lower() in ("none", ""):
+        if job.mask is not None or not self._names_words:
             return
         if not job.source:
             raise BadPrompt(

@@ -15,6 +15,7 @@ from retouch.control.local_blend import LocalBlend
 from retouch.control.words import local_blend, prompts_of
 from retouch.errors import BadParameter
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
@@ -90,13 +91,53 @@ class PromptToPrompt(Control):
 
     def check(self, steps: int) -> None:
         """Refuses weights that would never act."""
-        shares = [self.cross_replace_steps, *word_numbers(self.cross_replace_words, 0, 1).values()]
-        if self.reweight and self.reweight_while == "replacing" and not any(whole_steps(s, steps) for s in shares):
-            raise BadParameter(
-                f"reweight is {self.reweight!r}, but it acts while cross-attention is replaced, and no step does that "
-                f"(cross_replace_steps is {self.cross_replace_steps:g} of {steps} steps): raise cross_replace_steps, "
-                "or set reweight_while=always."
+        shares = word_numbers(self.cross_replace_words, 0, 1)
+        for word in word_numbers(self.reweight, -20, 20) if self.reweight_while == "replacing" else ():
+            name = "cross_replace_words" if word in shares else "cross_replace_steps"
+            share = shares.get(word, self.cross_replace_steps)
+            if not whole_steps(share, steps):
+                raise BadParameter(
+                    f"reweight is {self.reweight!r}, but it acts while cross-attention is replaced, and no step does "
+                    f"that for {word!r} ({name} is {share:g} of {steps} steps): raise {name}, or set "
+                    "reweight_while=always."
+                )
+
+    def edits_by_itself(self) -> bool:
+        """Where a word is reweighted."""
+        return any(factor != 1 for factor in word_numbers(self.reweight, -20, 20).values())
+
+    def idle(self, asked: Asked) -> Idle:
+        """What belongs to blending, reweighting or replacing where there is none of it."""
+        self.align(*prompts_of(asked), "none" if asked.masked else self.blend_words)
+        found = asked.too_small(
+            cross_replace_steps=self.cross_replace_steps, self_replace_steps=self.self_replace_steps
+        )
+        blends = self.blend_words.strip().lower() not in ("none", "")
+        if self.blend is None and blends:
+            found["blend_words"] = (
+                "the mask says where the edit may happen" if asked.masked else "the prompts differ in no word"
             )
+        if self.blend is None:
+            found["blend_threshold"] = "no region is blended"
+        if bool((self.factors == 1).all()):
+            found["reweight_while"] = "no word is reweighted"
+        if not asked.acts(float(self.shares_of_words.max())):
+            found["aligner"] = "cross-attention is replaced at no step"
+        if not asked.acts(self.self_replace_steps):
+            found["self_replace_downsampling"] = "self-attention is replaced at no step"
+        if self.cross_replace_words and not self._words_matter(asked):
+            found["cross_replace_words"] = (
+                "its words have no counterpart in the source prompt whose attention they could take, or it says what "
+                "cross_replace_steps says"
+            )
+        return found
+
+    def _words_matter(self, asked: Asked) -> bool:
+        """Whether a word's own share of the steps leads to other maps, or to other steps at which it is reweighted."""
+        assert self.alignment is not None
+        other = (self.shares_of_words * asked.steps + 1e-9).long() != whole_steps(self.cross_replace_steps, asked.steps)
+        weighted = (self.factors != 1) & (self.reweight_while == "replacing")
+        return bool((other & ((self.alignment.shared > 0) | weighted)).any())
 
     def prepare(self, job: Job) -> None:
         """Aligns the prompts; a user's mask takes the place of the blend words."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from retouch.control.local_blend import LocalBlend
+from retouch.parts.asked import Asked
 from retouch.parts.job import Job
 from retouch.prompts import Tokens, changed_words, find_words, unknown_word, word_named
 
 
-def prompts_of(job: Job) -> tuple[Tokens, Tokens]:
+def prompts_of(job: Job | Asked) -> tuple[Tokens, Tokens]:
     """The source prompt (the empty one where there is none) and the target prompt, tokenized."""
     return job.model.tokens(job.source or ""), job.model.tokens(job.target)
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 from retouch.backbone.quiet import quietly
 from retouch.diorama.captions import caption, nearest_known, parse
 from retouch.diorama.scene import ACCESSORIES, CHOICES, SUBJECTS, Scene, has, random_scene
+from retouch.weights import plain
 
 WEIGHTS = Path(__file__).parent / "weights"
 _FAMILIAR = 0.98  # the judge's confidence; see docs/diorama.md for how it was measured
@@ -76,7 +77,7 @@ def describe(image: Image.Image) -> str:
 
 def unknown_word_notes(*prompts: str) -> list[str]:
     """A sentence for every word outside the vocabulary, with the nearest known words, and for contradictions."""
-    read = [parse(prompt) for prompt in prompts]
+    read = [parse(plain(prompt)) for prompt in prompts]
     words = dict.fromkeys(word for parsed in read for word in parsed.unknown)
     sentences = [
         f"Diorama does not know the word {word!r}; near it are: {', '.join(nearest_known(word))}." for word in words

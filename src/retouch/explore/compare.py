@@ -16,11 +16,13 @@ from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter, RetouchError
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
+from retouch.idle import notes_of_many
 from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
 from retouch.sheet import contact_sheet, in_rows, labelled, sheet_size, tile_size
+from retouch.weights import plain
 
 _SIDE, _LINES = 192, 3  # of a tile in the sheet
 
@@ -131,7 +133,7 @@ def compare(
     keep = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
 
     def figures(edit: Image.Image) -> tuple[float | None, float, float]:
-        score = None if scorer is None else scorer.score(edit, target)
+        score = None if scorer is None else scorer.score(edit, plain(target))
         return score, psnr(image.image, edit, keep), ssim(image.image, edit, keep)
 
     totals = {name: _steps(editor, name, source, target, own[name]) for name in methods}
@@ -150,9 +152,9 @@ def compare(
         done += totals[name]
         if progress:
             progress(done, sum(totals.values()), name)
-    notes = dict.fromkeys(note for row in rows if row.result for note in row.result.notes)
-    score = None if scorer is None else scorer.score(image.image, target)
-    return Comparison(image.image, source, target, rows, inversions.shared, score, tuple(notes))
+    notes = notes_of_many(row.result.notes for row in rows if row.result)
+    score = None if scorer is None else scorer.score(image.image, plain(target))
+    return Comparison(image.image, source, target, rows, inversions.shared, score, notes)
 
 
 def _compared(

@@ -16,6 +16,7 @@ from retouch.errors import BadParameter
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import ssim
 from retouch.fit.fitted import Fit
+from retouch.idle import refuse_twice
 from retouch.picture import Picture, from_image, read_picture
 from retouch.sheet import contact_sheet, labelled, sheet_size, tile_size
 
@@ -159,6 +160,8 @@ def run_sweep(
     """
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
+    if etas is not None:
+        refuse_twice(settings or {}, "eta", "etas")
     etas, seeds = None if etas is None else list(dict.fromkeys(etas)), list(dict.fromkeys(seeds))
     results = editor.variations(
         image, fit, seeds=seeds, etas=etas, mask=mask, progress=progress, **dict(settings or {})
@@ -166,10 +169,10 @@ def run_sweep(
     target = str(fit.recipe["target"])
     samples = [
         Sample(
-            name, result, result.recipe["seed"], result.recipe["parameters"].get("eta") if etas is not None else None,
+            name, result, result.recipe["seed"], None if etas is None else etas[number // len(seeds)],
             None if scorer is None else scorer.score(result.image, target), ssim(image.image, result.image),
         )
-        for name, result in zip(names_of(etas, seeds), results, strict=True)
+        for number, (name, result) in enumerate(zip(names_of(etas, seeds), results, strict=True))
     ]  # fmt: skip
     return Sweep(image.image, target, samples, len(seeds))
 

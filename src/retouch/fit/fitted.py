@@ -33,6 +33,7 @@ class Fit:
         message: the sentence that says so.
         seconds: that the optimiser's steps took.
         checkpoint: the file that keeps the work until :meth:`save` has written the fit; None without one.
+        notes: what was done to the input or cannot act, in sentences; the file does not keep them.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Fit:
     message: str = ""
     seconds: float = 0.0
     checkpoint: Path | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the fit as one safetensors file; the checkpoint goes then, unless the work was interrupted.

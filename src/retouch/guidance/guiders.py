@@ -14,7 +14,8 @@ from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.errors import BadParameter, RetouchError
 from retouch.guidance.map_distance import map_distance
-from retouch.parameters import parameter
+from retouch.parameters import parameter, parameters_of
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Addition, Predictions
@@ -110,6 +111,22 @@ class Guiders(Addition):
             raise BadParameter(
                 f"rescale_low is {low:g} and rescale_high {high:g}: the first must not exceed the second."
             )
+
+    def idle(self, asked: Asked) -> Idle:
+        """Everything but what switches the energies off, where something does."""
+        numbers = self.chosen()
+        if not asked.acts(numbers["guided_share"]):
+            off, why = {"guided_share"}, f"guided_share is {numbers['guided_share']:g}, and no step is guided"
+        elif numbers["high"] == 0:
+            off, why = {"rescale_high", "rescale_low"}, "rescale_high is 0"
+        elif not numbers["attention_strength"] and not numbers["feature_strength"]:
+            off, why = {"attention_strength", "feature_strength"}, "both strengths are 0"
+        else:
+            return {}
+        if all(getattr(self, name) is None for name in off):
+            off.add("preset")
+        found = {p.name: why for p in parameters_of(self) if p.name not in off}
+        return found | asked.too_small(guided_share=numbers["guided_share"])
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Notes the model and the inverted latents."""

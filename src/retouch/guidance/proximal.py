@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from retouch.guidance.classifier_free import guidance_scale, guided
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
 from retouch.parts.rows import Branch, Row, State, Step
@@ -99,6 +100,29 @@ class Proximal(Guidance):
     def scale(self) -> float:
         """w."""
         return self.guidance_scale
+
+    def idle(self, asked: Asked) -> Idle:
+        """The quantile beside a threshold, and what belongs to a pull or a region that there is none of."""
+        found: Idle = {} if self.threshold is None else {"quantile": "threshold is given and takes its place"}
+        if self.threshold == 0 or (self.threshold is None and self.quantile == 1):
+            kept = "everything" if self.threshold == 0 else "nothing"
+            found["prox"] = f"where {kept} of the direction is kept both rules are the same"
+        lowest, held = asked.model.schedule(asked.steps).timesteps[0], False
+        for name in ("inversion_guidance", "reconstruction_guidance"):
+            rho, below = getattr(self, name), getattr(self, f"{name}_below")
+            if rho == 0:
+                found[f"{name}_below"] = f"{name} is 0"
+            elif below <= lowest:
+                found[name] = f"{name}_below is {below}, and no step is below that timestep"
+            else:
+                held = True
+        if not held:
+            found["dilation"] = "the edit's region is used by neither inversion_guidance nor reconstruction_guidance"
+        elif self.threshold is None and self.quantile == 1:
+            found["dilation"] = "quantile is 1, and the edit has no region"
+        if self.guidance_scale == 0 and not held:
+            found |= dict.fromkeys(("quantile", "threshold", "prox"), "guidance_scale is 0")
+        return found
 
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
         """Both halves of the target, whatever w is."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from retouch.backbone.protocol import Backbone
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Addition, Guidance, Guided, Predictions
@@ -35,6 +36,10 @@ class Stack(Guidance):
         """Every part's."""
         for part in self._all:
             part.check(steps)
+
+    def idle(self, asked: Asked) -> Idle:
+        """Every part's."""
+        return {name: reason for part in self._all for name, reason in part.idle(asked).items()}
 
     def prepare(self, job: Job) -> None:
         """Every part's."""

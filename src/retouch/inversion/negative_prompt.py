@@ -8,6 +8,7 @@ from typing import ClassVar
 from retouch.backbone.condition import Condition
 from retouch.inversion.ddim import inverted
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.trajectory import Texts, Trajectory
@@ -26,9 +27,14 @@ class NegativePromptInversion(Inversion):
         low=0, high=1,
     )  # fmt: skip
 
+    def idle(self, asked: Asked) -> Idle:
+        """The null text where no step is told one."""
+        told = asked.texts & {"null", "source_null"}
+        return {} if told else {"npi_interp": "without guidance (w = 1) no null text is used"}
+
     def returns_picture(self, guidance_scale: float) -> bool:
-        """At every scale."""
-        return True
+        """At every scale where the null text is the source prompt."""
+        return self.npi_interp == 0 or guidance_scale == 1
 
     def source_is_guided(self) -> bool:
         """Only where the null text is not the source prompt."""

@@ -14,6 +14,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.trajectory import Texts, Trajectory
@@ -68,9 +69,13 @@ class NullText(Inversion):
     learning_rate: float = per_step.learning_rate()
     early_stop: float = per_step.early_stop()
 
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of fits that are none."""
+        return per_step.idle_without_steps(self.inner_steps, self.learning_rate)
+
     def returns_picture(self, guidance_scale: float) -> bool:
-        """At every scale."""
-        return True
+        """At every scale where something is fitted."""
+        return guidance_scale == 1 or (self.inner_steps > 0 and self.learning_rate > 0)
 
     def steps(self, steps: int) -> int:
         """T up, T fits."""

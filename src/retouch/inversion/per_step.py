@@ -10,6 +10,7 @@ from torch import Tensor
 
 from retouch.backbone.condition import Condition
 from retouch.parameters import parameter
+from retouch.parts.asked import Idle
 from retouch.parts.trajectory import Progress
 
 Lead = Callable[[Condition], Tensor]
@@ -34,6 +35,15 @@ def early_stop() -> float:
         1e-5, "a timestep's fit ends below this loss times 1 + 2i at step i; 0 never ends early", low=0, high=1
     )
     return value
+
+
+def idle_without_steps(inner_steps: int, learning_rate: float) -> Idle:
+    """What does not act in fits that are none."""
+    if inner_steps == 0:
+        return dict.fromkeys(("learning_rate", "early_stop"), "inner_steps is 0, and nothing is fitted")
+    if learning_rate == 0:
+        return dict.fromkeys(("inner_steps", "early_stop"), "learning_rate is 0, and nothing is fitted")
+    return {}
 
 
 @dataclass(frozen=True)

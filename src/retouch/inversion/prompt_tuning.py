@@ -15,6 +15,7 @@ from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.trajectory import Texts, Trajectory
@@ -57,6 +58,13 @@ class PromptTuning(Inversion):
     inner_steps: int = per_step.inner_steps()
     learning_rate: float = per_step.learning_rate()
     early_stop: float = per_step.early_stop()
+
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of fits that are none, or that nothing looks at."""
+        if self.eta == 1 and "source" not in asked.texts:
+            why = "eta is 1, and the fitted conditions are used nowhere"
+            return dict.fromkeys(("inner_steps", "learning_rate", "early_stop"), why)
+        return per_step.idle_without_steps(self.inner_steps, self.learning_rate)
 
     def steps(self, steps: int) -> int:
         """T up, T fits."""

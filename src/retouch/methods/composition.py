@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from inspect import get_annotations
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from retouch.methods.catalogue import part_named, parts_of
 from retouch.methods.loop import denoise, rows_of
 from retouch.methods.method import Method
 from retouch.parameters import parameter, parameters_of
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome, source_of
 from retouch.parts.part import Addition, Control, Guidance, Inversion, Sampler
 from retouch.parts.rows import Step
@@ -208,16 +209,48 @@ class Composed(Method):
     def evaluations(self) -> int:
         """The inversion's, the rows of every step and those with a gradient; where a fit may stop early, at most."""
         inversion, guidance, control = self.inversion_part, self.guidance_part, self.control_part
-        down, halves = inversion.down(self.num_inference_steps), inversion.source_is_guided()
         cost = inversion.evaluations(self.num_inference_steps) + control.extra_evaluations()
-        for number in range(down):
-            step = Step(down - 1 - number, number, down, _NO_SCHEDULE)
-            cost += len(rows_of(guidance, control, step, inversion.knows_path, halves)) + guidance.gradient_rows(step)
+        for step in self._steps_down():
+            cost += len(step.rows) + guidance.gradient_rows(step)
         return cost
 
+    def _steps_down(self) -> Iterator[Step]:
+        """The steps with their rows, to count these and to see what the network is told."""
+        inversion, guidance, control = self.inversion_part, self.guidance_part, self.control_part
+        down, halves = inversion.down(self.num_inference_steps), inversion.source_is_guided()
+        for number in range(down):
+            step = Step(down - 1 - number, number, down, _NO_SCHEDULE)
+            step.rows = rows_of(guidance, control, step, inversion.knows_path, halves)
+            yield step
+
+    def idle(self, asked: Asked) -> Idle:
+        """What its parts say, and without a step to denoise everything but what says that there is none."""
+        found, inversion = super().idle(asked), self.inversion_part
+        if not inversion.keeps_source and not asked.model.recommended.when_changed:
+            found["source"] = f"{self.name} reads the target prompt alone"
+        down = inversion.down(self.num_inference_steps)
+        if not down:
+            own = {p.name for p in parameters_of(inversion)}
+            return found | {p.name: "nothing is denoised" for p in parameters_of(self) if p.name not in own}
+        texts = frozenset(row.text for step in self._steps_down() for row in step.rows)
+        asked = replace(asked, steps=down, texts=texts)
+        for part in (inversion, self.control_part, self.guidance_part, self.sampler_part):
+            found |= part.idle(asked)
+        return found
+
     def reconstructs(self) -> bool:
-        """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
-        return not self.choice.guidance.renoises and self.inversion_part.returns_picture(self.guidance_part.scale)
+        """Whether its inversion makes up for guidance, or there is no guidance to make up for; without other changes.
+
+        Guidance on top of another shifts what it combines, and a sampler that the inversion is not for adds noise.
+        """
+        inversion, sampler = self.inversion_part, self.choice.sampler.name
+        if not inversion.down(self.num_inference_steps):
+            return True
+        if sampler != (inversion.sampler or "ddim") or self.choice.guidance.renoises:
+            return False
+        if self.choice.additions or self.control_part.edits_by_itself():
+            return False
+        return inversion.returns_picture(self.guidance_part.scale)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""

@@ -27,6 +27,7 @@ from retouch.guidance.clip_loss import ClipLoss
 from retouch.methods.composition import Composed
 from retouch.methods.optimising import NetworkFit
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome
 
 
@@ -67,6 +68,18 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
         """T up; the target's two halves and the source at every step of every run."""
         one = super().evaluations() - self.num_inference_steps
         return self.num_inference_steps + one * self.runs()
+
+    def idle(self, asked: Asked) -> Idle:
+        """What belongs to the other mode, where one is named, and to iterations where there are none."""
+        found = super().idle(asked)
+        if self.mode == "auto":  # both are run, whatever the words say
+            for name in ("structure_share", "non_rigid_start", "sharing_levels"):
+                found.pop(name, None)
+        if not self.iterations:
+            found |= dict.fromkeys(("gateways", "learning_rate", "budget"), "iterations is 0, and nothing is optimised")
+            if self.mode != "auto":
+                found |= dict.fromkeys(("directional", "views", "clip"), "iterations is 0, and CLIP is not asked")
+        return found
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, decides the mode, follows CLIP, samples."""

@@ -17,6 +17,7 @@ from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 
 
@@ -56,6 +57,15 @@ class Imagic(Optimising):
     def fit_evaluations(self) -> int:
         """One per noise level and step."""
         return self.batch_size * self.fit_steps()
+
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of stages without a step; a mask is for sampling."""
+        found = super().idle(asked) | self.idle_without_stages(self.embedding_steps, self.network_steps)
+        if not self.embedding_steps:
+            found["eta"] = "embedding_steps is 0, and there is no other embedding than the target prompt's"
+        if asked.fitting:
+            found["mask"] = "imagic fits to the whole picture: give the mask to the edits made from the fit"
+        return found
 
     def fit(self, job: Job) -> Fit:
         """Stages A and B."""

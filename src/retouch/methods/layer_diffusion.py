@@ -7,7 +7,8 @@ and the object text. The authors published no code. Left open by the text and ch
 
 - T_a and T_b, where they are not given, are split from the target prompt: T_b is what follows its first preposition of
   place, up to a comma, T_a the rest; a medium at the beginning (a photo of, an oil painting of) belongs to both;
-- the reference, where none is given, is sampled from T_b, its noise the seed's;
+- the noise of the reference that is sampled from the target text, where none is given, is the seed's; its object is cut
+  out by M_r (section 3.2.1). ``reference_from=background`` samples it from T_b alone, which is no part of the paper;
 - M and M_r, where no mask is given, are where the network's attention looks for the words of T_a, or what a segmenter
   makes of a click on the middle of that;
 - the object text that sampling alternates with is T_a's own embedding: the fitted one would pull back to the picture;
@@ -19,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -32,6 +33,7 @@ from retouch.masks.objects import object_mask, segmenter_for
 from retouch.methods.optimising import Optimising, fitted_tensors
 from retouch.methods.sampling import sample
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 
 _PLACE = re.compile(
@@ -55,6 +57,7 @@ class LayerDiffusion(Optimising):
     good_for: ClassVar[str] = "the subject changed and moved to another place at once; needs no source prompt"
     how: ClassVar[str] = "fits object and background apart, then the network to both; samples from noise"
     needs_source: ClassVar[bool] = False
+    takes_reference: ClassVar[bool] = True
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
 
     object_text: str = parameter(
@@ -86,6 +89,10 @@ class LayerDiffusion(Optimising):
         "own for Diorama, none for others",
         kind="text",
     )  # fmt: skip
+    reference_from: Literal["target", "background"] = parameter(
+        "target", "what a reference that is not given is sampled from: the target prompt, its object cut out, or T_b",
+        choices=("target", "background"), source="section 3.2.1",
+    )  # fmt: skip
     reference_steps: int = parameter(
         50, "denoising steps of a reference that is sampled", low=1, high=1000, unit="steps"
     )
@@ -108,6 +115,28 @@ class LayerDiffusion(Optimising):
         halves = 1 if self.reference_guidance_scale == 1 else 2
         return 2 * self.batch_size * self.fit_steps() + 6 + halves * self.reference_steps
 
+    def idle(self, asked: Asked) -> Idle:
+        """The settings of modules that are off, of a reference that is given, and of layers that are not looked at."""
+        embedding_steps, network_steps = self._lengths()
+        found = super().idle(asked) | self.idle_without_stages(embedding_steps, network_steps)
+        if not self.layered_optimisation:
+            found["embedding_steps"] = "layered_optimisation is off"
+        if not self.network_training:
+            found["network_steps"] = "network_training is off"
+        if not network_steps:
+            found |= dict.fromkeys(("object_weight", "background_weight"), "the network is not fitted")
+        of_reference = ("reference_from", "reference_steps", "reference_guidance_scale")
+        if not self.fit_steps():
+            found |= dict.fromkeys((*of_reference, "reference", "segmenter", "mask"), "nothing is fitted")
+        elif asked.reference:
+            found |= dict.fromkeys(of_reference, "the reference is given")
+        if asked.fitted:
+            found["mask"] = "it marks the object for the fit, and the fit that is given is made"
+        sampled_from_it = self.reference_from == "background" and not asked.reference and network_steps
+        if self.alpha == 1 and not sampled_from_it:
+            found["background_text"] = "alpha is 1, and its embedding is used nowhere"
+        return found
+
     def fit(self, job: Job) -> Fit:
         """The modules that optimise, as far as they are switched on."""
         object_text, background_text = self.texts(job.target)
@@ -116,7 +145,7 @@ class LayerDiffusion(Optimising):
         e_a, e_b = said.embeds.clone(), place.embeds.clone()
         embedding_steps, network_steps = self._lengths()
         if self.fit_steps():
-            reference = self._reference(job, place)
+            reference = self._reference(job, background_text)
             inside, outside = self._layers(job, reference, object_text)
 
         def layers(stage: int, step: int, text_a: Tensor, text_b: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,14 +215,16 @@ class LayerDiffusion(Optimising):
             raise BadPrompt(f"object_text and background_text are both {object_text!r}: they must differ.")
         return object_text, background_text
 
-    def _reference(self, job: Job, background: Condition) -> Tensor:
-        """z_0 of the reference: the user's picture, or one sampled from the background text."""
+    def _reference(self, job: Job, background_text: str) -> Tensor:
+        """z_0 of the reference: the user's picture, or one sampled from the target text (or from T_b)."""
         if job.reference is not None:
             return job.reference
         noise = self.noise(job, torch.Generator().manual_seed(job.seed))
+        said, null = job.model.condition(
+            [job.target if self.reference_from == "target" else background_text, ""]
+        ).split()
         return sample(
-            job.model, [noise], [[background] * self.reference_steps], job.model.condition([""]),
-            guidance_scale=self.reference_guidance_scale,
+            job.model, [noise], [[said] * self.reference_steps], null, guidance_scale=self.reference_guidance_scale,
             num_inference_steps=self.reference_steps,
         )  # fmt: skip
 

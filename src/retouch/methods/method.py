@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from retouch.parameters import check_all
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome
 
 
@@ -20,6 +21,7 @@ class Method:
     needs_source: ClassVar[bool] = True
     how: ClassVar[str] = "in its own way"  # how it edits, in a few words, where it is made of no parts
     optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
+    takes_reference: ClassVar[bool] = False  # whether another picture's background plays a part
 
     def __post_init__(self) -> None:
         check_all(self)
@@ -36,6 +38,21 @@ class Method:
     def evaluations(self) -> int:
         """How many network evaluations (rows of a batch) one edit costs."""
         raise TypeError(f"{type(self).__name__} does not say what it costs")
+
+    def idle(self, asked: Asked) -> Idle:
+        """What cannot act on an edit as it is asked, with the reason.
+
+        Names of parameters, and of an edit's arguments: "mask", "reference", "source", "budget", "checkpoint".
+        """
+        found = {}
+        if not self.takes_reference:
+            found["reference"] = f"{self.name} takes no other picture's background"
+        elif asked.fitted:
+            found["reference"] = "the fit that is given has seen its reference"
+        if not self.optimises or asked.fitted:
+            why = "the fit is made" if self.optimises else f"{self.name} does no work that could end early"
+            found |= {"budget": why, "checkpoint": why}
+        return found
 
     def reconstructs(self) -> bool:
         """Whether an edit between equal prompts returns the picture, nearly."""

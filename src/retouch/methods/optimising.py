@@ -17,6 +17,7 @@ from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapter
 from retouch.methods.method import Method
 from retouch.methods.sampling import sample
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome
 
 
@@ -100,6 +101,29 @@ class Optimising(Method):
     def fit(self, job: Job) -> Fit:
         """Optimises for the job's picture and target prompt."""
         raise TypeError(f"{type(self).__name__} does not fit")
+
+    def idle(self, asked: Asked) -> Idle:
+        """What belongs to sampling where only a fit is asked for, and the other way round."""
+        found = super().idle(asked)
+        if not asked.model.recommended.when_changed:
+            found["source"] = f"{self.name} reads the target prompt alone"
+        if asked.model.dtype != torch.float32:
+            found["bfloat16"] = "the model is in half precision, and is fitted in mixed precision anyway"
+        if asked.fitting:
+            found |= dict.fromkeys(self.sampling, "it is a setting of sampling: give it to the edits made from the fit")
+        return found
+
+    def idle_without_stages(self, embedding_steps: int, network_steps: int) -> Idle:
+        """The settings of the two usual stages that take no step."""
+        found: Idle = {}
+        if not embedding_steps:
+            found["embedding_learning_rate"] = "no embedding is fitted"
+        if not network_steps:
+            found |= dict.fromkeys(("network_learning_rate", "adapter_rank"), "the network is not fitted")
+        if not embedding_steps and not network_steps:
+            names = ("batch_size", "bfloat16", "gradient_checkpointing", "budget")
+            found |= dict.fromkeys(names, "nothing is fitted")
+        return found
 
     def conditions(self, fit: Fit) -> Sequence[Condition]:
         """The text to sample under at every schedule index."""

@@ -13,6 +13,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from retouch.backbone.protocol import Backbone
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.rows import Branch, Row, State, Step
@@ -32,6 +33,13 @@ class Part:
 
     def check(self, steps: int) -> None:
         """Refuses settings that make no sense, with ``steps`` to denoise."""
+
+    def idle(self, asked: Asked) -> Idle:
+        """The parameters that cannot act on an edit as it is asked, with the reason; see :mod:`retouch.parts.asked`.
+
+        Whoever sets one is told so, and no recipe lists it.
+        """
+        return {}
 
     def prepare(self, job: Job) -> None:
         """Reads the prompts and the mask: what is wrong with them is said here, before any work."""
@@ -97,6 +105,10 @@ class Control(Part):
     needs_source: ClassVar[bool] = False  # whether the source prompt's words matter
     reads_source_null: ClassVar[bool] = False  # whether the source's null half is looked at where it is not needed else
     uses_mask: ClassVar[bool] = False  # whether the user's mask goes here and not to the latents
+
+    def edits_by_itself(self) -> bool:
+        """Whether something changes although both prompts say the same."""
+        return False
 
     def mask(self) -> Tensor | None:
         """Where the control let the edit happen, [1, 1, h, w]; None where it did not decide that."""

@@ -1,0 +1,89 @@
+"""Settings and arguments that cannot act: whoever gives one is told so, and no recipe lists it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from retouch.errors import BadParameter
+from retouch.methods.method import Method
+from retouch.parameters import parameters_of
+from retouch.parts.asked import Asked
+from retouch.parts.job import Job
+
+_REFUSED = ("reference", "budget", "checkpoint")
+"""Arguments that only some methods take; a setting may stand in a command for several methods, and gets a note."""
+_SHARED = ("the source prompt has no effect", "the seed has no effect")
+"""How the notes begin on what several methods are given together."""
+
+
+def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments: Iterable[str]) -> list[str]:
+    """A sentence for everything that was given and cannot act.
+
+    Args:
+        settings: the parameters that were set, not those recommended or left at their defaults.
+        arguments: the names of those given among "mask", "reference", "source", "budget" and "checkpoint".
+
+    Raises:
+        BadParameter: for an argument that the method does not take.
+    """
+    idle = method.idle(asked)
+    arguments = list(arguments)
+    for name in _REFUSED:
+        if name in idle and name in arguments:
+            raise BadParameter(f"{name} has no effect: {idle[name]}. Leave it out.")
+    said = [f"{name} is {_shown(getattr(method, name))}, but has no effect: {idle[name]}."
+            for name in settings if name in idle]  # fmt: skip
+    called = {"mask": "the mask", "source": "the source prompt"}
+    return said + [
+        f"{called[name]} has no effect: {idle[name]}." for name in called if name in idle and name in arguments
+    ]
+
+
+def set_by_hand(method: Method) -> list[str]:
+    """The parameters of a method object that are not at their defaults."""
+    return [p.name for p in parameters_of(method) if getattr(method, p.name) != p.default]
+
+
+def acting(method: Method, job: Job) -> tuple[dict[str, Any], set[str]]:
+    """For the recipe of an edit: the parameters that acted, and the names of all that could not."""
+    asked = Asked(
+        job.model, job.target, job.source, masked=job.mask is not None, reference=job.reference is not None,
+        fitted=job.fit is not None,
+    )  # fmt: skip
+    idle = set(method.idle(asked))
+    return {name: value for name, value in asdict(method).items() if name not in idle}, idle
+
+
+def seed_note(method: Method, job: Job, before: Any) -> tuple[str, ...]:
+    """What is said after an edit with a seed of the user's that nothing was drawn from.
+
+    Args:
+        before: the state of the job's generator when the edit began.
+    """
+    drawn = method.optimises or not bool((job.generator.get_state() == before).all())
+    return () if drawn or not job.seed else ("the seed has no effect: nothing is drawn at random.",)
+
+
+def notes_of_many(notes: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """The notes of several methods' edits, each once; of those on what all were given, only what holds for all."""
+    every = [list(one) for one in notes]
+    return tuple(
+        note for note in dict.fromkeys(note for one in every for note in one)
+        if not note.startswith(_SHARED) or all(any(n.startswith(note[:20]) for n in one) for one in every)
+    )  # fmt: skip
+
+
+def refuse_twice(settings: Mapping[str, Any], name: str, varied: str) -> None:
+    """Refuses a setting that is varied as well.
+
+    Raises:
+        BadParameter: naming both.
+    """
+    if name in settings:
+        raise BadParameter(f"{name} is set to {_shown(settings[name])}, but {varied} vary it: leave one of them out.")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
