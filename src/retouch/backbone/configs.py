@@ -16,7 +16,8 @@ ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 _USUAL: Mapping[str, Mapping[str, Any]] = {
     "unet": {"in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280,
              "block_out_channels": [320, 640, 1280, 1280]},
-    "vae": {"latent_channels": 4, "block_out_channels": [64]},
+    "vae": {"in_channels": 3, "out_channels": 3, "latent_channels": 4, "scaling_factor": 0.18215,
+            "block_out_channels": [64]},
     "text_encoder": {"hidden_size": 512, "vocab_size": 49408},
 }  # fmt: skip
 """What the libraries take where a config does not say."""
@@ -88,7 +89,11 @@ def check_unet(name: str, config: Mapping[str, Any]) -> None:
         (config.get("class_embed_type") or config.get("num_class_embeds"), "takes a class or a noise level"),
         (config.get("addition_embed_type") == "text_time", "takes two text encoders and sizes (SDXL)"),
         (config.get("addition_embed_type"), f"takes additional embeddings ({config.get('addition_embed_type')})"),
-        (config.get("encoder_hid_dim_type"), "takes projected embeddings (an IP-Adapter, IF or Kandinsky)"),
+        (config.get("attention_type", "default") != "default", "takes boxes for words (GLIGEN)"),
+        (
+            config.get("encoder_hid_dim_type") or config.get("encoder_hid_dim"),
+            "takes projected embeddings (an IP-Adapter, IF or Kandinsky)",
+        ),
         (taken == 9, "takes a mask beside the picture (an inpainting model)"),
         (taken == 5, "takes a depth map (a depth-to-image model)"),
         (taken == 7, "takes a low-resolution picture (an upscaler)"),
@@ -124,6 +129,17 @@ def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]])
         blocks = config["block_out_channels"]
         for width in blocks if isinstance(blocks, list) and blocks else [blocks]:
             _whole_number(name, f"{part}/config.json", "block_out_channels", width, least=1)
+    for key in ("in_channels", "out_channels"):
+        if vae[key] != 3:
+            raise BadModel(
+                f"the autoencoder of {name!r} has {key} {vae[key]!r} (sound, or pictures with depth?), expected 3: "
+                f"{PLAIN}"
+            )
+    if not (_is_number(vae["scaling_factor"]) and vae["scaling_factor"] > 0):
+        raise BadModel(
+            f"vae/config.json of {name!r} says scaling_factor {vae['scaling_factor']!r}, expected a number above 0: "
+            "mend it."
+        )
     fields = ((unet, "unet", "cross_attention_dim"), (vae, "vae", "latent_channels"))
     for config, part, key in (*fields, *((text, "text_encoder", key) for key in ("hidden_size", "vocab_size"))):
         _whole_number(name, f"{part}/config.json", key, config[key], least=1)
@@ -153,14 +169,19 @@ def doublings(part: str, config: Mapping[str, Any]) -> int:
     return len({**_USUAL[part], **config}["block_out_channels"]) - 1
 
 
+def has_vocabulary(folder: Path) -> bool:
+    """Whether a tokenizer's folder has what it splits words by."""
+    slow = all((folder / file).is_file() for file in ("vocab.json", "merges.txt"))
+    return slow or (folder / "tokenizer.json").is_file()
+
+
 def check_tokenizer(name: str, folder: Path) -> None:
     """Refuses a tokenizer without its vocabulary, which would read every prompt alike.
 
     Raises:
         BadModel: naming the files that are missing.
     """
-    slow = all((folder / file).is_file() for file in ("vocab.json", "merges.txt"))
-    if not slow and not (folder / "tokenizer.json").is_file():
+    if not has_vocabulary(folder):
         raise BadModel(
             f"the tokenizer of {name!r} has no vocabulary (vocab.json and merges.txt, or tokenizer.json): an "
             "interrupted download? Fetch the model again."

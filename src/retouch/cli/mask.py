@@ -33,6 +33,7 @@ def mask(
     invert: Annotated[bool, typer.Option("--invert", help="Mark everything but the thing.")] = False,
     overlay: Annotated[Path | None, typer.Option(help="Also write the picture with the mask in colour.")] = None,
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     force: options.Force = False,
     device: options.Device = "",
     quiet: options.Quiet = False,
@@ -60,7 +61,7 @@ def mask(
 
         from retouch.editor import Editor
 
-        found = Editor.from_pretrained(model, device=device or None).mask(
+        found = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model)).mask(
             opened, word=word or None, prompt=prompt or None, points=points, outside=others, box=edges,
             segmenter=segmenter,
         )  # fmt: skip
