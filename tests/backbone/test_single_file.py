@@ -81,9 +81,17 @@ def test_what_the_user_says_goes_before_what_a_file_says(tmp_path, hub):
     path = save_single(tmp_path / "m.safetensors", extra=marks)
     model = load(path, device="cpu", prediction="eps", zero_snr=False)
     assert model.prediction_type == "epsilon" and not model.schedule_config["rescale_betas_zero_snr"]
-    assert model.identity.endswith(" prediction=epsilon zero_snr=False")
+    assert model.identity.endswith(" prediction=epsilon")
     silent = save_single(tmp_path / "silent.safetensors")
     assert load(silent, device="cpu", prediction="v").schedule_config["prediction_type"] == "v_prediction"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loading_a_single_file_prints_nothing(tmp_path, hub, capfd, dtype):
+    path = save_single(tmp_path / "m.safetensors")
+    capfd.readouterr()
+    load(path, device="cpu", dtype=dtype)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_v_is_turned_into_the_noise_that_it_stands_for(tmp_path, hub):

@@ -11,7 +11,7 @@ from retouch.backbone.folder import from_folder, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder
 from retouch.backbone.places import device_named, precision_named
-from retouch.backbone.quiet import without_collection
+from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
 from retouch.backbone.unet import UNetBackbone
@@ -61,8 +61,9 @@ def load(
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     model = _named(name, place, torch.float32, settings, offline)
     model.fingerprint = model.fingerprint
-    for part in (model.unet, model.vae, model.text_encoder):
-        part.to(precision)
+    with quietly():
+        for part in (model.unet, model.vae, model.text_encoder):
+            part.to(precision)
     return model
 
 

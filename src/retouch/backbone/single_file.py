@@ -49,9 +49,9 @@ def from_file(
     try:
         with quietly():
             pipeline = _pipeline(path, folder, dtype)
+            vae = pipeline.vae.to(vae_dtype(dtype, pipeline.vae.config))
     except Exception as error:
         raise BadModel(f"the checkpoint {name!r} could not be read: {one_line(error)}") from error
-    vae = pipeline.vae.to(vae_dtype(dtype, pipeline.vae.config))
     return assembled(
         planned, device, unet=pipeline.unet, vae=vae, text_encoder=pipeline.text_encoder, tokenizer=pipeline.tokenizer
     )
