@@ -151,7 +151,7 @@ def check_all(method: Any) -> None:
         declared.check(getattr(method, declared.name))
 
 
-def settings_from_text(pairs: Sequence[str]) -> dict[str, str]:
+def settings_from_text(pairs: Sequence[str], option: str = "--set", example: str = "quantile=0.6") -> dict[str, str]:
     """Reads ``["quantile=0.6"]`` into ``{"quantile": "0.6"}``.
 
     Raises:
@@ -161,6 +161,6 @@ def settings_from_text(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise BadParameter(f"--set {pair!r} is not name=value, for instance --set quantile=0.6.")
+            raise BadParameter(f"{option} {pair!r} is not name=value, for instance {option} {example}.")
         settings[name.strip().replace("-", "_")] = value.strip()
     return settings

@@ -126,7 +126,7 @@ def prepare(model: Backbone, request: Request) -> Task:
     if request.reference is not None:
         reference = ImageOps.fit(opened(request.reference).image, fitted.image.size, Image.Resampling.LANCZOS)
     identity = {
-        "model": model.fingerprint, "picture": _digest(fitted.image), "method": method.name, "source": source,
+        "model": model.identity, "picture": _digest(fitted.image), "method": method.name, "source": source,
         "target": target, "seed": seed, "mask": None if plane is None else _digest(plane),
         "reference": None if reference is None else _digest(reference),
         "parameters": method.parameters_of_fit() if isinstance(method, Optimising) else asdict(method),
@@ -206,6 +206,7 @@ def recipe_of(task: Task) -> dict[str, Any]:
         "retouch": version("retouch"),
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
+        **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),
         "parameters": parameters,
@@ -285,9 +286,9 @@ def _prompts_of(made: Fit, model: Backbone, request: Request) -> tuple[str | Non
     """The prompts that a fit was made for; refuses a fit for something else."""
     recipe, method = made.recipe, request.method
     name = method.name if isinstance(method, Method) else method
-    if recipe.get("model") != model.fingerprint:
+    if recipe.get("model") != model.identity:
         raise BadFit(
-            f"the fit was made for the checkpoint {recipe.get('model')}, and {model.name!r} is {model.fingerprint}: "
+            f"the fit was made for the checkpoint {recipe.get('model')}, and {model.name!r} is {model.identity}: "
             "make a fit with this model."
         )
     if name is not None and name != made.method:

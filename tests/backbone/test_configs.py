@@ -28,6 +28,7 @@ def change(folder, file, **fields):
 
 
 UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
+VAE, TEXT = "vae/config.json", "text_encoder/config.json"
 REFUSED = [
     (UNET, {"time_cond_proj_dim": 256}, "latent consistency model"),
     (UNET, {"class_embed_type": "projection"}, "unCLIP"),
@@ -45,6 +46,34 @@ REFUSED = [
     (SCHEDULER, {"beta_start": "x"}, "beta_start 'x', expected a number"),
     (SCHEDULER, {"num_train_timesteps": "x"}, "num_train_timesteps 'x', expected a whole number"),
     (SCHEDULER, {"prediction_type": "flow"}, "predicts 'flow'"),
+    (SCHEDULER, {"num_train_timesteps": None}, "num_train_timesteps None, expected a whole number"),
+    (SCHEDULER, {"num_train_timesteps": 0}, "num_train_timesteps 0, expected a whole number in 1"),
+    (SCHEDULER, {"steps_offset": []}, "steps_offset"),
+    (SCHEDULER, {"trained_betas": []}, "trained_betas that are no 1000 numbers"),
+    (SCHEDULER, {"trained_betas": [0.1, "x"]}, "trained_betas that are no 1000 numbers"),
+    (SCHEDULER, {"rescale_betas_zero_snr": "no"}, "rescale_betas_zero_snr 'no', expected true or false"),
+    (SCHEDULER, {"beta_schedule": "x"}, "gives no sampling timesteps"),
+    (SCHEDULER, {"timestep_spacing": "x"}, "gives no sampling timesteps"),
+    (SCHEDULER, {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}, "samples pure noise"),
+    (UNET, {"sample_size": "gone"}, "sample_size None"),
+    (UNET, {"sample_size": [64, 64]}, "sample_size .64, 64., expected a whole number"),
+    (UNET, {"in_channels": None}, "in_channels None"),
+    (UNET, {"out_channels": {}}, "out_channels {}, expected"),
+    (UNET, {"block_out_channels": [8, "x"]}, "block_out_channels"),
+    (UNET, {"attention_head_dim": -1}, "attention_head_dim -1, expected a whole number"),
+    (UNET, {"norm_eps": "x"}, "norm_eps 'x', expected a number"),
+    (UNET, {"_class_name": "UNetMotionModel"}, "the unet of .* is a UNetMotionModel"),
+    (UNET, {"attention_type": "gated"}, "GLIGEN"),
+    (UNET, {"encoder_hid_dim": 768}, "IP-Adapter"),
+    (VAE, {"_class_name": "VQModel"}, "the vae of .* is a VQModel"),
+    (VAE, {"in_channels": 6}, "in_channels 6 .sound, or pictures with depth"),
+    (VAE, {"latent_channels": 16}, "takes 4 channels but its autoencoder gives 16"),
+    (VAE, {"scaling_factor": None}, "scaling_factor None, expected a number"),
+    (VAE, {"shift_factor": "x"}, "shift_factor 'x', expected a number"),
+    (TEXT, {"model_type": "t5"}, "the text_encoder of .* is a t5"),
+    (TEXT, {"hidden_size": 8}, "do not belong together"),
+    (TEXT, {"eos_token_id": None}, "eos_token_id None"),
+    ("tokenizer/tokenizer_config.json", {"model_max_length": "x"}, "model_max_length 'x'"),
 ]
 
 
@@ -58,7 +87,7 @@ def test_what_retouch_cannot_edit_with_is_refused_by_name_before_weights_are_rea
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("file", [UNET, SCHEDULER, "vae/config.json"])
+@pytest.mark.parametrize("file", [UNET, SCHEDULER, VAE, TEXT])
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"{}", "m'"), (b"[1]", "holds a list"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON"), (None, "no readable")],
@@ -79,6 +108,37 @@ def test_a_tokenizer_without_a_vocabulary_is_refused(folder):
         load(folder)
 
 
+@pytest.mark.parametrize("missing", ["merges.txt", "vocab.json"])
+def test_half_a_vocabulary_is_refused(folder, missing):
+    (folder / "tokenizer" / "tokenizer.json").unlink()
+    (folder / "tokenizer" / "vocab.json").write_text("{}")
+    (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer" / missing).unlink()
+    with pytest.raises(BadModel, match="has no vocabulary"):
+        load(folder)
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"a": 0}', "[]"])
+def test_a_damaged_vocabulary_is_refused(folder, content):
+    (folder / "tokenizer" / "tokenizer.json").write_text(content)
+    with pytest.raises(BadModel, match="m'") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "tokenizer", "scheduler"])
+def test_a_missing_part_is_named(folder, part):
+    shutil.rmtree(folder / part)
+    with pytest.raises(BadModel, match=f"it lacks {part}"):
+        load(folder)
+
+
+def test_pickled_weights_in_a_folder_are_refused(folder):
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").rename(folder / "vae" / "diffusion_pytorch_model.bin")
+    with pytest.raises(BadModel, match=r"pickled weights only for its vae.*weights_only=True"):
+        load(folder)
+
+
 def test_configurations_of_2022_are_repaired_as_diffusers_does(folder):
     change(folder, UNET, sample_size=32, _diffusers_version="0.6.0")
     change(folder, SCHEDULER, steps_offset="gone", clip_sample=True)
@@ -95,6 +155,7 @@ def test_a_precision_may_be_named(folder):
     model = load(folder, device="cpu", dtype="bfloat16")
     assert model.dtype == model.vae.dtype == torch.bfloat16
     assert model.fingerprint == load(folder, device="cpu").fingerprint  # of the checkpoint, not of the precision
+    assert load(folder, device="cpu", dtype="float16").dtype == torch.float32  # half precision is for GPUs
     with pytest.raises(BadParameter, match="'int8' is not known: give one of float32"):
         load(folder, dtype="int8")
 

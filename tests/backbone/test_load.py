@@ -107,43 +107,6 @@ def test_parts_of_different_models_are_refused(folder):
     assert "do not belong together" in refusal(folder)
 
 
-def test_of_a_hub_model_with_half_precision_files_only_those_are_fetched(folder, monkeypatch):
-    asked = []
-    plain = (folder / UNET).relative_to(folder).as_posix()
-    (folder / UNET).rename(folder / UNET.replace(".safetensors", ".fp16.safetensors"))
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda name: names)
-
-    def fetched(name, allow_patterns, local_files_only):
-        if local_files_only:
-            raise FileNotFoundError("nothing of it is in the cache")
-        asked.extend(allow_patterns)
-        return str(folder)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
-    assert load("somebody/model", device="cpu").name == "somebody/model"
-    assert UNET.replace(".safetensors", ".fp16.safetensors") in asked and plain not in asked
-    assert "vae/diffusion_pytorch_model.safetensors" in asked
-
-
-def test_a_hub_name_in_the_cache_loads_without_asking_the_hub(folder, tmp_path, monkeypatch):
-    place = tmp_path / "cache" / "models--somebody--model"
-    shutil.copytree(folder, place / "snapshots" / "abc")
-    (place / "refs").mkdir()
-    (place / "refs" / "main").write_text("abc")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-
-    def asked(name):
-        raise AssertionError("the hub was asked")
-
-    monkeypatch.setattr("huggingface_hub.list_repo_files", asked)
-    assert load("somebody/model", device="cpu").fingerprint == load(folder, device="cpu").fingerprint
-
-
-def test_a_hub_name_that_was_never_fetched_is_refused_offline():
-    assert "neither a local path" in refusal("nobody/no-such-model", offline=True)
-
-
 @pytest.mark.parametrize("device", ["abacus", "cuda:99"])
 def test_a_device_that_is_not_there_is_refused(folder, device):
     with pytest.raises(BadParameter, match=f"device '{device}'"):

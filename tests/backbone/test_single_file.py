@@ -1,8 +1,11 @@
 """Single files: read as what they are, and refused by name before anything is fetched."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import load
 from retouch.errors import BadModel
@@ -73,6 +76,24 @@ def test_a_file_that_says_that_it_predicts_v_is_read_so(tmp_path, hub, keys, met
     assert model.identity == model.fingerprint  # the file's own word
 
 
+def test_what_the_user_says_goes_before_what_a_file_says(tmp_path, hub):
+    marks = {"v_pred": torch.empty(0), "ztsnr": torch.empty(0)}
+    path = save_single(tmp_path / "m.safetensors", extra=marks)
+    model = load(path, device="cpu", prediction="eps", zero_snr=False)
+    assert model.prediction_type == "epsilon" and not model.schedule_config["rescale_betas_zero_snr"]
+    assert model.identity.endswith(" prediction=epsilon")
+    silent = save_single(tmp_path / "silent.safetensors")
+    assert load(silent, device="cpu", prediction="v").schedule_config["prediction_type"] == "v_prediction"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loading_a_single_file_prints_nothing(tmp_path, hub, capfd, dtype):
+    path = save_single(tmp_path / "m.safetensors")
+    capfd.readouterr()
+    load(path, device="cpu", dtype=dtype)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_v_is_turned_into_the_noise_that_it_stands_for(tmp_path, hub):
     marked = load(save_single(tmp_path / "v.safetensors", extra={"v_pred": torch.empty(0)}), device="cpu")
     plain = load(save_single(tmp_path / "e.safetensors"), device="cpu")
@@ -100,6 +121,9 @@ CHANGED = [
     ("noise level", one(f"{UNET}label_emb.weight"), "a class or a noise level"),
     ("LCM", one(f"{UNET}time_embed.cond_proj.weight"), "latent consistency"),
     ("EDM", one("edm_mean"), "EDM"),
+    ("GLIGEN", one(f"{UNET}position_net.linears.0.weight"), "GLIGEN"),
+    ("video", one(f"{UNET}input_blocks.1.1.time_stack.0.x"), "video"),
+    ("Zero123", one("cc_projection.weight"), "Zero123"),
     ("ControlNet", one("control_model.time_embed.0.weight"), "ControlNet"),
     ("SDXL", one("conditioner.embedders.1.model.ln_final.weight"), "SDXL"),
     ("refiner", one("conditioner.embedders.0.model.ln_final.weight"), "refiner"),
@@ -151,6 +175,21 @@ def test_a_checkpoint_without_one_of_its_parts_is_refused_before_anything_is_fet
 
 
 @pytest.mark.parametrize(
+    ("key", "says"),
+    [("transformer.token_emb.weight", "another text encoder"), ("roberta.x", "another text encoder"),
+     ("model.visual.conv1.weight", "pictures, as for image variations")],
+)  # fmt: skip
+def test_checkpoints_that_read_something_else_than_clips_texts_are_refused(tmp_path, no_hub, key, says):
+    path = save_single(tmp_path / "m.safetensors", extra=one(f"{TEXT}{key}"), without=(TEXT,))
+    assert says in refusal(path)
+
+
+def test_a_file_that_says_that_it_predicts_something_else_is_refused(tmp_path, hub):
+    path = save_single(tmp_path / "m.safetensors", metadata={"modelspec.prediction_type": "flow"})
+    assert "predicts 'flow' by its own word" in refusal(path)
+
+
+@pytest.mark.parametrize(
     "key",
     [f"{UNET}time_embed.0.bias", f"{VAE}decoder.conv_in.weight", f"{TEXT}transformer.text_model.final_layer_norm.bias"],
 )
@@ -162,7 +201,7 @@ def damaged(content):
     return {
         "empty": b"", "cut off": content[:-9], "cut off in its header": content[:200], "longer": content + b"\0",
         "zeros": bytes(len(content)), "a web page": b"<!DOCTYPE html><html></html>" * 9,
-        "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n", "pickled": b"PK\3\4" * 40,
+        "a pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
     }  # fmt: skip
 
 
@@ -173,6 +212,38 @@ def test_damaged_files_are_one_sentence(tmp_path, no_hub, kind):
     said = refusal(path)
     assert "m.safetensors' could not be read: it is " in said and "fetch" in said
     assert ("git lfs pull" in said) == (kind == "a pointer")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"PK\3\4" * 40, "a pickled checkpoint"), (b"\x80\2}q" * 40, "a pickled"), (b"GGUF" * 40, "a GGUF file")],
+)
+def test_other_formats_under_the_name_of_safetensors_are_told(tmp_path, no_hub, content, says):
+    (tmp_path / "m.safetensors").write_bytes(content)
+    assert says in refusal(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        *((f"m{end}", "is a pickled checkpoint: ") for end in (".ckpt", ".CKPT", ".pt", ".pth", ".bin", ".pkl")),
+        ("m.q4.gguf", "is a GGUF file"), ("m.onnx", "is an ONNX graph"), ("m.zip", "is an archive"),
+        ("m.json", "is no .safetensors file"), ("m", "is no .safetensors file"),
+    ],
+)  # fmt: skip
+def test_files_of_other_formats_are_refused_by_name_unread(tmp_path, no_hub, name, says):
+    (tmp_path / name).write_bytes(b"x" * 99)
+    said = refusal(tmp_path / name)
+    assert says in said and ("weights_only=True" in said) == ("pickled" in said)
+
+
+def test_the_way_to_convert_that_is_documented_gives_the_same_model(tmp_path, hub):
+    text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    script = re.search(r"```python\n(import torch.*?)```", text, re.DOTALL)[1]
+    single = save_single(tmp_path / "m.safetensors")
+    torch.save({"state_dict": {**load_file(single), "steps": 3}, "epoch": 1}, tmp_path / "model.ckpt")
+    exec(script.replace('"model.', f'"{tmp_path}/model.'), {})
+    assert load(tmp_path / "model.safetensors").fingerprint == load(single).fingerprint
 
 
 def test_quantised_weights_are_refused(tmp_path, no_hub):

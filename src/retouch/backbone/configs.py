@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retouch.backbone.fields import check_fields
 from retouch.backbone.schedule import PREDICTIONS
 from retouch.errors import BadModel
 
@@ -16,7 +17,8 @@ ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
 _USUAL: Mapping[str, Mapping[str, Any]] = {
     "unet": {"in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280,
              "block_out_channels": [320, 640, 1280, 1280]},
-    "vae": {"latent_channels": 4, "block_out_channels": [64]},
+    "vae": {"in_channels": 3, "out_channels": 3, "latent_channels": 4, "scaling_factor": 0.18215,
+            "block_out_channels": [64]},
     "text_encoder": {"hidden_size": 512, "vocab_size": 49408},
 }  # fmt: skip
 """What the libraries take where a config does not say."""
@@ -49,23 +51,24 @@ def checked_schedule(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
         BadModel: when it describes no DDPM noise schedule, naming what it is.
     """
     kind = str(config.get("_class_name", "scheduler"))
-    there = config.get("trained_betas") or all(config.get(key) for key in ("beta_start", "beta_end", "beta_schedule"))
+    there = config.get("trained_betas") is not None or all(
+        config.get(key) for key in ("beta_start", "beta_end", "beta_schedule")
+    )
     if not there or kind.startswith(("FlowMatch", "EDM")):
         what = f"a {kind}" if config.get("_class_name") else "a scheduler config"
         raise BadModel(
             f"{name!r} has {what} without DDPM's betas (a flow-matching or EDM model, or a damaged file): {PLAIN}"
         )
-    for key, usual in (("num_train_timesteps", 1000), ("steps_offset", 0)):
-        _whole_number(name, "scheduler_config.json", key, config.get(key, usual), least=1 if usual else 0)
+    check_fields(name, "scheduler", "scheduler_config.json", config)
     steps: Any = config.get("num_train_timesteps", 1000)
     betas = config.get("trained_betas")
-    if betas and not (
+    if betas is not None and not (
         isinstance(betas, list) and len(betas) == steps and all(_is_number(beta) and 0 <= beta <= 1 for beta in betas)
     ):
         raise BadModel(f"scheduler_config.json of {name!r} says trained_betas that are no {steps} numbers in 0..1.")
     for key in ("beta_start", "beta_end"):
         value: Any = config.get(key)
-        if not betas and not (_is_number(value) and 0 < value < 1):
+        if betas is None and not (_is_number(value) and 0 < value < 1):
             raise BadModel(
                 f"scheduler_config.json of {name!r} says {key} {value!r}, expected a number in 0..1: mend it."
             )
@@ -88,7 +91,11 @@ def check_unet(name: str, config: Mapping[str, Any]) -> None:
         (config.get("class_embed_type") or config.get("num_class_embeds"), "takes a class or a noise level"),
         (config.get("addition_embed_type") == "text_time", "takes two text encoders and sizes (SDXL)"),
         (config.get("addition_embed_type"), f"takes additional embeddings ({config.get('addition_embed_type')})"),
-        (config.get("encoder_hid_dim_type"), "takes projected embeddings (an IP-Adapter, IF or Kandinsky)"),
+        (config.get("attention_type", "default") != "default", "takes boxes for words (GLIGEN)"),
+        (
+            config.get("encoder_hid_dim_type") or config.get("encoder_hid_dim"),
+            "takes projected embeddings (an IP-Adapter, IF or Kandinsky)",
+        ),
         (taken == 9, "takes a mask beside the picture (an inpainting model)"),
         (taken == 5, "takes a depth map (a depth-to-image model)"),
         (taken == 7, "takes a low-resolution picture (an upscaler)"),
@@ -98,7 +105,6 @@ def check_unet(name: str, config: Mapping[str, Any]) -> None:
     for applies, what in special:
         if applies:
             raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {PLAIN}")
-    _whole_number(name, "unet/config.json", "sample_size", config.get("sample_size"), least=1)
 
 
 def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
@@ -119,14 +125,16 @@ def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]])
     for part, kind, expected in kinds:
         if kind is not None and kind != expected:
             raise BadModel(f"the {part} of {name!r} is a {kind}, which retouch cannot edit with: {PLAIN}")
+    unet["sample_size"] = unet.get("sample_size")  # there is no usual one
+    for part, config in (("unet", unet), ("vae", vae), ("text_encoder", text)):
+        check_fields(name, part, f"{part}/config.json", config)
     check_unet(name, unet)
-    for part, config in (("unet", unet), ("vae", vae)):
-        blocks = config["block_out_channels"]
-        for width in blocks if isinstance(blocks, list) and blocks else [blocks]:
-            _whole_number(name, f"{part}/config.json", "block_out_channels", width, least=1)
-    fields = ((unet, "unet", "cross_attention_dim"), (vae, "vae", "latent_channels"))
-    for config, part, key in (*fields, *((text, "text_encoder", key) for key in ("hidden_size", "vocab_size"))):
-        _whole_number(name, f"{part}/config.json", key, config[key], least=1)
+    for key in ("in_channels", "out_channels"):
+        if vae[key] != 3:
+            raise BadModel(
+                f"the autoencoder of {name!r} has {key} {vae[key]!r} (sound, or pictures with depth?), expected 3: "
+                f"{PLAIN}"
+            )
     taken, given = unet["in_channels"], vae["latent_channels"]
     if taken != given:
         raise BadModel(
@@ -153,27 +161,27 @@ def doublings(part: str, config: Mapping[str, Any]) -> int:
     return len({**_USUAL[part], **config}["block_out_channels"]) - 1
 
 
+def has_vocabulary(folder: Path) -> bool:
+    """Whether a tokenizer's folder has what it splits words by."""
+    slow = all((folder / file).is_file() for file in ("vocab.json", "merges.txt"))
+    return slow or (folder / "tokenizer.json").is_file()
+
+
 def check_tokenizer(name: str, folder: Path) -> None:
     """Refuses a tokenizer without its vocabulary, which would read every prompt alike.
 
     Raises:
-        BadModel: naming the files that are missing.
+        BadModel: naming the files that are missing, or what its config says wrongly.
     """
-    slow = all((folder / file).is_file() for file in ("vocab.json", "merges.txt"))
-    if not slow and not (folder / "tokenizer.json").is_file():
+    if not has_vocabulary(folder):
         raise BadModel(
             f"the tokenizer of {name!r} has no vocabulary (vocab.json and merges.txt, or tokenizer.json): an "
             "interrupted download? Fetch the model again."
         )
+    if (folder / "tokenizer_config.json").is_file():
+        config = read_config(name, folder / "tokenizer_config.json")
+        check_fields(name, "tokenizer", "tokenizer_config.json", config)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _whole_number(name: str, file: str, key: str, value: Any, least: int, most: int = 10**6) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise BadModel(
-            f"{file} of {name!r} says {key} {value!r}, expected a whole number in {least}..{most}: mend the file, or "
-            "fetch the model again."
-        )

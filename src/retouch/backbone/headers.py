@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from retouch.backbone.formats import unreadable
 from retouch.errors import BadModel
-
-_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,7 @@ def read_header(what: str, path: Path) -> Header:
                 dict(file.metadata() or {}),
             )
     except (SafetensorError, OSError, ValueError) as error:
-        raise BadModel(f"{what} could not be read: {_reason(path)}") from error
+        raise BadModel(f"{what} could not be read: {unreadable(path)}") from error
     if any(kind in ("U8", "I8") for kind in header.dtypes.values()):
         raise BadModel(f"{what} could not be read: its weights are quantised; give it in float16 or float32.")
     return header
-
-
-def _reason(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_POINTER))
-    except OSError as error:
-        return f"{error.strerror or error}."
-    if start == _POINTER:
-        return "it is a Git LFS pointer in place of the weights; fetch them with `git lfs pull`."
-    return "it is damaged, cut off or no safetensors file (an interrupted download?); fetch it again."

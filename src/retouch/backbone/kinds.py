@@ -12,6 +12,9 @@ UNET = "model.diffusion_model."
 _AUTOENCODER = "first_stage_model."
 _TEXT_ENCODER = "cond_stage_model."
 
+_CLIP = (f"{_TEXT_ENCODER}transformer.text_model.", f"{_TEXT_ENCODER}model.token_embedding.",
+         f"{_TEXT_ENCODER}model.transformer.")  # fmt: skip
+
 _LORA = ("lora_unet_", "lora_te", "lora_transformer_", "base_model.model.")
 _LORA_INSIDE = (".lora_", "_lora.", ".hada_w", ".lokr_w", ".oft_", ".dora_scale", ".diff_b")
 
@@ -33,6 +36,15 @@ def check_kind(name: str, header: Header) -> None:
     for prefix, part in ((_AUTOENCODER, "autoencoder"), (_TEXT_ENCODER, "text encoder")):
         if not header.has(prefix):
             raise BadModel(f"{name!r} holds no whole checkpoint: it lacks the {part} (a network alone?); {PLAIN}")
+    if not header.has(*_CLIP):
+        raise BadModel(f"the network of {name!r} takes something else than CLIP's texts ({_taken(header)}): {PLAIN}")
+
+
+def _taken(header: Header) -> str:
+    pictures = header.has(
+        f"{_TEXT_ENCODER}model.visual.", f"{_TEXT_ENCODER}vision_model.", f"{_TEXT_ENCODER}transformer.vision"
+    )
+    return "pictures, as for image variations" if pictures else "another text encoder"
 
 
 def unet_facts(header: Header) -> dict[str, Any]:
@@ -45,6 +57,7 @@ def unet_facts(header: Header) -> dict[str, Any]:
         "time_cond_proj_dim": 1 if header.has(f"{UNET}time_embed.cond_proj.") else None,
         "class_embed_type": "projection" if vectors else None,
         "num_class_embeds": 1 if header.has(f"{UNET}label_emb.weight") else None,
+        "attention_type": "gated" if header.has(f"{UNET}position_net.") else "default",
         "sample_size": 64,
     }
 
@@ -74,6 +87,8 @@ def _other_family(header: Header) -> str:
     vectors = header.shapes.get(f"{UNET}label_emb.0.0.weight", (0, 0))[-1]
     special = (
         (header.has("edm_mean", "edm_std", "edm_vpred."), "an EDM model"),
+        (header.mentions(".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
+        (header.has("cc_projection."), "a model that turns things (Zero123)"),
         (header.has("conditioner.embedders.1."), "two text encoders (SDXL)"),
         (header.has("conditioner.embedders.0.model.") or vectors == 2560, "an SDXL refiner"),
         (header.has("conditioner.embedders.") or vectors == 2816, "an SDXL network"),

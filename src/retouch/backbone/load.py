@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from retouch.backbone.folder import HALF, PARTS, WEIGHTS, from_folder
+from retouch.backbone.folder import from_folder, judged
+from retouch.backbone.formats import is_file_name
+from retouch.backbone.hub import helper_copy, hub_folder
 from retouch.backbone.places import device_named, precision_named
-from retouch.backbone.quiet import without_collection
-from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
+from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
 from retouch.backbone.unet import UNetBackbone
@@ -60,8 +61,9 @@ def load(
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     model = _named(name, place, torch.float32, settings, offline)
     model.fingerprint = model.fingerprint
-    for part in (model.unet, model.vae, model.text_encoder):
-        part.to(precision)
+    with quietly():
+        for part in (model.unet, model.vae, model.text_encoder):
+            part.to(precision)
     return model
 
 
@@ -75,14 +77,15 @@ def _named(
     path = Path(name).expanduser()
     if path.is_dir():
         return from_folder(name, path, place, precision, settings)
-    if path.suffix in (".safetensors", ".ckpt", ".pt", ".bin") or path.is_file():
+    if is_file_name(path) or path.is_file():
         return from_file(name, path, place, precision, settings, offline)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(
             f"there is no model {name!r}: give 'diorama', the path of a diffusers folder or of a .safetensors file, or "
             "a hub name like owner/model."
         )
-    return from_folder(name, _from_hub(name, offline), place, precision, settings)
+    folder = hub_folder(name, offline, lambda small: judged(name, small, settings))
+    return from_folder(name, folder, place, precision, settings)
 
 
 def helper_folder(name: str, part: str) -> Path:
@@ -95,35 +98,4 @@ def helper_folder(name: str, part: str) -> Path:
         return EMBEDDED_FOLDER / part
     if Path(name).is_dir():
         return Path(name)
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.txt", "model*.safetensors"]
-    return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*fp16*"]))
-
-
-def _from_hub(name: str, offline: bool) -> Path:
-    from huggingface_hub import list_repo_files, snapshot_download
-
-    # only what is read: many repositories hold each part in half a dozen further formats
-    patterns = [
-        "model_index.json",
-        RECOMMENDED_FILE,
-        *(f"{part}/*.{end}" for part in PARTS for end in ("json", "txt")),
-    ]
-    try:
-        cached = Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-        if all(any((cached / part).glob("*.safetensors")) for part in WEIGHTS):
-            return cached  # at once, also without a network
-    except (OSError, ValueError):  # nothing of it was fetched before: ask the hub
-        pass
-    try:
-        there = () if offline else list_repo_files(name)
-        for weights in WEIGHTS.values():
-            only_half = weights.format("") not in there and weights.format(HALF) in there
-            patterns.append(weights.format(HALF if only_half else ""))
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=offline))
-    except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
-        raise BadModel(
-            f"the model {name!r} is neither a local path nor could it be fetched ({type(error).__name__}): check the "
-            "name and the connection, or give the path of a diffusers folder or .safetensors file."
-        ) from error
+    return helper_copy(name, tokenizer=part == "clip")

@@ -14,6 +14,7 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule
+from retouch.backbone.settings import ReadAs
 from retouch.prompts import Tokens
 
 
@@ -23,6 +24,7 @@ class Backbone(Protocol):
     Attributes:
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
+        read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it, see :func:`retouch.backbone.turn.turn`.
         device: where it computes.
@@ -30,6 +32,7 @@ class Backbone(Protocol):
 
     name: str
     recommended: Recommended
+    read_as: ReadAs
     evaluations: int
     lock: RLock
     device: torch.device
@@ -77,6 +80,11 @@ class Backbone(Protocol):
     @property
     def fingerprint(self) -> str:
         """What names these weights."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
         ...
 
     def encode(self, images: Tensor) -> Tensor:

@@ -171,7 +171,7 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
     if prediction_type(config) == "epsilon" and alphas[timesteps[-1]] < _PURE_NOISE:
         raise BadModel(
             f"the model's schedule samples pure noise at timestep {timesteps[-1]}, where predicting noise says nothing "
-            "of the picture: its scheduler config should say prediction_type 'v_prediction' or 'sample'."
+            "of the picture: say that it predicts v (prediction=v), or that it is not trained so far (zero_snr=no)."
         )
     return Schedule(tuple(timesteps), alphas, float(scheduler.final_alpha_cumprod))
 

@@ -70,6 +70,11 @@ class ReadAs:
     given: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that change something, JSON-ready."""
+        return {name: value for name, value in self.given.items() if self.own.get(name) != value}
+
     def __str__(self) -> str:
-        """The settings that change something, as on a command line; "" where none does."""
-        return " ".join(f"{name}={value}" for name, value in self.given.items() if self.own.get(name) != value)
+        """:attr:`changed` as on a command line; "" where nothing is."""
+        return " ".join(f"{name}={value}" for name, value in self.changed.items())

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from retouch.backbone.assemble import assembled, one_line, plan, vae_dtype
-from retouch.backbone.configs import check_tokenizer, read_config
+from retouch.backbone.configs import PLAIN, check_tokenizer, read_config
 from retouch.backbone.folder import CONFIGS
+from retouch.backbone.formats import check_format
 from retouch.backbone.headers import Header, read_header
+from retouch.backbone.hub import class_folder
 from retouch.backbone.kinds import UNET, check_kind
 from retouch.backbone.quiet import quietly
 from retouch.backbone.schedule import prediction_type
@@ -30,20 +32,15 @@ def from_file(
         BadModel: when it holds no whole Stable Diffusion 1.x or 2.x checkpoint.
         BadParameter: when the settings do not go with it.
     """
-    if not path.is_file():
-        raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
-    if path.suffix != ".safetensors":
-        raise BadModel(
-            f"{name!r} is not a .safetensors file: pickled checkpoints can run code and are never loaded; convert it."
-        )
+    check_format(name, path)
     header = read_header(f"the checkpoint {name!r}", path)
     check_kind(name, header)
-    folder = _class_folder(name, header, offline)
+    folder = class_folder(name, _model_class(header), offline)
     configs = {part: read_config(name, folder / file) for part, file in CONFIGS.items()}
     base = predicts_noise(path, header)
     if base:
         configs["unet"] = {**configs["unet"], "sample_size": 64}
-    own = marked(header, base)
+    own = marked(name, header, base)
     configs["scheduler"] = own.applied(configs["scheduler"])
     if "ztsnr" in header.shapes and (settings.prediction or prediction_type(configs["scheduler"])) == "v_prediction":
         configs["scheduler"] = ModelSettings(zero_snr=True).applied(configs["scheduler"])
@@ -52,20 +49,29 @@ def from_file(
     try:
         with quietly():
             pipeline = _pipeline(path, folder, dtype)
+            vae = pipeline.vae.to(vae_dtype(dtype, pipeline.vae.config))
     except Exception as error:
         raise BadModel(f"the checkpoint {name!r} could not be read: {one_line(error)}") from error
-    vae = pipeline.vae.to(vae_dtype(dtype, pipeline.vae.config))
     return assembled(
         planned, device, unet=pipeline.unet, vae=vae, text_encoder=pipeline.text_encoder, tokenizer=pipeline.tokenizer
     )
 
 
-def marked(header: Header, base: bool) -> ModelSettings:
+def marked(name: str, header: Header, base: bool) -> ModelSettings:
     """What a file says of itself: by the keys that trainers put in (``v_pred``), by its metadata (the ModelSpec
-    standard), or, of SD 2.x, by a rule of thumb."""
-    if "v_pred" in header.shapes or header.metadata.get("modelspec.prediction_type") in ("v", "v_prediction"):
+    standard), or, of SD 2.x, by a rule of thumb.
+
+    Raises:
+        BadModel: when it says that its network predicts something else.
+    """
+    said = header.metadata.get("modelspec.prediction_type", "").lower()
+    if "v_pred" in header.shapes or said in ("v", "v_prediction"):
         return ModelSettings(prediction="v_prediction")
-    return ModelSettings(prediction="epsilon" if base else None)
+    if said not in ("", "epsilon", "eps"):
+        raise BadModel(
+            f"the network of {name!r} predicts {said!r} by its own word (modelspec.prediction_type): {PLAIN}"
+        )
+    return ModelSettings(prediction="epsilon" if base or said else None)
 
 
 def predicts_noise(path: Path, header: Header) -> bool:
@@ -83,28 +89,12 @@ def predicts_noise(path: Path, header: Header) -> bool:
         return float(file.get_tensor(f"{_BLOCK}.norm1.bias").float().std(correction=0)) <= 0.09
 
 
-def _class_folder(name: str, header: Header, offline: bool) -> Path:
-    """Where the configuration of the file's class lies, a hub's copy."""
+def _model_class(header: Header) -> str:
+    """The hub name of the file's class, by the names and shapes of its tensors."""
     from diffusers.loaders.single_file_utils import fetch_diffusers_config
-    from huggingface_hub import snapshot_download
 
     shapes = {key: torch.empty(shape, device="meta") for key, shape in header.shapes.items()}
-    model_class = fetch_diffusers_config(shapes)["pretrained_model_name_or_path"]
-    patterns = ["**/*.json", "*.json", "**/*.txt"]
-    try:
-        cached = Path(snapshot_download(model_class, allow_patterns=patterns, local_files_only=True))
-        if all((cached / file).is_file() for file in (*CONFIGS.values(), "model_index.json")):
-            return cached  # at once, also without a network
-    except (OSError, ValueError):  # nothing of it was fetched before: ask the hub
-        pass
-    try:
-        # fetched here, since diffusers asks the hub even when told not to
-        return Path(snapshot_download(model_class, allow_patterns=patterns, local_files_only=offline))
-    except Exception as error:
-        raise BadModel(
-            f"the checkpoint {name!r} holds weights only, and the configuration of its class, {model_class!r}, could "
-            f"not be fetched ({type(error).__name__}): connect once, or give a diffusers folder."
-        ) from error
+    return str(fetch_diffusers_config(shapes)["pretrained_model_name_or_path"])
 
 
 def _pipeline(path: Path, folder: Path, dtype: torch.dtype) -> Any:

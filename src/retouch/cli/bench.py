@@ -32,6 +32,7 @@ def bench(
     outputs: of.Outputs = None,
     seeds: of.Seeds = "0",
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     shard: of.Shard = "0/1",
     executor: of.Executor = "local",
     address: of.Address = "",
@@ -69,8 +70,9 @@ def bench(
     found = _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model == "diorama" else ""), dino)
-    editor = _editor(model, device)
-    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus)
+    read_as = options.model_settings(set_model)
+    editor = _editor(model, device, read_as)
+    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as)
     measuring.load(output, say)
     given = {"masked": masks, "suited": suited}
     run = begin(output, opened, editor, variants, numbers, others=list(others), **given)
@@ -145,20 +147,25 @@ def _measuring(suite: Suite, measures: str, clip: str, dino: str) -> Measuring:
     return Measuring(of.read_names(measures), suite, Models(clip or None, dino or None))
 
 
-def _editor(model: str, device: str) -> Editor:
+def _editor(model: str, device: str, read_as: Mapping[str, Any]) -> Editor:
     from retouch.editor import Editor
 
-    return Editor.from_pretrained(model, device=device or None)
+    return Editor.from_pretrained(model, device=device or None, **read_as)
 
 
-def _executor(name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float) -> Executor:
+def _executor(
+    name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float,
+    read_as: Mapping[str, Any],
+) -> Executor:  # fmt: skip
     from retouch.runs.edits import local
 
     if name == "ray":
         from retouch.runs.on_ray import ModelSpec, on_ray
 
         where = device or ("" if gpus else "cpu")  # workers that asked for no GPU must not crowd one
-        return on_ray(ModelSpec(model, where, max(1, int(cpus))), address=address, cpus=cpus, gpus=gpus)
+        return on_ray(
+            ModelSpec(model, where, max(1, int(cpus)), tuple(read_as.items())), address=address, cpus=cpus, gpus=gpus
+        )
     return local(editor)
 
 

@@ -27,6 +27,7 @@ def compare(
         str, typer.Option(help="Names separated by commas; tuning-free; or all, which also fits (minutes).")
     ] = "tuning-free",
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     mask: options.Mask = None,
@@ -61,7 +62,7 @@ def compare(
 
     from retouch.editor import Editor
 
-    editor = Editor.from_pretrained(model, device=device or None)
+    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     say = (lambda sentence: None) if quiet else note
     source = options.described(model, opened.image, source, target, True, say)
     scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)

@@ -24,6 +24,7 @@ def edit(
     source: options.Source = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     inversion: options.Part = "",
@@ -60,7 +61,7 @@ def edit(
 
         from retouch.editor import Editor
 
-        editor = Editor.from_pretrained(model, device=device or None)
+        editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
         say = (lambda sentence: None) if quiet else note
         source = options.described(model, opened.image, source, target, chosen.needs_source, say)
         checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None

@@ -22,6 +22,7 @@ def fit(
     source: options.Source = "",
     method: Annotated[str, typer.Option(help="imagic or layer-diffusion.")] = "imagic",
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     mask: options.Mask = None,
@@ -55,7 +56,7 @@ def fit(
 
     from retouch.editor import Editor
 
-    editor = Editor.from_pretrained(model, device=device or None)
+    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     say = (lambda sentence: None) if quiet else note
     source = options.described(model, opened.image, source, target, kind.needs_source, say)
     with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:

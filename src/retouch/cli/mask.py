@@ -38,6 +38,7 @@ def mask(
     invert: Annotated[bool, typer.Option("--invert", help="Mark everything but the thing.")] = False,
     overlay: Annotated[Path | None, typer.Option(help="Also write the picture with the mask in colour.")] = None,
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     force: options.Force = False,
     device: options.Device = "",
     quiet: options.Quiet = False,
@@ -65,7 +66,7 @@ def mask(
 
             from retouch.editor import Editor
 
-            editor = Editor.from_pretrained(model, device=device or None)
+            editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
             say = None if quiet else note
             if model == "diorama" and word and say:
                 from retouch.diorama.advice import unknown_word_notes

@@ -6,22 +6,26 @@ from typing import Annotated
 
 import typer
 
+from retouch.cli import options
 from retouch.cli.messages import tell, tell_json
 
 
 def models(
     name: Annotated[str, typer.Argument(help="A model to load and describe.")] = "diorama",
+    set_model: options.SetModel = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Say how models are named, and describe one (default: the embedded one)."""
     from retouch.backbone.load import load
 
-    model = load(name)
+    model = load(name, **options.model_settings(set_model))
     described = {
         "name": model.name,
         "fingerprint": model.fingerprint,
         "native_side": model.native_side,
-        "prediction_type": model.schedule_config.get("prediction_type", "epsilon"),
+        "prediction_type": model.prediction_type,
+        "zero_snr": bool(model.schedule_config.get("rescale_betas_zero_snr")),
+        "read_as": model.read_as.changed,
         "parameters": sum(p.numel() for p in model.unet.parameters()),
         "vae_factor": model.vae_factor,
         "latent_channels": model.vae.config.latent_channels,
@@ -35,7 +39,7 @@ def models(
         "name": model.name,
         "fingerprint": model.fingerprint,
         "native side": f"{described['native_side']} pixels",
-        "prediction": described["prediction_type"],
+        "prediction": described["prediction_type"] + (", from pure noise" if described["zero_snr"] else ""),
         "network": f"{described['parameters'] / 1e6:.1f} M parameters",
         "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
         "prompt": f"up to {described['max_tokens']} tokens",
@@ -48,5 +52,6 @@ def models(
         "  diorama                 the embedded painted world: offline, small, the default\n"
         "  path/to/folder          a diffusers folder of a Stable Diffusion 1.x or 2.x checkpoint\n"
         "  path/to/file.safetensors a single-file checkpoint\n"
-        "  owner/model             a hub name; fetched once, then kept"
+        "  owner/model             a hub name; fetched once, then kept\n"
+        "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ PictureFile = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or Web
 Target = Annotated[str, typer.Option("--to", help="What the picture should show.")]
 Source = Annotated[str, typer.Option("--from", help="What the picture shows now.")]
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
+SetModel = Annotated[
+    list[str] | None,
+    typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768."),
+]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method here that has it.")
@@ -66,6 +70,18 @@ def described(model: str, image: Image.Image, source: str, target: str, needs_so
     for sentence in advise(image, source, target):
         say(sentence)
     return source
+
+
+def model_settings(given: list[str] | None) -> dict[str, Any]:
+    """What --set-model says, as arguments of ``Editor.from_pretrained``.
+
+    Raises:
+        BadParameter: for a setting that there is not, or a value that it cannot have.
+    """
+    from retouch.backbone.settings import read_model_settings
+    from retouch.parameters import settings_from_text
+
+    return read_model_settings(settings_from_text(given or [], "--set-model", "prediction=v")).given()
 
 
 @contextmanager

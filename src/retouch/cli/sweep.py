@@ -25,6 +25,7 @@ def sweep(
     seeds: Annotated[int, typer.Option(help="How many seeds for each value.", min=1, max=256)] = 4,
     seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
     model: options.Model = "diorama",
+    set_model: options.SetModel = None,
     settings: options.Settings = None,
     mask: options.Mask = None,
     clip: Annotated[
@@ -65,7 +66,7 @@ def sweep(
     from retouch.editor import Editor
     from retouch.explore.clip_score import ClipScorer
 
-    editor = Editor.from_pretrained(model, device=device or None)
+    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     with progress_bar("sweep", quiet=quiet) as progress:
         swept = run_sweep(
             editor, opened, made, etas=values, seeds=chosen, mask=where,

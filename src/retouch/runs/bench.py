@@ -62,7 +62,7 @@ def begin(
     given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
     methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
     methods |= {label: {"method": "", "settings": {}} for label in others}
-    model = {"name": editor.model.name, "fingerprint": editor.model.fingerprint}
+    model = {"name": editor.model.name, "fingerprint": editor.model.identity}
     made_with = environment(editor.model.device)
     return Run.create(folder, Manifest({**suite.identity, **given}, model, methods, list(seeds), made_with))
 

@@ -21,11 +21,16 @@ _PATIENCE = 5.0  # seconds for a cluster to answer
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a worker loads: the model's name, which every machine can resolve, and a device ("" for the default)."""
+    """What a worker loads: the model's name, which every machine can resolve, and a device ("" for the default).
+
+    Attributes:
+        read_as: how it is read, as the arguments of ``Editor.from_pretrained`` of these names.
+    """
 
     name: str
     device: str = ""
     threads: int = 1
+    read_as: tuple[tuple[str, Any], ...] = ()
 
 
 def on_ray(model: ModelSpec, *, address: str = "", cpus: float = 1, gpus: float = 0) -> Executor:
@@ -107,4 +112,4 @@ def _editor(model: ModelSpec) -> Editor:
     import torch
 
     torch.set_num_threads(model.threads)
-    return Editor.from_pretrained(model.name, device=model.device or None)
+    return Editor.from_pretrained(model.name, device=model.device or None, **dict(model.read_as))

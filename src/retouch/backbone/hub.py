@@ -1,0 +1,133 @@
+"""What a hub has of a model: from the cache at once, else asked for, configurations before weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from retouch.backbone.configs import has_vocabulary
+from retouch.backbone.folder import CONFIGS, PARTS, WEIGHTS, check_parts, check_weights, weight_files
+from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
+from retouch.errors import BadModel
+
+# only what is read: many repositories hold each part in half a dozen further formats
+_SMALL = ("model_index.json", RECOMMENDED_FILE, *(f"{part}/*.{end}" for part in PARTS for end in ("json", "txt")))
+
+
+def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Path:
+    """A hub model's folder in the cache, fetched where it is not there yet.
+
+    Args:
+        offline: never ask the hub.
+        judge: is shown the configurations before weights are fetched, and raises where they are of no use.
+
+    Raises:
+        BadModel: when the model is neither in the cache nor can be fetched, or is of another kind.
+    """
+    from huggingface_hub import list_repo_files
+
+    cached = _cached(name, _SMALL)
+    if cached is not None and _whole(cached):
+        return cached  # at once, also without a network
+    if _forbidden(offline):
+        if cached is not None:
+            return cached  # what it lacks is said by whoever reads it
+        raise BadModel(
+            f"the model {name!r} is neither a local path nor was it fetched before, and no hub may be asked (offline, "
+            "or HF_HUB_OFFLINE): fetch it once with a connection, or give the path of a diffusers folder."
+        )
+    remedy = (
+        f"the model {name!r} is neither a local path nor could it be fetched ({{}}): check the name and the "
+        "connection, or give the path of a diffusers folder or .safetensors file."
+    )
+    try:
+        there = list_repo_files(name)
+    except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
+        raise BadModel(remedy.format(type(error).__name__)) from error
+    check_parts(
+        name, {file.split("/")[0] for file in there if "/" in file}, [file for file in there if "/" not in file]
+    )
+    check_weights(name, there)
+    judge(_fetched(name, _SMALL, remedy))
+    return _fetched(name, [*_SMALL, *(file for part in WEIGHTS for file in weight_files(part, there))], remedy)
+
+
+def class_folder(name: str, model_class: str, offline: bool) -> Path:
+    """Where the configuration of a single file's class lies, a hub's copy.
+
+    Args:
+        name: the file's, for errors.
+        model_class: a hub name.
+
+    Raises:
+        BadModel: when it is neither in the cache nor can be fetched.
+    """
+    patterns = ["**/*.json", "*.json", "**/*.txt"]
+    cached = _cached(model_class, patterns)
+    if cached is not None and _described(cached) and (cached / "model_index.json").is_file():
+        return cached  # at once, also without a network
+    remedy = (
+        f"the checkpoint {name!r} holds weights only, and the configuration of its class, {model_class!r}, could not "
+        "be fetched ({}): connect once, or give a diffusers folder."
+    )
+    if _forbidden(offline):
+        raise BadModel(remedy.format("no hub may be asked: offline, or HF_HUB_OFFLINE"))
+    return _fetched(model_class, patterns, remedy)
+
+
+def helper_copy(name: str, *, tokenizer: bool) -> Path:
+    """A hub's copy of a model that serves beside a checkpoint: JSON, text and safetensors alone.
+
+    Args:
+        tokenizer: whether it reads text too.
+    """
+    from huggingface_hub import snapshot_download
+
+    patterns, ignored = ["*.json", "*.txt", "model*.safetensors"], ["*fp16*"]
+    cached = _cached(name, patterns)
+    there = cached and (cached / "config.json").is_file() and any(cached.glob("model*.safetensors"))
+    if cached is not None and there and (has_vocabulary(cached) or not tokenizer):
+        return cached  # at once, also without a network
+    return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored))
+
+
+def _cached(name: str, patterns: Sequence[str]) -> Path | None:
+    """What the cache has of a repository; None where that is nothing."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=True))
+    except (OSError, ValueError):  # nothing of it was fetched before
+        return None
+
+
+def _fetched(name: str, patterns: Sequence[str], remedy: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=False))
+    except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
+        raise BadModel(remedy.format(type(error).__name__)) from error
+
+
+def _forbidden(offline: bool) -> bool:
+    from huggingface_hub import constants
+
+    return offline or bool(constants.HF_HUB_OFFLINE)
+
+
+def _described(folder: Path) -> bool:
+    """Whether the configurations and a vocabulary are there."""
+    return all((folder / file).is_file() for file in CONFIGS.values()) and has_vocabulary(folder / "tokenizer")
+
+
+def _whole(folder: Path) -> bool:
+    """Whether nothing that is read is missing: an interrupted download is gone on with."""
+    if not _described(folder):
+        return False
+    for part in WEIGHTS:
+        found = weight_files(part, [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()])
+        shards = found[0].rpartition("-of-")[2].partition(".")[0] if found and "-of-" in found[0] else "1"
+        if len(found) != int(shards):
+            return False
+    return True
