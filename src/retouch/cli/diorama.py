@@ -88,8 +88,8 @@ def evaluate(
     card: Annotated[Path | None, typer.Option(help="Also write the figures into this model card (README.md).")] = None,
 ) -> None:
     """Measure the embedded model on held-out scenes."""
+    from retouch.diorama.card import model_card
     from retouch.diorama.evaluate import evaluate as measure
-    from retouch.diorama.evaluate import model_card
     from retouch.errors import BadModel
     from retouch.output import check_place
 
