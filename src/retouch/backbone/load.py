@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from os import PathLike, fspath
 from pathlib import Path
@@ -73,9 +74,9 @@ def _named(name: str, place: torch.device, precision: torch.dtype, offline: bool
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
         return _from_folder(name, EMBEDDED_FOLDER, place, precision)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return _from_folder(name, path, place, precision)
-    if path.suffix in (".safetensors", ".ckpt", ".pt", ".bin") or path.is_file():
+    if path.suffix in (".safetensors", ".ckpt", ".pt", ".bin") or os.path.isfile(path):
         return _from_file(name, path, place, precision, offline)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(
@@ -93,7 +94,7 @@ def helper_folder(name: str, part: str) -> Path:
     """
     if name == EMBEDDED:
         return EMBEDDED_FOLDER / part
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return Path(name)
     from huggingface_hub import snapshot_download
 
@@ -183,7 +184,7 @@ def _vae_dtype(dtype: torch.dtype, config: Any) -> torch.dtype:
 
 
 def _from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, offline: bool) -> UNetBackbone:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
     if path.suffix != ".safetensors":
         raise BadModel(
