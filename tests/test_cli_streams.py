@@ -203,3 +203,51 @@ def test_every_output_of_a_command_is_checked_before_its_work(cat, tmp_path, mon
         done = retouch(*(part.format(picture) for part in (*command, *rest)))
         assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1, (rest, done.stderr)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["cat.png", "each", "long.png", "longest.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("recipe", "{}"), ("report", "{}"), ("study", "{}"), ("bench", "diorama", "-o", "{}", "--methods", "ddim"),
+        ("edit", "cat.png", "--from", SOURCE, "--to", TARGET, "-o", "o.png", "--model", "{}"),
+        ("edit", "cat.png", "--from", SOURCE, "--to", TARGET, "-o", "o.png", "--model", "{}.safetensors"),
+        ("edit", "cat.png", "--to", TARGET, "-o", "o.png", "--mask", "{}"),
+        ("edit", "cat.png", "--fit", "{}", "-o", "o.png"), ("fit", "cat.png", "--to", TARGET, "-o", "{}.safetensors"),
+        ("compare", "cat.png", "--to", TARGET, "-o", "o.png", "--each", "{}"),
+        ("diorama", "evaluate", "--weights", "{}"), ("diorama", "evaluate", "--card", "{}"),
+        ("diorama", "train", "tokenizer", "--recipe", "tiny", "--folder", "{}"),
+    ],
+)  # fmt: skip
+def test_a_name_that_no_disk_takes_is_one_clear_line(cat, tmp_path, monkeypatch, arguments):
+    (tmp_path / "cat.png").write_bytes(cat.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    done = retouch(*(argument.format("x" * 300) for argument in arguments))
+    assert done.returncode == 2 and done.stderr.startswith("retouch: ") and done.stderr.count("\n") == 1, done.stderr
+    assert [one.name for one in tmp_path.iterdir()] == ["cat.png"]
+
+
+def test_a_name_as_long_as_can_be_is_an_output_of_long_work_too(cat, tmp_path):
+    out, quick = tmp_path / f"{'y' * 251}.png", ("--set", "embedding_steps=1", "--set", "network_steps=1")
+    done = retouch("edit", cat, "--to", TARGET, "--method", "imagic", *quick, *FEW, "-o", out)
+    assert done.returncode == 0, done.stderr
+    fit = tmp_path / f"{'z' * 243}.safetensors"
+    done = retouch("fit", cat, "--to", TARGET, *quick, "-o", fit)
+    assert done.returncode == 0, done.stderr
+    assert {one.name for one in tmp_path.iterdir()} == {out.name, fit.name}
+    fit.write_bytes(fit.read_bytes().replace(b'\\"rank\\": 0', b'\\"rank\\": 7'))
+    for command in (("edit", cat, "--fit", fit, "-o", tmp_path / "o.png"), ("sweep", cat, "--fit", fit, "-o", out)):
+        done = retouch(*command, "--force", "--quiet")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "is damaged (its rank is 7" in done.stderr
+
+
+def test_samples_that_are_close_have_files_of_their_own(cat, tmp_path):
+    fit, quick = tmp_path / "f.safetensors", ("--set", "embedding_steps=1", "--set", "network_steps=0")
+    assert retouch("fit", cat, "--to", TARGET, *quick, "-o", fit).returncode == 0
+    sweep = ("sweep", cat, "--fit", fit, "-o", tmp_path / "s.png", "--each", tmp_path / "each", "--seeds", 1, *FEW)
+    done = retouch(*sweep, "--etas", "0.701,0.702,0.7,0.701")
+    assert done.returncode == 0, done.stderr
+    names = sorted(one.name for one in (tmp_path / "each").iterdir())
+    assert names == [f"eta {eta} seed 0.png" for eta in ("0.700", "0.701", "0.702")]
+    again = retouch(*sweep[:-4], "--seeds", 1, "--etas", "0.702,0.701", "-o", tmp_path / "t.png", *FEW)
+    assert again.returncode == 2 and "eta 0.702 seed 0.png exists already" in again.stderr
+    assert not (tmp_path / "t.png").exists()

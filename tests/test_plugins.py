@@ -1,6 +1,8 @@
 """A package that adds a suite and measures: they are everywhere ours are, and it can take nothing of ours away."""
 
 import json
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -10,6 +12,7 @@ from retouch.errors import BadParameter
 from retouch.measures.measure import Measure
 from retouch.measures.registry import every, measures_for
 from retouch.methods.catalogue import parts_of
+from retouch.methods.method import Method
 from retouch.methods.registry import method_type
 from retouch.parameters import read_settings
 from retouch.runs.results import about_measures, results, set_measures
@@ -17,6 +20,7 @@ from retouch.runs.run import Run
 from retouch.suites.registry import open_suite, options_of, suites
 from tests.plugins import installed
 from tests.test_cli import process, retouch
+from tests.test_docs import generator
 
 QUICK = ("--methods", "none", "--variant", "quick=sdedit:num_inference_steps=2")
 
@@ -184,3 +188,29 @@ def test_what_is_no_part_is_left_out_with_a_warning(tmp_path):
             assert not {"odd"} & set(parts_of("guidance"))
         assert any("no subclass of retouch.parts.part.Guidance" in str(one.message) for one in warned)
         assert parts_of("guidance")["proximal"].__module__ == "retouch.guidance.proximal"
+
+
+@dataclass(frozen=True)
+class Uncomposed(Method):
+    """Returns the picture."""
+
+    name: ClassVar[str] = "uncomposed"
+    title: ClassVar[str] = "A method of no parts"
+    paper: ClassVar[str] = "none"
+    good_for: ClassVar[str] = "tests"
+    how: ClassVar[str] = "by doing nothing"
+
+    def evaluations(self):
+        return 0
+
+
+@pytest.mark.parametrize(("how", "said"), [("by doing nothing", "by doing nothing"), ("", "in its own way")])
+def test_a_method_of_no_parts_says_itself_how_it_edits(tmp_path, monkeypatch, how, said):
+    monkeypatch.setattr(Uncomposed, "how", how) if how else monkeypatch.delattr(Uncomposed, "how")
+    with installed(tmp_path / "site", {"retouch.methods": {"uncomposed": f"{__name__}:Uncomposed"}}):
+        page = generator("make_methods").page().splitlines()
+        heading, row = (line.split(" | ") for line in page if line.startswith(("| method |", "| [`uncomposed`]")))
+        assert row[heading.index("inversion")] == said and len(row) == len(heading)
+        assert f"made of: {said}" in retouch("methods", "uncomposed").stdout
+        rows = [line for line in page if line.startswith("| [`")]
+        assert {line.count(" | ") for line in rows} == {len(heading) - 1}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,67 +22,16 @@ from retouch.masks.find import by_clicks, by_words
 from retouch.masks.presence import doubt
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
-from retouch.methods.registry import check_fits
+from retouch.methods.registry import check_fits, method_for
 from retouch.parts.inversions import Inversions
-from retouch.parts.job import Outcome
-from retouch.picture import Fitted, from_array, to_array, write_picture
 from retouch.picture import fit as fit_to_grid
-from retouch.task import (
-    AnyMask,
-    AnyPicture,
-    Detail,
-    Progress,
-    Request,
-    Task,
-    checked_seed,
-    method_for,
-    opened,
-    prepare,
-    recipe_of,
-    room_on,
-)  # fmt: skip
+from retouch.picture import to_array
+from retouch.recipe import recipe_of
+from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
+from retouch.result import EditResult, decoded, mask_picture
+from retouch.task import Task, opened, prepare
 
-
-@dataclass(frozen=True)
-class EditResult:
-    """An edited picture and how it came about.
-
-    Attributes:
-        image: the edit, at the size of the input.
-        recipe: everything needed to do it again, JSON-ready; :meth:`save` writes it into the file.
-        seconds, evaluations: what it cost; evaluations are rows of network batches.
-        notes: what was done to the input or cut off the prompts, in sentences.
-        mask: where the edit was allowed, L at the size of the input, for methods that decide it.
-        checkpoint: the file that keeps the work until :meth:`save` has written the picture; None without one.
-    """
-
-    image: Image.Image
-    recipe: dict[str, Any]
-    seconds: float
-    evaluations: int
-    notes: tuple[str, ...]
-    mask: Image.Image | None = None
-    checkpoint: Path | None = field(default=None, compare=False)
-    _editor: Editor | None = field(default=None, repr=False, compare=False)
-    _outcome: Outcome | None = field(default=None, repr=False, compare=False)
-    _fitted: Fitted | None = field(default=None, repr=False, compare=False)
-
-    @cached_property
-    def reconstruction(self) -> Image.Image | None:
-        """The source branch's picture: what the method makes of the input when nothing is asked. None without one."""
-        if self._editor is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
-            return None
-        return self._fitted.restore(self._editor.decode(self._outcome.source))
-
-    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
-        """Writes the picture with its recipe inside; the checkpoint goes then.
-
-        Raises:
-            OutputExists: when there is a file already and ``force`` is not set.
-        """
-        write_picture(self.image, path, recipe=self.recipe, force=force)
-        if self.checkpoint:
-            self.checkpoint.unlink(missing_ok=True)
+__all__ = ["EditResult", "Editor"]
 
 
 class Editor:
@@ -184,23 +131,8 @@ class Editor:
             seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
             checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
-        with turn(self.model), room_on(self.model):
-            task = prepare(self.model, request)
-            before = task.job.generator.get_state()
-            outcome = task.method.edit(task.job)
-            edited = task.fitted.restore(self.decode(outcome.target))
-            recipe, notes, cost = (
-                recipe_of(task),
-                task.notes + seed_note(task.method, task.job, before),
-                self.model.evaluations - task.evaluated,
-            )
-        allowed = None if outcome.mask is None else _mask_picture(outcome.mask, task.fitted)
-        if task.job.work.message:
-            notes = (*notes, task.job.work.message)
-        return EditResult(
-            edited, recipe, time.monotonic() - task.began, cost, notes, allowed, task.job.work.checkpoint, self,
-            outcome, task.fitted,
-        )  # fmt: skip
+        with turn(self.model):
+            return _done(prepare(self.model, request))
 
     def fit(
         self,
@@ -230,7 +162,7 @@ class Editor:
             image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
             progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
-        with turn(self.model), room_on(self.model):
+        with turn(self.model):
             task = prepare(self.model, request)
             check_fits(type(task.method))
             assert isinstance(task.method, Optimising)
@@ -259,7 +191,7 @@ class Editor:
             BadParameter: for ``etas`` where the method has none, or values outside their range.
         """
         request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
-        with turn(self.model), room_on(self.model):
+        with turn(self.model):
             return self._variations(prepare(self.model, request), seeds, etas)
 
     def _variations(self, task: Task, seeds: Sequence[int], etas: Sequence[float] | None) -> list[EditResult]:
@@ -273,12 +205,10 @@ class Editor:
         chosen = [(kind, checked_seed(seed)) for kind in methods for seed in seeds]
         noises = [kind.noise(job, torch.Generator().manual_seed(seed)) for kind, seed in chosen]
         latents = method.sample(job, job.fit, noises, [kind.conditions(job.fit) for kind, _ in chosen])
-        images = [task.fitted.restore(self.decode(one[None])) for one in latents]
+        images = [task.fitted.restore(decoded(self.model, one[None])) for one in latents]
         seconds, cost = (time.monotonic() - task.began) / len(chosen), method.evaluations() - method.fit_evaluations()
         return [
-            EditResult(
-                image, recipe_of(replace(task, method=kind, job=replace(job, seed=seed))), seconds, cost, task.notes
-            )
+            EditResult(image, recipe_of(replace(job, seed=seed), kind), seconds, cost, task.notes)
             for (kind, seed), image in zip(chosen, images, strict=True)
         ]
 
@@ -318,7 +248,7 @@ class Editor:
         if word is None:
             return by_clicks(self.model, picture.image, points, outside, box, segmenter)
         fitted = fit_to_grid(picture.image, self.model.native_side, self.model.pixel_multiple)
-        with turn(self.model), room_on(self.model):
+        with turn(self.model):
             latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
             found = by_words(self.model, latents, fitted, word, prompt, segmenter)
             if say and (sentence := doubt(self.model, latents, prompt or word, word)):
@@ -333,10 +263,18 @@ class Editor:
 
     def decode(self, latents: Tensor) -> Image.Image:
         """The picture of latents [1, C, h, w]."""
-        with turn(self.model), torch.no_grad():
-            return from_array(self.model.decode(latents)[0].cpu().numpy())
+        return decoded(self.model, latents)
 
 
-def _mask_picture(mask: Tensor, fitted: Fitted) -> Image.Image:
-    plane = Image.fromarray((mask[0, 0].float().cpu().numpy() * 255).astype("uint8"))
-    return fitted.restore(plane.resize(fitted.image.size, Image.Resampling.BILINEAR).convert("RGB")).convert("L")
+def _done(task: Task) -> EditResult:
+    """The task's method run, and its outcome as a picture at the size of the input."""
+    job, method, fitted = task.job, task.method, task.fitted
+    before = job.generator.get_state()
+    outcome = method.edit(job)
+    edited = fitted.restore(decoded(job.model, outcome.target))
+    notes = (*task.notes, *seed_note(method, job, before), *filter(None, [job.work.message]))
+    cost = job.model.evaluations - task.evaluated
+    return EditResult(
+        edited, recipe_of(job, method), time.monotonic() - task.began, cost, notes, mask_picture(outcome.mask, fitted),
+        job.work.checkpoint, job.model, outcome, fitted,
+    )  # fmt: skip

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from retouch.errors import BadParameter
 from retouch.methods.method import Method
 from retouch.methods.registry import method_type, methods
 from retouch.parameters import parameters_of
+from retouch.request import DEFAULT_METHOD, Request
 from retouch.weights import read_weights
 
-if TYPE_CHECKING:
-    from retouch.task import Request
 
-
-def weighed(request: Request, default: str) -> tuple[Request, list[str]]:
+def weighed(request: Request) -> tuple[Request, list[str]]:
     """The request with prompts that hold no marks of weights, and sentences on what became of these.
 
     The target's weights become ``reweight``, at every step, as in the web UI that they are written for.
-
-    Args:
-        default: the name of the method where none is named.
 
     Raises:
         BadPrompt: for marks that are not understood.
@@ -44,7 +38,7 @@ def weighed(request: Request, default: str) -> tuple[Request, list[str]]:
     if not read.weights:
         return request, notes
     said = ",".join(f"{word}={value:g}" for word, value in read.weights.items())
-    method = request.method or (request.fit.method if request.fit else default)
+    method = request.method or (request.fit.method if request.fit else DEFAULT_METHOD)
     kind = type(method) if isinstance(method, Method) else method_type(method, **request.parts)
     if "reweight" not in {p.name for p in parameters_of(kind)}:
         those = ", ".join(name for name, k in methods().items() if "reweight" in {p.name for p in parameters_of(k)})

@@ -309,7 +309,8 @@ def test_a_missing_judge_is_a_clear_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.xdist_group("trained")
 def test_evaluate_measures_what_is_asked(trained: Path) -> None:
-    from retouch.diorama.evaluate import evaluate, model_card
+    from retouch.diorama.card import model_card
+    from retouch.diorama.evaluate import evaluate
 
     ticks: list[tuple[int, int]] = []
     figures = evaluate(

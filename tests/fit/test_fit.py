@@ -1,5 +1,6 @@
 """Fits: the objective, the weights that come and go, and the file."""
 
+import json
 import resource
 import signal
 from dataclasses import replace
@@ -7,7 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from retouch.atomic import hidden_beside
 from retouch.editor import Editor
 from retouch.errors import BadFit, OutputExists, RetouchError
 from retouch.fit.fitted import Fit
@@ -78,8 +82,11 @@ def test_adapters_are_the_same_for_the_same_seed_and_leave_the_random_state(mode
     assert torch.equal(torch.get_rng_state(), state)
 
 
+RECIPE = {
+    "model": "m", "picture": "p", "target": "a cat", "source": None, "seed": 0, "parameters": {"adapter_rank": 0},
+}  # fmt: skip
 FIT = Fit(
-    "imagic", {"model": "m", "target": "a cat"}, {"optimised": torch.randn(1, 5, 3)}, {"conv.weight": torch.ones(2)},
+    "imagic", RECIPE, {"optimised": torch.randn(1, 5, 3)}, {"conv.weight": torch.ones(2)},
     steps={"embedding": 3}, losses={"embedding": 0.5}, stopped="budget", message="early",
     seconds=1.5,
 )  # fmt: skip
@@ -162,3 +169,126 @@ def test_a_damaged_fit_is_one_clear_sentence(tmp_path, spoil, says):
     with pytest.raises(BadFit, match=says) as caught:
         Fit.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def rewritten(path, change):
+    """The file of a fit with its tensors and what it says about itself changed by hand."""
+    with safe_open(path, "pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    about = json.loads(metadata["about"])
+    about = change(about, tensors) or about
+    save_file(tensors, path, {"retouch_fit": "1", "about": json.dumps(about)})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda about, _: about.pop("recipe") and None, "'recipe' is missing"),
+        (lambda about, _: about.update(colour="red"), "'colour' is unknown"),
+        (lambda about, _: [about], "says nothing about itself"),
+        (lambda about, _: about.update(recipe=[1]), r"'recipe' is \[1\]"),
+        (lambda about, _: about["recipe"].pop("target") and None, "recipe's 'target' is None"),
+        (lambda about, _: about["recipe"].update(target=" "), "recipe's 'target' is ' '"),
+        (lambda about, _: about["recipe"].update(seed=-1), "recipe's 'seed' is -1"),
+        (lambda about, _: about["recipe"].update(parameters=None), "recipe's 'parameters' is None"),
+        (lambda about, _: about["recipe"]["parameters"].update(adapter_rank=4), "rank is 0 and .* adapter_rank 4"),
+        (lambda about, _: about.update(rank="4"), "'rank' is '4'"),
+        (lambda about, _: about.update(rank=-1), "'rank' is -1"),
+        (lambda about, _: about.update(rank=True), "'rank' is True"),
+        (lambda about, _: about.update(steps={"embedding": -3}), "'steps' is {'embedding': -3}"),
+        (lambda about, _: about.update(steps=[3]), r"'steps' is \[3\]"),
+        (lambda about, _: about.update(losses={"embedding": float("nan")}), "'losses' is"),
+        (lambda about, _: about.update(stopped="asleep"), "'stopped' is 'asleep'"),
+        (lambda about, _: about.update(stopped=["budget"]), "'stopped' is"),
+        (lambda about, _: about.update(seconds=float("inf")), "'seconds' is inf"),
+        (lambda about, _: about.update(method=None), "'method' is None"),
+        (
+            lambda _, tensors: tensors.update({"network/conv.weight": torch.tensor([1, torch.nan])}),
+            "that are no numbers",
+        ),
+        (lambda _, tensors: tensors.update({"embeds/optimised": torch.ones(1, 5, 3).int()}), "holds int32"),
+        (lambda _, tensors: tensors.pop("network/conv.weight") is None, "of the tensors"),
+        (lambda _, tensors: tensors.update({"other/x": torch.ones(1)}), "'other/x' is unknown"),
+    ],
+)
+def test_an_inconsistent_fit_is_one_clear_sentence(tmp_path, change, says):
+    path = tmp_path / "fit.safetensors"
+    FIT.save(path)
+    rewritten(path, change)
+    with pytest.raises(BadFit, match=says) as caught:
+        Fit.load(path)
+    assert str(caught.value).startswith(f"{path} is damaged (") and "\n" not in str(caught.value)
+
+
+def test_a_fit_of_yesterday_is_read(tmp_path):
+    path = tmp_path / "fit.safetensors"
+    FIT.save(path)
+    rewritten(path, lambda about, _: about.pop("tensors") and None)  # which once was not written
+    assert Fit.load(path).recipe == FIT.recipe
+
+
+@pytest.fixture(scope="module", params=[0, 2])
+def made(request, model):
+    fit = Editor(model).fit(
+        Image.new("RGB", (64, 64), "teal"), target="a red cat", method="imagic", batch_size=1, embedding_steps=1,
+        network_steps=1, adapter_rank=request.param,
+    )  # fmt: skip
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda fit: {"rank": 5}, "at rank 5|of rank 5|are .*, the network's"),
+        (lambda fit: {"network": {**fit.network, "nowhere.weight": torch.ones(2)}}, "no weights 'nowhere.weight'"),
+        (lambda fit: {"network": {name: value[:1] for name, value in fit.network.items()}}, "the network's"),
+        (lambda fit: {"embeds": {**fit.embeds, "target": torch.zeros(1, 5, 3)}}, "its text 'target' is"),
+        (
+            lambda fit: {"embeds": {name: v for name, v in fit.embeds.items() if "target" not in name}},
+            "no text 'target'",
+        ),
+        (lambda fit: {"embeds": {**fit.embeds, "target:colour": torch.zeros(1, 5)}}, "'target:colour' is .* none"),
+        (lambda fit: {"recipe": {**fit.recipe, "model": "0123"}}, "for the checkpoint 0123"),
+        (lambda fit: {"recipe": {**fit.recipe, "parameters": {"batch_size": 0}}}, "damaged .*batch_size is 0"),
+        (lambda fit: {"recipe": {**fit.recipe, "parameters": {"colour": 0}}}, "damaged .*no parameter 'colour'"),
+        (lambda fit: {"method": "ddim"}, "made by ddim, which fits nothing"),
+    ],
+)
+def test_a_fit_that_does_not_belong_to_the_model_is_refused_before_any_work(model, made, change, says):
+    before, described = model.evaluations, repr(model.unet)
+    changed = replace(made, **change(made))
+    if changed.rank == 5 and not made.rank:
+        changed = replace(changed, network=dict(list(made.network.items())[:3]))
+    with pytest.raises(BadFit, match=says) as caught:
+        Editor(model).edit(Image.new("RGB", (64, 64), "teal"), fit=changed, num_inference_steps=1)
+    assert "\n" not in str(caught.value) and model.evaluations == before and repr(model.unet) == described
+
+
+def test_a_fit_in_half_precision_serves_as_well(model, made):
+    halved = replace(made, embeds={name: value.half() for name, value in made.embeds.items()})
+    assert Editor(model).edit(Image.new("RGB", (64, 64), "teal"), fit=halved, num_inference_steps=1).image.size == (
+        64,
+        64,
+    )
+
+
+def test_a_name_as_long_as_can_be_serves_every_file(model, tmp_path):
+    picture, settings = Image.new("RGB", (64, 64), "teal"), {"embedding_steps": 1, "network_steps": 0}
+    place = tmp_path / f"{'x' * (255 - len('.safetensors'))}.safetensors"
+    checkpoint = hidden_beside(place, ".checkpoint")
+    fit = Editor(model).fit(picture, target="a red cat", checkpoint=checkpoint, **settings)
+    fit.save(place)
+    assert Fit.load(place).recipe == fit.recipe and not checkpoint.exists()
+    for longer in (place.with_name(f"x{place.name}"), tmp_path / "a\0b"):
+        with pytest.raises(BadFit, match="cannot be written"):
+            fit.save(longer)
+        with pytest.raises(BadFit, match=r"no file|damaged"):
+            Fit.load(longer)
+
+
+def test_of_two_fits_under_one_name_the_second_is_refused(tmp_path):
+    place = tmp_path / "fit.safetensors"
+    FIT.save(place)
+    with pytest.raises(OutputExists, match="--force"):
+        replace(FIT, method="other").save(place)
+    assert Fit.load(place).method == "imagic"

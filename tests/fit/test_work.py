@@ -12,6 +12,7 @@ import torch
 
 import retouch.fit.work
 from retouch.errors import BadFit, RetouchError
+from retouch.fit.tensors import read_tensors, write_tensors
 from retouch.fit.work import Work
 
 
@@ -136,8 +137,12 @@ def test_a_budget_is_shared_among_stages_and_ends_them_early():
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "damaged"),
         (lambda path: path.write_bytes(path.read_bytes().replace(b"seconds", b"minutes")), "no checkpoint of retouch"),
         (lambda path: None, "differs in: seed"),
+        (
+            lambda path: path.write_bytes(path.read_bytes().replace(b'\\"bowl\\": 30', b'\\"bowl\\": -3')),
+            "no checkpoint",
+        ),
     ],
-    ids=["nonsense", "cut off", "other contents", "other work"],
+    ids=["nonsense", "cut off", "other contents", "other work", "a count below 0"],
 )
 def test_a_checkpoint_of_other_work_or_a_damaged_one_is_refused(tmp_path, spoil, says):
     path = tmp_path / "checkpoint"
@@ -145,6 +150,26 @@ def test_a_checkpoint_of_other_work_or_a_damaged_one_is_refused(tmp_path, spoil,
     spoil(path)
     with pytest.raises(BadFit, match=says) as caught:
         fitted(Work(checkpoint=path, identity={"seed": 2, "target": "a"}))
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda tensors: tensors.pop("bowl/x"), "lacks 'bowl/x'"),
+        (lambda tensors: tensors.update({"bowl/x": torch.zeros(5)}), "'bowl/x' is not what the work needs"),
+        (lambda tensors: tensors["bowl/x"].fill_(float("nan")), "'bowl/x' is not what the work needs"),
+    ],
+    ids=["missing", "another shape", "no number"],
+)
+def test_a_checkpoint_that_holds_other_tensors_is_refused(tmp_path, change, says):
+    path = tmp_path / "checkpoint"
+    fitted(Work(checkpoint=path))
+    tensors, metadata = read_tensors(path)
+    change(tensors)
+    write_tensors(path, tensors, metadata)
+    with pytest.raises(BadFit, match=says) as caught:
+        fitted(Work(checkpoint=path), steps=40)
     assert str(path) in str(caught.value)
 
 

@@ -154,3 +154,16 @@ def test_a_huge_picture_in_memory_is_refused(monkeypatch):
     monkeypatch.setattr("retouch.picture.decoding.MAX_PIXELS", 99)
     with pytest.raises(BadPicture, match="10 x 10 pixels"):
         from_image(Image.new("RGB", (10, 10)))
+
+
+@pytest.mark.parametrize("mode", ["P", "PA"])
+def test_a_palette_with_transparency_is_read_without_a_word(mode, tmp_path, recwarn):
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    image.putpixel((1, 0), 1)
+    if mode == "P":
+        image.save(tmp_path / "a.png", transparency=bytes([0, 128]))
+        found = read_picture(tmp_path / "a.png")
+    else:
+        found = from_image(image.convert("PA"))
+    assert found.image.getpixel((1, 0)) == ((127, 255, 127) if mode == "P" else (0, 255, 0)) and not recwarn.list

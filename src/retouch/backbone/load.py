@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -75,9 +76,9 @@ def _named(
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
         return from_folder(name, EMBEDDED_FOLDER, place, precision, settings)
     path = Path(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return from_folder(name, path, place, precision, settings)
-    if is_file_name(path) or path.is_file():
+    if is_file_name(path) or os.path.isfile(path):
         return from_file(name, path, place, precision, settings, offline)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(
@@ -96,6 +97,6 @@ def helper_folder(name: str, part: str) -> Path:
     """
     if name == EMBEDDED:
         return EMBEDDED_FOLDER / part
-    if Path(name).is_dir():
+    if os.path.isdir(name):
         return Path(name)
     return helper_copy(name, tokenizer=part == "clip")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from retouch.backbone.protocol import Backbone
+from retouch.errors import RetouchError
 
 
 @contextmanager
@@ -24,6 +25,15 @@ def clean_state(device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def turn(model: Backbone) -> Iterator[None]:
-    """The model for oneself: other threads wait for their turn. In a :func:`clean_state`."""
+    """The model for oneself: other threads wait for their turn. In a :func:`clean_state`.
+
+    Raises:
+        RetouchError: when the device's memory ran out inside.
+    """
     with model.lock, clean_state(model.device):
-        yield
+        try:
+            yield
+        except torch.OutOfMemoryError as error:
+            raise RetouchError(
+                f"{model.device} has too little free memory for {model.name!r}: close other programs, or use the cpu."
+            ) from error

@@ -53,7 +53,7 @@ def read_seeds(text: str) -> list[int]:
     Raises:
         BadParameter: for anything else.
     """
-    from retouch.task import checked_seed
+    from retouch.request import checked_seed
 
     found: list[int] = []
     for part in text.split(","):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +76,9 @@ def train(
 ) -> None:
     """Train the embedded model from nothing, stage by stage."""
     from retouch.diorama.train import run
+    from retouch.output import check_folder
 
+    check_folder(folder, "--folder")
     run(stage, recipe=recipe, folder=folder, steps=steps, threads=threads, report=tell)
 
 
@@ -88,12 +91,12 @@ def evaluate(
     card: Annotated[Path | None, typer.Option(help="Also write the figures into this model card (README.md).")] = None,
 ) -> None:
     """Measure the embedded model on held-out scenes."""
+    from retouch.diorama.card import model_card
     from retouch.diorama.evaluate import evaluate as measure
-    from retouch.diorama.evaluate import model_card
     from retouch.errors import BadModel
     from retouch.output import check_place
 
-    if weights and not weights.is_dir():
+    if weights and not os.path.isdir(weights):  # Path.is_dir raises for a name that is too long
         raise BadModel(f"there is no folder {str(weights)!r}: give what `retouch diorama train` assembled.")
     if card:
         check_place(card, force=True)

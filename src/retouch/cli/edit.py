@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from retouch.methods.method import Method
     from retouch.picture import Picture
+    from retouch.result import EditResult
 
 
 def edit(
@@ -73,6 +74,11 @@ def edit(
             )  # fmt: skip
     for sentence in result.notes:
         say(sentence)
+    _write(result, opened, output, strip, force)
+    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
+
+
+def _write(result: EditResult, opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
     if streams.is_stream(output):
         streams.output_picture(result.image, output, recipe=result.recipe)
     else:
@@ -81,7 +87,6 @@ def edit(
         from retouch.picture import side_by_side, write_picture
 
         write_picture(side_by_side([opened.image, result.image]), strip, recipe=result.recipe, force=force)
-    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
 
 
 def _check_outputs(opened: Picture, output: Path, strip: Path | None, force: bool) -> None:

@@ -12,6 +12,8 @@ from retouch.cli.messages import note
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from retouch.picture import Picture
 
 
@@ -44,11 +46,7 @@ def mask(
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
-    ways = [bool(word), bool(point or box), truth]
-    if sum(ways) != 1:
-        raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
-    if outside and not (point or box):
-        raise BadParameter("--outside goes with --point or --box.")
+    _check_ways(word, bool(point or box), truth, bool(outside))
     if prompt and not word:
         raise BadParameter("--prompt goes with --word: it is the sentence in which the words are looked for.")
     if truth and segmenter != "auto":
@@ -63,19 +61,15 @@ def mask(
             found = true_mask(opened)
         else:
             clicks = _read_clicks(point, outside, box)
+            if model == "diorama" and word and not quiet:
+                _tell_unknown(f"{word} {prompt}")
 
             from retouch.editor import Editor
 
-            editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
-            say = None if quiet else note
-            if model == "diorama" and word and say:
-                from retouch.diorama.advice import unknown_word_notes
-
-                for sentence in unknown_word_notes(f"{word} {prompt}"):
-                    say(sentence)
-            found = editor.mask(
-                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=say, **clicks
-            )
+            found = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model)).mask(
+                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
+                **clicks,
+            )  # fmt: skip
         from retouch.picture import changed_mask, overlaid, write_picture
 
         made = changed_mask(found, grow=grow, invert=invert)
@@ -83,8 +77,25 @@ def mask(
     if overlay:
         write_picture(overlaid(opened.image, made), overlay, force=force)
     if not quiet:
-        share = sum(value * count for value, count in enumerate(made.histogram())) / 255 / (made.width * made.height)
-        note(f"{streams.name_of(output)}: {share:.0%} of the picture is marked")
+        note(f"{streams.name_of(output)}: {_share(made):.0%} of the picture is marked")
+
+
+def _check_ways(word: str, clicked: bool, truth: bool, outside: bool) -> None:
+    if sum([bool(word), clicked, truth]) != 1:
+        raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
+    if outside and not clicked:
+        raise BadParameter("--outside goes with --point or --box.")
+
+
+def _tell_unknown(words: str) -> None:
+    from retouch.diorama.advice import unknown_word_notes
+
+    for sentence in unknown_word_notes(words):
+        note(sentence)
+
+
+def _share(mask: Image.Image) -> float:
+    return sum(value * count for value, count in enumerate(mask.histogram())) / 255 / (mask.width * mask.height)
 
 
 def _check_outputs(opened: Picture, output: Path, overlay: Path | None, force: bool) -> None:

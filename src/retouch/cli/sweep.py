@@ -58,10 +58,7 @@ def sweep(
     size = opened.image.size
     check_outputs((output, curve, best), force, (size_of_sheet(values, chosen), None, size))
     options.check_each(each, names_of(values, chosen), size, force, output, curve, best)
-    if curve and values is None:
-        raise BadParameter(f"--curve draws against η, and {made.method} has none: leave it out.")
-    if not clip and (best or curve):
-        raise BadParameter("--best and --curve need a CLIP model: name one, as --clip openai/clip-vit-large-patch14.")
+    _check_figures(made.method, values is not None, clip, curve, best)
 
     from retouch.editor import Editor
     from retouch.explore.clip_score import ClipScorer
@@ -77,6 +74,13 @@ def sweep(
         tell_json(sample.figures())
     if clip and not quiet:
         note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")
+
+
+def _check_figures(method: str, has_etas: bool, clip: str, curve: Path | None, best: Path | None) -> None:
+    if curve and not has_etas:
+        raise BadParameter(f"--curve draws against η, and {method} has none: leave it out.")
+    if not clip and (best or curve):
+        raise BadParameter("--best and --curve need a CLIP model: name one, as --clip openai/clip-vit-large-patch14.")
 
 
 def _write(swept: Sweep, output: Path, curve: Path | None, best: Path | None, each: Path | None, force: bool) -> None:

@@ -1,8 +1,10 @@
-"""How good Diorama is: every part measured on held-out scenes, whose truth is known exactly; and its model card."""
+"""How good Diorama is: every part measured on held-out scenes, whose truth is known exactly."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,15 +71,8 @@ def evaluate(
             raise BadParameter(f"there is no part {part!r}, expected one of {', '.join(PARTS)}.")
     if scenes < 32:
         raise BadParameter(f"scenes is {scenes}, expected at least 32.")
-    folder = weights or EMBEDDED_FOLDER
-    model, judge = load(str(folder)), load_judge(folder / "judge")
-    shown = [random_scene(HELD_OUT_FROM + 100_000 * (seed % 10_000) + i) for i in range(scenes)]
-    painted = [paint_array(scene) for scene in shown]
-    pictures = np.stack([picture for picture, _ in painted])
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1  # [N, 3, 128, 128]
-
-    work = {"autoencoder": 1, "clip": 1, "judge": 2, "segmenter": 1, "text_to_image": 2 * STEPS, "inversion": 2 * STEPS}
-    total, done = scenes * sum(work[part] for part in chosen), 0
+    held = _HeldOut.of(weights or EMBEDDED_FOLDER, scenes, seed)
+    total, done = scenes * sum(_WORK[part] for part in chosen), 0
 
     def tick(count: int) -> None:
         nonlocal done
@@ -87,36 +82,78 @@ def evaluate(
 
     figures: dict[str, float] = {}
     with torch.no_grad():
-        if {"autoencoder", "judge", "inversion"} & set(chosen):
-            latents = torch.cat([model.encode(some) for some in images.split(_BATCH)])
-            decoded = torch.cat([model.decode(some) for some in latents.split(_BATCH)]).cpu()
-        if "autoencoder" in chosen:
-            quality = psnr(decoded, images)
-            figures["autoencoder.psnr"] = float(quality.mean())
-            for style in STYLES:
-                rows = [i for i, scene in enumerate(shown) if scene.style == style]
-                if rows:
-                    figures[f"autoencoder.psnr.{style}"] = float(quality[rows].mean())
-            tick(scenes)
-        if "clip" in chosen:
-            figures |= _clip(folder, shown, torch.from_numpy(pictures))
-            tick(scenes)
-        if "judge" in chosen:
-            figures |= agreement("judge.paintings", judge, shown, pictures)
-            tick(scenes)
-            figures |= agreement("judge.autoencoded", judge, shown, _pictures(decoded))
-            tick(scenes)
-        if "segmenter" in chosen:
-            figures |= _segmenter(folder, pictures, [mask for _, mask in painted], seed)
-            tick(scenes)
-        if "text_to_image" in chosen:
-            drawn = draw(model, [caption(scene, direction=True) for scene in shown], seed, tick)
-            figures |= agreement("text_to_image", judge, shown, drawn)
-        if "inversion" in chosen:
-            texts = [caption(scene) for scene in shown]
-            returned = torch.cat(list(_there_and_back(model, latents, texts, tick))).cpu()
-            figures["inversion.psnr"] = float(psnr(returned, decoded).mean())
+        for part in PARTS:
+            if part in chosen:
+                figures |= _MEASURED[part](held, tick)
     return figures
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """The scenes that a folder is measured on, and what the measurements share."""
+
+    folder: Path
+    seed: int
+    scenes: Sequence[Scene]
+    pictures: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]  # [N, 128, 128, 3]
+    masks: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
+    model: Backbone
+    judge: Judge
+
+    @classmethod
+    def of(cls, folder: Path, count: int, seed: int) -> _HeldOut:
+        model, judge = load(str(folder)), load_judge(folder / "judge")
+        scenes = [random_scene(HELD_OUT_FROM + 100_000 * (seed % 10_000) + i) for i in range(count)]
+        painted = [paint_array(scene) for scene in scenes]
+        pictures = np.stack([picture for picture, _ in painted])
+        return cls(folder, seed, scenes, pictures, [mask for _, mask in painted], model, judge)
+
+    @cached_property
+    def images(self) -> Tensor:
+        """[N, 3, 128, 128] in -1..1."""
+        return torch.from_numpy(self.pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    @cached_property
+    def latents(self) -> Tensor:
+        return torch.cat([self.model.encode(some) for some in self.images.split(_BATCH)])
+
+    @cached_property
+    def decoded(self) -> Tensor:
+        return torch.cat([self.model.decode(some) for some in self.latents.split(_BATCH)]).cpu()
+
+
+Tick = Callable[[int], None]
+"""Called with the work just done."""
+
+
+def _autoencoder(held: _HeldOut, tick: Tick) -> dict[str, float]:
+    quality = psnr(held.decoded, held.images)
+    figures = {"autoencoder.psnr": float(quality.mean())}
+    for style in STYLES:
+        rows = [i for i, scene in enumerate(held.scenes) if scene.style == style]
+        if rows:
+            figures[f"autoencoder.psnr.{style}"] = float(quality[rows].mean())
+    tick(len(held.scenes))
+    return figures
+
+
+def _judged(held: _HeldOut, tick: Tick) -> dict[str, float]:
+    figures = agreement("judge.paintings", held.judge, held.scenes, held.pictures)
+    tick(len(held.scenes))
+    figures |= agreement("judge.autoencoded", held.judge, held.scenes, _pictures(held.decoded))
+    tick(len(held.scenes))
+    return figures
+
+
+def _text_to_image(held: _HeldOut, tick: Tick) -> dict[str, float]:
+    drawn = draw(held.model, [caption(scene, direction=True) for scene in held.scenes], held.seed, tick)
+    return agreement("text_to_image", held.judge, held.scenes, drawn)
+
+
+def _inversion(held: _HeldOut, tick: Tick) -> dict[str, float]:
+    texts = [caption(scene) for scene in held.scenes]
+    returned = torch.cat(list(_there_and_back(held.model, held.latents, texts, tick))).cpu()
+    return {"inversion.psnr": float(psnr(returned, held.decoded).mean())}
 
 
 def psnr(images: Tensor, reference: Tensor) -> Tensor:
@@ -180,25 +217,26 @@ def _there_and_back(
         yield model.decode(z)
 
 
-def _clip(folder: Path, scenes: list[Scene], pictures: Tensor) -> dict[str, float]:
+def _clip(held: _HeldOut, tick: Tick) -> dict[str, float]:
     from transformers.models.clip.modeling_clip import CLIPModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
     from retouch.diorama.train.clip import Readout, agreement
 
-    model = Readout(CLIPModel.from_pretrained(folder / "clip", dtype=torch.float32)).eval()
-    figures = agreement(model, CLIPTokenizer.from_pretrained(folder / "clip"), scenes, pictures)
+    model = Readout(CLIPModel.from_pretrained(held.folder / "clip", dtype=torch.float32)).eval()
+    tokenizer = CLIPTokenizer.from_pretrained(held.folder / "clip")
+    figures = agreement(model, tokenizer, list(held.scenes), torch.from_numpy(held.pictures))
+    tick(len(held.scenes))
     return {f"clip.{name if name == 'of_32' else f'swapped.{name}'}": value for name, value in figures.items()}
 
 
-def _segmenter(
-    folder: Path, pictures: Iterable[np.ndarray], masks: Iterable[np.ndarray], seed: int
-) -> dict[str, float]:
-    segmenter, random, found = Segmenter(folder / "segmenter"), np.random.default_rng(seed), []
-    for picture, mask in zip(pictures, masks, strict=True):
+def _segmenter(held: _HeldOut, tick: Tick) -> dict[str, float]:
+    segmenter, random, found = Segmenter(held.folder / "segmenter"), np.random.default_rng(held.seed), []
+    for picture, mask in zip(held.pictures, held.masks, strict=True):
         y, x = random.choice(np.argwhere(mask > 230)) + 0.5
         marked = np.asarray(segmenter.mask(Image.fromarray(picture), points=[(float(x), float(y))])) > 127
         found.append((marked & (mask > 127)).sum() / (marked | (mask > 127)).sum())
+    tick(len(held.scenes))
     return {"segmenter.iou": float(np.mean(found)), "segmenter.iou.worst_tenth": float(np.quantile(found, 0.1))}
 
 
@@ -206,82 +244,8 @@ def _pictures(images: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
     return ((images + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
 
 
-def model_card(figures: Mapping[str, float]) -> str:
-    """The README of the weights: what they are, what they were trained on, and the measured figures."""
-
-    def table(prefixes: Mapping[str, str]) -> str:
-        head = ["", *CHOICES]
-        rows = [
-            [title, *(_shown(figures.get(f"{prefix}.{attribute}")) for attribute in CHOICES)]
-            for prefix, title in prefixes.items()
-            if any(name.startswith(f"{prefix}.") for name in figures)
-        ]
-        lines = [head, ["---"] * len(head), *rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-    decibels = {
-        "autoencoder.psnr": "autoencoder, all pictures",
-        **{f"autoencoder.psnr.{style}": f"autoencoder, {style}" for style in STYLES},
-        "inversion.psnr": "DDIM inversion and back (50 steps, guidance 1), against the autoencoder's own result",
-    }
-    lines = [f"| {title} | {figures[name]:.1f} dB |" for name, title in decibels.items() if name in figures]
-    if "clip.of_32" in figures:
-        lines.append(f"| CLIP: the right caption among 32 | {100 * figures['clip.of_32']:.1f} % |")
-    if "segmenter.iou" in figures:
-        lines.append(f"| segmenter: mean IoU from one click inside the subject | {figures['segmenter.iou']:.3f} |")
-        lines.append(f"| segmenter: lowest decile of that | {figures['segmenter.iou.worst_tenth']:.3f} |")
-    by_attribute = {
-        "text_to_image": "text to image (50 steps, guidance 5)",
-        "clip.swapped": "CLIP, against the caption with this attribute changed",
-        "judge.paintings": "the judge on paintings",
-        "judge.autoencoded": "the judge on decoded pictures",
-    }
-    measured = "\n".join(["| part | figure |", "| --- | --- |", *lines])
-    return _CARD.format(measured=measured, attributes=table(by_attribute))
-
-
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f} %"
-
-
-_CARD = """\
----
-license: apache-2.0
-library_name: diffusers
-pipeline_tag: text-to-image
----
-# Diorama
-
-A small latent diffusion model of a painted world, in Stable Diffusion's own layout: eleven subjects, eight colours, six
-places, three poses, two accessories, three styles, at 128x128 pixels. It exists so that every editing method can be
-run in seconds on a CPU, and judged against the truth: a scene painted with one attribute changed *is* the right edit.
-
-- `model_index.json`, `unet`, `vae`, `text_encoder`, `tokenizer`, `scheduler`: a `StableDiffusionPipeline` (noise
-  prediction, scaled-linear schedule, eight pixels to a latent cell, 32 tokens).
-- `clip`: the CLIP model whose text half is the text encoder.
-- `judge`: a network that names every attribute of a picture. It was trained on paintings alone and shares nothing with
-  the other parts.
-- `segmenter`: a `SamModel` that marks the subject from clicks or a box; it knows the painted world alone.
-
-Weights are stored in half precision.
-
-## Training
-
-From nothing but pictures and captions of the painter that comes with the package, by `retouch diorama train`: no other
-picture, text or model went in, so nobody's data is in it.
-
-## Measured
-
-On held-out scenes, by `retouch diorama evaluate`.
-
-{measured}
-
-How often the attribute is right:
-
-{attributes}
-
-## Limits
-
-It knows the words of its captions and nothing else, one subject to a picture, and draws no people. It is a testbed for
-methods, not a source of pictures.
-"""
+_MEASURED: Mapping[str, Callable[[_HeldOut, Tick], dict[str, float]]] = {
+    "autoencoder": _autoencoder, "clip": _clip, "judge": _judged, "segmenter": _segmenter,
+    "text_to_image": _text_to_image, "inversion": _inversion,
+}  # fmt: skip
+_WORK = {"autoencoder": 1, "clip": 1, "judge": 2, "segmenter": 1, "text_to_image": 2 * STEPS, "inversion": 2 * STEPS}

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from retouch.errors import BadFit, OutputExists
+from retouch.errors import BadFit
+from retouch.fit.contents import Amiss, check_about, check_tensors
 from retouch.fit.tensors import read_tensors, write_tensors
 
 _FORMAT = "1"
@@ -56,23 +57,21 @@ class Fit:
             OutputExists: when there is a file already and ``force`` is not set.
             BadFit: when the place cannot be written to.
         """
-        place = Path(path)
-        if place.exists() and not force:
-            raise OutputExists(f"{place} exists already: name another file, or overwrite it with --force.")
         about = {
             "method": self.method, "recipe": self.recipe, "rank": self.rank, "steps": self.steps,
             "losses": self.losses, "stopped": self.stopped, "message": self.message,
-            "seconds": self.seconds,
+            "seconds": self.seconds, "tensors": {"embeds": len(self.embeds), "network": len(self.network)},
         }  # fmt: skip
         tensors = {f"embeds/{name}": value.cpu() for name, value in self.embeds.items()}
         tensors |= {f"network/{name}": value.cpu() for name, value in self.network.items()}
-        write_tensors(place, tensors, {"retouch_fit": _FORMAT, "about": json.dumps(about)})
+        metadata = {"retouch_fit": _FORMAT, "about": json.dumps(about)}
+        write_tensors(Path(path), tensors, metadata, replace=force)
         if self.checkpoint and self.stopped != "interrupted":
             self.checkpoint.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:
-        """Reads a fit.
+        """Reads a fit and checks all that it holds; against a model, :func:`retouch.fit.checked.check_against` does.
 
         Raises:
             BadFit: when there is no such file, or it is damaged or no fit.
@@ -80,12 +79,18 @@ class Fit:
         tensors, metadata = read_tensors(Path(path))
         if metadata.get("retouch_fit") != _FORMAT:
             raise BadFit(f"{path} is not a fit that this retouch can read: make one with `retouch fit`.")
+        groups: dict[str, dict[str, Tensor]] = {"embeds": {}, "network": {}}
         try:
-            about = json.loads(metadata["about"])
-            groups: dict[str, dict[str, Tensor]] = {"embeds": {}, "network": {}}
+            about = json.loads(metadata.get("about", "null"))
+            check_about(about)
             for name, value in tensors.items():
                 group, _, rest = name.partition("/")
+                if group not in groups:
+                    raise Amiss(f"{name!r} is unknown")
                 groups[group][rest] = value
-            return cls(embeds=groups["embeds"], network=groups["network"], **about)
-        except (KeyError, ValueError, TypeError) as error:
-            raise BadFit(f"{path} is damaged: make it anew with `retouch fit`.") from error
+            check_tensors(about, groups["embeds"], groups["network"])
+        except (ValueError, RecursionError) as error:
+            reason = str(error) if isinstance(error, Amiss) else "what it says about itself cannot be read"
+            raise BadFit(f"{path} is damaged ({reason}): make it anew with `retouch fit`.") from error
+        about.pop("tensors", None)
+        return cls(embeds=groups["embeds"], network=groups["network"], **about)

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
 
 from retouch.atomic import atomic_write
 from retouch.errors import BadFit
+from retouch.output import taken_already
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, replace: bool = True
+) -> None:
     """Writes the tensors with ``metadata`` in the file's header.
 
     Raises:
+        OutputExists: when there is a file and it may not be replaced.
         BadFit: when the place cannot be written to.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as unfinished:
+        with suppress(FileExistsError):  # a file in the folder's place, which the next line says
+            path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path, replace=replace) as unfinished:
             save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, dict(metadata))
-    except (OSError, SafetensorError) as error:
+    except FileExistsError:
+        raise taken_already(path) from None
+    except (OSError, SafetensorError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise BadFit(f"{path} cannot be written: {reason}; name another place.") from error
 
@@ -37,9 +45,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise BadFit(f"there is no file {path}.")
     try:
+        if not path.is_file():
+            raise BadFit(f"there is no file {path}.")
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from retouch.errors import BadFit, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.tensors import read_tensors, write_tensors
 
+_PARTS = ("", "step", "exp_avg", "exp_avg_sq")  # of a variable: its value, and what Adam keeps of it
 _EVERY = 20.0  # seconds of work between checkpoints
 
 Loss = Callable[[int], Tensor]
@@ -90,21 +92,14 @@ class Work:
         began = saved = time.monotonic()
         spent = self.seconds
         with self._interruptible():
-            while done < steps and self.stopped in ("", "budget"):
-                if self.budget is not None and self.seconds >= self._allotted:
-                    self.stopped, self.message = "budget", "the time budget ended the fit early."
-                    break
+            while done < steps and self.stopped in ("", "budget") and not self._spent():
                 optimiser.zero_grad()
                 value = loss(done)
                 value.backward()
                 number = float(value.detach())
                 if not math.isfinite(number):
                     self._load(stage, variables, optimiser, self.steps[stage])
-                    self.stopped = "diverged"
-                    self.message = (
-                        f"the fit of the {stage} diverged: its loss is {number} at step {done + 1}; the state of step "
-                        f"{self.steps[stage]} is kept. Lower the learning rate (it is {learning_rate:g})."
-                    )
+                    self._diverged(stage, done, number, learning_rate)
                     break
                 optimiser.step()
                 done += 1
@@ -150,6 +145,19 @@ class Work:
         if self.stopped == "interrupted":
             raise KeyboardInterrupt
 
+    def _spent(self) -> bool:
+        if self.budget is None or self.seconds < self._allotted:
+            return False
+        self.stopped, self.message = "budget", "the time budget ended the fit early."
+        return True
+
+    def _diverged(self, stage: str, done: int, loss: float, learning_rate: float) -> None:
+        self.stopped = "diverged"
+        self.message = (
+            f"the fit of the {stage} diverged: its loss is {loss} at step {done + 1}; the state of step "
+            f"{self.steps[stage]} is kept. Lower the learning rate (it is {learning_rate:g})."
+        )
+
     def _keep(
         self,
         stage: str,
@@ -174,23 +182,29 @@ class Work:
             write_tensors(self.checkpoint, self._kept, {"work": json.dumps(state)})
 
     def _load(self, stage: str, variables: Mapping[str, Tensor], optimiser: torch.optim.Adam, done: int) -> None:
+        """Puts what is kept of a stage into its variables and their optimiser."""
         for name, variable in variables.items():
             key = f"{stage}/{name}"
-            if key not in self._kept:
+            kept = {part: self._kept[at] for part in _PARTS if (at := f"{key}:{part}" if part else key) in self._kept}
+            if done and "" not in kept:
+                raise BadFit(self._amiss(f"it lacks {key!r}"))
+            for part, value in kept.items():
+                if value.shape != (() if part == "step" else variable.shape) or not torch.isfinite(value).all():
+                    raise BadFit(self._amiss(f"its {key!r} is not what the work needs"))
+            if not kept:
                 continue
             with torch.no_grad():
-                variable.copy_(self._kept[key])
+                variable.copy_(kept.pop(""))
             optimiser.state.pop(variable, None)
-            moments = {
-                moment: self._kept[f"{key}:{moment}"].clone()
-                for moment in ("step", "exp_avg", "exp_avg_sq")
-                if f"{key}:{moment}" in self._kept
-            }
-            if moments and done:
-                on_device = {
-                    m: v if m == "step" and not _fused(variables) else v.to(variable) for m, v in moments.items()
+            if kept and done:
+                fused = _fused(variables)
+                optimiser.state[variable] = {
+                    part: value.clone() if part == "step" and not fused else value.clone().to(variable)
+                    for part, value in kept.items()
                 }
-                optimiser.state[variable] = on_device
+
+    def _amiss(self, reason: str) -> str:
+        return f"{self.checkpoint} is no checkpoint of this work ({reason}): remove it to begin anew."
 
     def _restore(self) -> None:
         if self._restored:
@@ -202,8 +216,11 @@ class Work:
         try:
             state = json.loads(metadata["work"])
             identity, seconds = dict(state["identity"]), float(state["seconds"])
-            steps, losses = dict(state["steps"]), dict(state["losses"])
-        except (KeyError, ValueError, TypeError) as error:
+            steps = {str(stage): index(count) for stage, count in state["steps"].items()}
+            losses = {str(stage): float(loss) for stage, loss in state["losses"].items()}
+            if not all(math.isfinite(value) and value >= 0 for value in (seconds, *steps.values())):
+                raise ValueError("a number that is none")
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadFit(
                 f"{self.checkpoint} is no checkpoint of retouch: remove it, or name another output."
             ) from error

@@ -8,10 +8,11 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from retouch.backbone.protocol import Backbone
 from retouch.errors import BadParameter, BadPrompt
 from retouch.methods.composition import Composed
 from retouch.methods.method import Method
-from retouch.methods.mix import composed
+from retouch.methods.mix import composed, recommended_for
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
 from retouch.plugins import plugins
@@ -85,6 +86,23 @@ def method_named(
     """
     kind = method_type(name, **parts)
     return kind(**read_settings(kind, settings or {}, name))
+
+
+def method_for(
+    model: Backbone, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None
+) -> Method:
+    """The method ``name`` as an edit would run it: with what the model recommends, and ``settings`` on top.
+
+    Raises:
+        BadParameter: as :func:`method_named`.
+    """
+    kind, base = method_type(name, **parts), method_type(name)
+    recommended = model.recommended.for_edit(name, source, target)
+    if kind is not base and issubclass(kind, Composed) and issubclass(base, Composed):
+        follows = recommended_for(base, kind, methods())  # what is recommended for an exchanged part goes with it
+        per_method = {m: model.recommended.for_edit(m, source, target) for m in set(follows.values())}
+        recommended = {p: per_method[m][p] for p, m in follows.items() if p in per_method[m]}
+    return kind(**read_settings(kind, {**recommended, **settings}, name))
 
 
 def method_type(name: str, **parts: str | None) -> type[Method]:

@@ -33,7 +33,8 @@ def eight_bit(decoded: Decoded) -> Image.Image:
         return image
     if image.mode in ("1", "LA", "La"):
         return (image.convert("LA") if image.mode == "La" else image).convert("L")
-    return image.convert("RGBA" if image.mode == "RGBa" else "RGB").convert("RGB")
+    alpha_first = image.mode in ("RGBa", "P", "PA")  # Pillow has no other way, or none without a warning
+    return image.convert("RGBA" if alpha_first else "RGB").convert("RGB")
 
 
 def transparency(decoded: Decoded) -> Image.Image | None:

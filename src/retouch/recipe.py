@@ -1,0 +1,57 @@
+"""What an edit's file says about it, and by what unfinished work is known again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import Any
+
+from PIL import Image
+
+from retouch.idle import acting
+from retouch.methods.composition import Composed
+from retouch.methods.method import Method
+from retouch.methods.optimising import Optimising
+from retouch.parts.job import Job
+
+
+def identity_of(
+    model: str, method: Method, source: str | None, target: str, seed: int, **pictures: Image.Image | None
+) -> dict[str, Any]:
+    """All that a fit depends on, JSON-ready; ``pictures`` by their digests."""
+    return {
+        "model": model, "method": method.name, "source": source, "target": target, "seed": seed,
+        **{name: None if image is None else _digest(image) for name, image in pictures.items()},
+        "parameters": method.parameters_of_fit() if isinstance(method, Optimising) else asdict(method),
+    }  # fmt: skip
+
+
+def recipe_of(job: Job, method: Method) -> dict[str, Any]:
+    """What an edit's file says about it: everything needed to do it again, JSON-ready."""
+    from importlib.metadata import version
+
+    parameters, idle = acting(method, job)
+    recipe: dict[str, Any] = {
+        "retouch": version("retouch"),
+        "model": job.model.name,
+        "fingerprint": job.model.fingerprint,
+        **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
+        "method": method.name,
+        **({"parts": method.parts} if isinstance(method, Composed) else {}),
+        "parameters": parameters,
+        "source": job.source,
+        "target": job.target,
+        "seed": job.seed,
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+    }
+    recipe |= {key: job.recipe[key] for key in ("mask", "reference") if job.recipe.get(key) and key not in idle}
+    done = job.fit or job.work
+    if done.steps:
+        recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}
+    if job.fit:
+        recipe.setdefault("fit", {})["seed"] = job.fit.recipe.get("seed")
+    return recipe
+
+
+def _digest(image: Image.Image) -> str:
+    return hashlib.sha256(image.tobytes()).hexdigest()[:16]

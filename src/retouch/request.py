@@ -1,0 +1,155 @@
+"""What a caller asks of an editor, and what can be said about it before pictures and models are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from operator import index
+from os import PathLike
+from typing import Any
+
+from PIL import Image
+
+from retouch.backbone.protocol import Backbone
+from retouch.errors import BadFit, BadParameter, BadPrompt
+from retouch.fit.checked import check_against
+from retouch.fit.fitted import Fit
+from retouch.methods.method import Method
+from retouch.methods.optimising import Optimising
+from retouch.methods.registry import method_for, method_type, needs_source
+from retouch.parameters import read_settings
+from retouch.parts.inversions import Inversions
+from retouch.picture import Picture
+
+DEFAULT_METHOD = "prox-npi"
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and the steps there are."""
+
+Detail = Callable[[str], None]
+"""Called with a few words on what is going on."""
+
+AnyPicture = str | PathLike[str] | Image.Image | Picture
+AnyMask = str | PathLike[str] | Image.Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a caller asks of an editor; the fields are the arguments of :meth:`retouch.editor.Editor.edit`.
+
+    ``fitting``: only a fit is asked for.
+    """
+
+    image: AnyPicture
+    source: str | None = None
+    target: str | None = None
+    method: str | Method | None = None
+    parts: Mapping[str, str | None] = field(default_factory=dict)
+    mask: AnyMask | None = None
+    reference: AnyMask | None = None
+    seed: int = 0
+    progress: Progress | None = None
+    detail: Detail | None = None
+    inversions: Inversions | None = None
+    fit: Fit | None = None
+    budget: float | None = None
+    checkpoint: str | PathLike[str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fitting: bool = False
+
+
+def checked_seed(seed: int) -> int:
+    """A seed as a whole number of Python's.
+
+    Raises:
+        BadParameter: when it is none, or outside 0..2^63-1.
+    """
+    try:
+        number = index(seed)
+    except TypeError:
+        raise BadParameter(f"seed is {seed!r}, expected a whole number in 0..2^63-1.") from None
+    if not 0 <= number < 2**63:
+        raise BadParameter(f"seed is {number}, expected a whole number in 0..2^63-1.")
+    return number
+
+
+def prompts_of(request: Request) -> tuple[str | None, str]:
+    """The source prompt, None without one, and the target prompt; those of the fit where there is one.
+
+    Raises:
+        BadPrompt: when one is no text, or there is no target.
+    """
+    source, target = request.source, request.target
+    if request.fit is not None:
+        source, target = source or request.fit.recipe.get("source"), request.fit.recipe.get("target")
+    for prompt in (source, target):
+        if prompt is not None:
+            _check_text(prompt)
+    if not target or not target.strip():
+        raise BadPrompt("the target prompt is empty: say what the picture should show.")
+    return (source if source and source.strip() else None), target
+
+
+def check_fit(model: Backbone, request: Request) -> None:
+    """Refuses a fit that is for another model, method or target than the request.
+
+    Raises:
+        BadFit: saying which.
+    """
+    made, method = request.fit, request.method
+    if made is None:
+        return
+    if not issubclass(method_type(made.method), Optimising):
+        raise BadFit(f"the fit was made by {made.method}, which fits nothing: make it anew with `retouch fit`.")
+    check_against(made, model)
+    name = method.name if isinstance(method, Method) else method
+    if name is not None and name != made.method:
+        raise BadFit(f"the fit was made by {made.method}, and the method is {name}: leave the method out.")
+    target = made.recipe.get("target")
+    if request.target and request.target != target:
+        raise BadFit(f"the fit was made for the target {target!r}: leave the target out, or fit anew.")
+
+
+def method_of(model: Backbone, request: Request, source: str | None, target: str) -> Method:
+    """The method with its settings: the request's, the fit's, and what the model recommends.
+
+    Raises:
+        BadParameter, BadFit, BadPrompt: when it cannot be made of these, or lacks its source prompt.
+    """
+    settings, method = request.settings, request.method
+    if isinstance(method, Method):
+        if settings or any(request.parts.values()):
+            raise BadParameter("settings and parts go with a method's name; this method is an object that has its own.")
+        made = method
+    else:
+        if request.fit is not None:
+            settings, method = _settings_on(request.fit, settings), request.fit.method
+        made = method_for(model, method or DEFAULT_METHOD, source, target, settings, **request.parts)
+    if source is None and made.needs_source:
+        raise needs_source(made.name)
+    if request.fit is not None and isinstance(made, Optimising):
+        made.conditions(request.fit)  # texts that are missing are said here
+    return made
+
+
+def _settings_on(fit: Fit, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A fit's own settings, and those of sampling."""
+    fixed = dict(fit.recipe.get("parameters", {}))
+    try:
+        read_settings(method_type(fit.method), fixed, fit.method)
+    except BadParameter as error:
+        raise BadFit(f"the fit is damaged ({str(error).rstrip('.')}): make it anew with `retouch fit`.") from None
+    for name in settings:
+        if name in fixed:
+            raise BadParameter(f"{name} was fixed when the fit was made ({fixed[name]!r}): leave it out, or fit anew.")
+    return {**fixed, **settings}
+
+
+def _check_text(prompt: object) -> None:
+    """Refuses what no tokenizer takes: anything but text, and bytes that a terminal could not decode."""
+    if not isinstance(prompt, str):
+        raise BadPrompt(f"a prompt is {prompt!r}, expected text.")
+    try:
+        prompt.encode()
+    except UnicodeEncodeError:
+        raise BadPrompt(f"the prompt {prompt!a} holds bytes that are not text: write it in UTF-8.") from None

@@ -1,0 +1,74 @@
+"""What an edit gives back: the picture, how it came about, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from retouch.backbone.protocol import Backbone
+from retouch.backbone.turn import turn
+from retouch.parts.job import Outcome
+from retouch.picture import Fitted, from_array, write_picture
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """An edited picture and how it came about.
+
+    Attributes:
+        image: the edit, at the size of the input.
+        recipe: everything needed to do it again, JSON-ready; :meth:`save` writes it into the file.
+        seconds, evaluations: what it cost; evaluations are rows of network batches.
+        notes: what was done to the input or cut off the prompts, in sentences.
+        mask: where the edit was allowed, L at the size of the input, for methods that decide it.
+        checkpoint: the file that keeps the work until :meth:`save` has written the picture; None without one.
+    """
+
+    image: Image.Image
+    recipe: dict[str, Any]
+    seconds: float
+    evaluations: int
+    notes: tuple[str, ...]
+    mask: Image.Image | None = None
+    checkpoint: Path | None = field(default=None, compare=False)
+    _model: Backbone | None = field(default=None, repr=False, compare=False)
+    _outcome: Outcome | None = field(default=None, repr=False, compare=False)
+    _fitted: Fitted | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def reconstruction(self) -> Image.Image | None:
+        """The source branch's picture: what the method makes of the input when nothing is asked. None without one."""
+        if self._model is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
+            return None
+        return self._fitted.restore(decoded(self._model, self._outcome.source))
+
+    def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Writes the picture with its recipe inside; the checkpoint goes then.
+
+        Raises:
+            OutputExists: when there is a file already and ``force`` is not set.
+        """
+        write_picture(self.image, path, recipe=self.recipe, force=force)
+        if self.checkpoint:
+            self.checkpoint.unlink(missing_ok=True)
+
+
+def decoded(model: Backbone, latents: Tensor) -> Image.Image:
+    """The picture of latents [1, C, h, w], on the model's grid."""
+    with turn(model), torch.no_grad():
+        return from_array(model.decode(latents)[0].cpu().numpy())
+
+
+def mask_picture(mask: Tensor | None, fitted: Fitted) -> Image.Image | None:
+    """Where an edit was allowed, [1, 1, h, w] in 0..1, as L at the size of the input."""
+    if mask is None:
+        return None
+    plane = Image.fromarray((mask[0, 0].float().cpu().numpy() * 255).astype("uint8"))
+    return fitted.restore(plane.resize(fitted.image.size, Image.Resampling.BILINEAR).convert("RGB")).convert("L")
