@@ -178,8 +178,9 @@ class Editor:
             task = prepare(self.model, request)
             outcome = task.method.edit(task.job)
             edited = task.fitted.restore(self.decode(outcome.target))
-            recipe, notes, cost = recipe_of(task), task.notes, self.model.evaluations - task.evaluated
+            recipe, cost = recipe_of(task), self.model.evaluations - task.evaluated
         allowed = None if outcome.mask is None else _mask_picture(outcome.mask, task.fitted)
+        notes = (*task.notes, *outcome.notes)
         if task.job.work.message:
             notes = (*notes, task.job.work.message)
         return EditResult(

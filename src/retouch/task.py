@@ -110,7 +110,7 @@ def prepare(model: Backbone, request: Request) -> Task:
     plane, mask_notes = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
     notes = [*picture.notes, *fitted.notes, *mask_notes, *_cut_off(model, source, target)]
     if source and source.split() == target.split():
-        notes.append(_same_prompts(method))
+        notes.append(_same_prompts(method, plane is not None))
     reference = None
     if request.reference is not None:
         reference = ImageOps.fit(opened(request.reference).image, fitted.image.size, Image.Resampling.LANCZOS)
@@ -163,8 +163,8 @@ def method_for(
     return kind(**read_settings(kind, {**recommended, **settings}, name))
 
 
-def _same_prompts(method: Method) -> str:
-    if method.reconstructs():
+def _same_prompts(method: Method, masked: bool) -> str:
+    if method.reconstructs(masked):
         return "the two prompts say the same: expect the picture back."
     return (
         f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "

@@ -208,9 +208,11 @@ class Composed(Method):
             cost += len(rows_of(guidance, control, step, inversion.knows_path, halves)) + guidance.gradient_rows(step)
         return cost
 
-    def reconstructs(self) -> bool:
-        """Whether its inversion makes up for guidance, or there is no guidance to make up for."""
+    def reconstructs(self, masked: bool = False) -> bool:
+        """Whether its control changes nothing then, its inversion makes up for guidance, or there is none of it."""
         inversion = self.choice.inversion
+        if self.choice.control.needs_difference and not masked:
+            return True
         return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.scale == 1)
 
     def edit(self, job: Job) -> Outcome:
@@ -238,7 +240,8 @@ class Composed(Method):
             gateways=gateways, progress=job.progress,
         )  # fmt: skip
         mask = control.mask()
-        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask)
+        notes = [note for part in (control, guidance, sampler) for note in part.notes()]
+        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask, notes)
 
 
 _NO_SCHEDULE = Schedule((), torch.zeros(0), 1.0)  # to count the rows of steps, none is needed

@@ -31,8 +31,8 @@ class Method:
         """How many network evaluations (rows of a batch) one edit costs."""
         raise TypeError(f"{type(self).__name__} does not say what it costs")
 
-    def reconstructs(self) -> bool:
-        """Whether an edit between equal prompts returns the picture, nearly."""
+    def reconstructs(self, masked: bool = False) -> bool:
+        """Whether an edit between equal prompts, with a mask by hand or none, returns the picture, nearly."""
         return False
 
     def edit(self, job: Job) -> Outcome:
