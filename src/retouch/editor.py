@@ -272,7 +272,7 @@ def _done(task: Task) -> EditResult:
     before = job.generator.get_state()
     outcome = method.edit(job)
     edited = fitted.restore(decoded(job.model, outcome.target))
-    notes = (*task.notes, *seed_note(method, job, before), *filter(None, [job.work.message]))
+    notes = (*task.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]))
     cost = job.model.evaluations - task.evaluated
     return EditResult(
         edited, recipe_of(job, method), time.monotonic() - task.began, cost, notes, mask_picture(outcome.mask, fitted),

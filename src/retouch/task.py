@@ -66,7 +66,10 @@ def prepare(model: Backbone, request: Request) -> Task:
     source, target = prompts_of(request)
     of_prompts = [*of_weights, *cut_off_notes(model, source, target)]
     method = method_of(model, request, source, target)
-    of_prompts += [*_idle(model, request, method, source, target), *_same_prompts(method, source, target)]
+    of_prompts += [
+        *_idle(model, request, method, source, target),
+        *_same_prompts(method, source, target, request.mask is not None),
+    ]
 
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
@@ -121,12 +124,12 @@ def _idle(model: Backbone, request: Request, method: Method, source: str | None,
     return idle_notes(method, asked, settings, [name for name in arguments if getattr(request, name)])
 
 
-def _same_prompts(method: Method, source: str | None, target: str) -> list[str]:
+def _same_prompts(method: Method, source: str | None, target: str, masked: bool) -> list[str]:
     if not source or source.split() != target.split():
         return []
     if isinstance(method, Composed) and method.control_part.edits_by_itself():
         return []  # reweighted words are the edit
-    if method.reconstructs():
+    if method.reconstructs(masked):
         return ["the two prompts say the same: expect the picture back."]
     return [
         f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "

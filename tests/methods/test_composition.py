@@ -14,7 +14,16 @@ from retouch.parts.job import Job
 from tests.tiny import tiny_backbone
 
 ALL_GUIDANCES = [*parts()["guidance"], "proximal+guiders", "none+guiders"]
-COMBINATIONS = list(itertools.product(parts()["inversion"], parts()["control"], ALL_GUIDANCES))
+# every pair of parts, and every guidance with a control that shares and one that does not
+COMBINATIONS = list(
+    dict.fromkeys(
+        [
+            *itertools.product(parts()["inversion"], parts()["control"], ["classifier-free"]),
+            *itertools.product(parts()["inversion"], ["none", "prompt-to-prompt"], ALL_GUIDANCES),
+            *itertools.product(["ddim", "latent-align"], parts()["control"], ALL_GUIDANCES),
+        ]
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +39,8 @@ def edit(model, method, source="a red cat", target="a blue dog"):
 
 def sensible(inversion, control, guidance):
     if inversion == "noise":
-        return control == "none" and guidance in ("none", "classifier-free", "cfg-plus-plus", "perturbed-attention")
+        plain = ("none", "classifier-free", "cfg-plus-plus", "perturbed-attention")
+        return control in ("none", "diffedit") and guidance in plain
     return not (inversion == "null-text" and guidance.startswith(("none", "cfg-plus-plus")))
 
 
@@ -46,13 +56,16 @@ def test_every_sensible_combination_edits_and_the_others_are_refused_with_a_reas
                 method_named("ddim", {}, **chosen)
             continue
         known = {p.name for p in parameters_of(method_type("ddim", **chosen))}
-        small = {"num_inference_steps": 1, "start_step": 0, "inner_steps": 1, "early_stop": 0.0}
+        small = {
+            "num_inference_steps": 1, "start_step": 0, "inner_steps": 1, "early_stop": 0.0, "encoding_ratio": 1.0,
+            "mask_noises": 1,
+        }  # fmt: skip
         method = method_named("ddim", {k: v for k, v in small.items() if k in known}, **chosen)
         before = model.evaluations
         out = edit(model, method)
         assert torch.isfinite(out.target).all(), chosen
         assert model.evaluations - before == method.evaluations(), chosen
-        assert (out.source is not None) == (control != "none")
+        assert (out.source is not None) == (control not in ("none", "diffedit"))
         ran += 1
     assert ran == len([c for c in COMBINATIONS if sensible(*c)]) > 100
 

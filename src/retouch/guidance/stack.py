@@ -91,3 +91,7 @@ class Stack(Guidance):
         for part in self._all:
             state = part.after_step(state, step)
         return state
+
+    def notes(self) -> Sequence[str]:
+        """Every part's."""
+        return [note for part in self._all for note in part.notes()]

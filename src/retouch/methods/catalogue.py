@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+from retouch.control.diffedit import DiffEditMask
 from retouch.control.feature_injection import FeatureInjection
 from retouch.control.feature_sharing import FeatureSharing
 from retouch.control.mutual_self_attention import MutualSelfAttention
@@ -26,6 +27,7 @@ from retouch.inversion.latent_align import LatentAlign
 from retouch.inversion.negative_prompt import NegativePromptInversion, SourceNegativePrompt
 from retouch.inversion.noise import Noise
 from retouch.inversion.null_text import NullText
+from retouch.inversion.part_way import PartWay
 from retouch.inversion.prompt_tuning import PromptTuning
 from retouch.parts.part import Control, Guidance, Inversion, Part, Sampler
 from retouch.plugins import plugins
@@ -37,10 +39,13 @@ _OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
         Inversion,
         (
             DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign,
-            EditFriendly, CycleDiffusion, Noise,
+            EditFriendly, CycleDiffusion, PartWay, Noise,
         ),
     ),
-    "control": (Control, (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing)),
+    "control": (
+        Control,
+        (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing, DiffEditMask),
+    ),
     "guidance": (Guidance, (ClassifierFree, CFGPlusPlus, Proximal, NoGuidance, Guiders, PerturbedAttention)),
     "sampler": (Sampler, (DDIMSampler, DDPMSampler)),
 }  # fmt: skip

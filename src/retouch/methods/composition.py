@@ -238,13 +238,13 @@ class Composed(Method):
             found |= part.idle(asked)
         return found
 
-    def reconstructs(self) -> bool:
+    def reconstructs(self, masked: bool = False) -> bool:
         """Whether its inversion makes up for guidance, or there is no guidance to make up for; without other changes.
 
         Guidance on top of another shifts what it combines, and a sampler that the inversion is not for adds noise.
         """
         inversion, sampler = self.inversion_part, self.choice.sampler.name
-        if not inversion.down(self.num_inference_steps):
+        if not inversion.down(self.num_inference_steps) or (self.choice.control.needs_difference and not masked):
             return True
         if sampler != (inversion.sampler or "ddim") or self.choice.guidance.renoises:
             return False
@@ -277,7 +277,8 @@ class Composed(Method):
             gateways=gateways, progress=job.progress,
         )  # fmt: skip
         mask = control.mask()
-        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask)
+        notes = [note for part in (control, guidance, sampler) for note in part.notes()]
+        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask, notes)
 
 
 _NO_SCHEDULE = Schedule((), torch.zeros(0), 1.0)  # to count the rows of steps, none is needed

@@ -54,8 +54,8 @@ class Method:
             found |= {"budget": why, "checkpoint": why}
         return found
 
-    def reconstructs(self) -> bool:
-        """Whether an edit between equal prompts returns the picture, nearly."""
+    def reconstructs(self, masked: bool = False) -> bool:
+        """Whether an edit between equal prompts, with a mask by hand or none, returns the picture, nearly."""
         return False
 
     def edit(self, job: Job) -> Outcome:

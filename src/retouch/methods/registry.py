@@ -32,6 +32,7 @@ _OWN = {
     "ddim": "ddim:DDIM",
     "ddib": "ddib:DDIB",
     "sdedit": "sdedit:SDEdit",
+    "diffedit": "diffedit:DiffEdit",
     "imagic": "imagic:Imagic",
     "layer-diffusion": "layer_diffusion:LayerDiffusion",
     "e4c": "e4c:E4C",

@@ -17,7 +17,12 @@ from retouch.parts.trajectory import Progress
 
 @torch.no_grad()
 def ddim_inversion(
-    model: Backbone, latents: Tensor, condition: Condition, schedule: Schedule, progress: Progress | None = None
+    model: Backbone,
+    latents: Tensor,
+    condition: Condition,
+    schedule: Schedule,
+    progress: Progress | None = None,
+    levels: int | None = None,
 ) -> list[Tensor]:
     """Carries ``latents`` up to noise at guidance 1.
 
@@ -28,12 +33,13 @@ def ddim_inversion(
     Args:
         latents: z_0, [B, C, h, w].
         condition: the source prompt, B rows.
+        levels: how many of the T noise levels to climb, from the cleanest; None for all.
 
     Returns:
-        z*_0 … z*_T, T + 1 tensors of the shape of ``latents``.
+        z*_0 … z*_T, T + 1 tensors of the shape of ``latents``, or as many more than one as there are ``levels``.
     """
     trajectory = [latents]
-    for index, timestep in enumerate(schedule.timesteps):
+    for index, timestep in enumerate(schedule.timesteps[:levels]):
         noise = model.predict_noise(trajectory[-1], timestep, condition)
         trajectory.append(schedule.step_up(trajectory[-1], noise, index))
         if progress:
@@ -52,24 +58,32 @@ class Inversions:
 
     shared: int = 0
     shared_seconds: float = 0.0
-    _kept: dict[tuple[str, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
+    _kept: dict[tuple[str, int, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
     _latents: Tensor | None = None
     _model: Backbone | None = None
 
     def get(
-        self, model: Backbone, latents: Tensor, prompt: str, condition: Condition, steps: int, progress: Progress
+        self,
+        model: Backbone,
+        latents: Tensor,
+        prompt: str,
+        condition: Condition,
+        steps: int,
+        progress: Progress,
+        levels: int | None = None,
     ) -> Sequence[Tensor]:
         """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
+        climbed = steps if levels is None else levels
         if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
             self._model, self._latents = model, latents
             self._kept.clear()
-        key = (prompt, steps)
+        key = (prompt, steps, climbed)
         if key in self._kept:
-            self.shared += steps * len(latents)
+            self.shared += climbed * len(latents)
             self.shared_seconds += self._kept[key][1]
-            progress(steps)
+            progress(climbed)
         else:
             began = time.perf_counter()
-            made = ddim_inversion(model, latents, condition, model.schedule(steps), progress)
+            made = ddim_inversion(model, latents, condition, model.schedule(steps), progress, climbed)
             self._kept[key] = made, time.perf_counter() - began
         return self._kept[key][0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +43,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed."""
+    """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed.
+
+    ``notes`` are sentences on what the user should know of it.
+    """
 
     target: Tensor
     source: Tensor | None = None
     mask: Tensor | None = None
+    notes: Sequence[str] = ()
 
 
 def source_of(job: Job, method: str) -> str:

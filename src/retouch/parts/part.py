@@ -59,6 +59,10 @@ class Part:
         """The state one step further down, source branch included, to go on with."""
         return state
 
+    def notes(self) -> Sequence[str]:
+        """After the last step: what the user should know of it, in sentences."""
+        return ()
+
 
 @dataclass
 class Inversion(Part):
@@ -105,6 +109,7 @@ class Control(Part):
     needs_source: ClassVar[bool] = False  # whether the source prompt's words matter
     reads_source_null: ClassVar[bool] = False  # whether the source's null half is looked at where it is not needed else
     uses_mask: ClassVar[bool] = False  # whether the user's mask goes here and not to the latents
+    needs_difference: ClassVar[bool] = False  # whether equal prompts leave the picture as it is, without a mask by hand
 
     def edits_by_itself(self) -> bool:
         """Whether something changes although both prompts say the same."""
