@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
@@ -28,6 +29,11 @@ class Stack(Guidance):
         return self.base.scale
 
     @property
+    def is_plain(self) -> bool:
+        """The base's."""
+        return self.base.is_plain
+
+    @property
     def _all(self) -> Sequence[Guidance]:
         return [self.base, *self.additions]
 
@@ -45,6 +51,10 @@ class Stack(Guidance):
         """Every part's."""
         for part in self._all:
             part.begin(job, trajectory)
+
+    def texts(self, job: Job) -> Mapping[str, Condition]:
+        """Every part's."""
+        return {name: text for part in self._all for name, text in part.texts(job).items()}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Every part's."""

@@ -18,8 +18,10 @@ from retouch.guidance.classifier_free import ClassifierFree
 from retouch.guidance.guiders import Guiders
 from retouch.guidance.none import NoGuidance
 from retouch.guidance.proximal import Proximal
+from retouch.guidance.semantic import Semantic
 from retouch.inversion.ddim import DDIMInversion
 from retouch.inversion.latent_align import LatentAlign
+from retouch.inversion.ledits_pp import LeditsPPInversion
 from retouch.inversion.negative_prompt import NegativePromptInversion, SourceNegativePrompt
 from retouch.inversion.noise import Noise
 from retouch.inversion.null_text import NullText
@@ -29,21 +31,22 @@ from retouch.parts.part import Control, Guidance, Inversion, Part, Sampler
 from retouch.plugins import plugins
 from retouch.sampler.ddim import DDIMSampler
 from retouch.sampler.ddpm import DDPMSampler
+from retouch.sampler.dpm_solver_pp import DPMSolverSampler
 
 _OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
     "inversion": (
         Inversion,
         (
             DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign, PartWay,
-            Noise,
+            LeditsPPInversion, Noise,
         ),
     ),
     "control": (
         Control,
         (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing, DiffEditMask),
     ),
-    "guidance": (Guidance, (ClassifierFree, Proximal, NoGuidance, Guiders)),
-    "sampler": (Sampler, (DDIMSampler, DDPMSampler)),
+    "guidance": (Guidance, (ClassifierFree, Proximal, Semantic, NoGuidance, Guiders)),
+    "sampler": (Sampler, (DDIMSampler, DDPMSampler, DPMSolverSampler)),
 }  # fmt: skip
 """By axis what its parts are, and ours."""
 

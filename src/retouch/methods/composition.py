@@ -213,7 +213,7 @@ class Composed(Method):
         inversion = self.choice.inversion
         if self.choice.control.needs_difference and not masked:
             return True
-        return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.scale == 1)
+        return inversion.reconstructs or (inversion.keeps_source and self.guidance_part.is_plain)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""
@@ -234,6 +234,7 @@ class Composed(Method):
         control, guidance, sampler = self.control_part, self.guidance_part, self.sampler_part
         for part in (control, guidance, sampler):
             part.prepare(job)
+            trajectory = trajectory.with_texts(part.texts(job))
             part.begin(job, trajectory)
         state = denoise(
             job.model, trajectory, guidance, control, sampler, mask=None if control.uses_mask else job.mask,

@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
@@ -38,6 +39,10 @@ class Part:
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Called between the inversion and the first step."""
+
+    def texts(self, job: Job) -> Mapping[str, Condition]:
+        """Texts for its rows beyond those of the inversion, by a name of its own."""
+        return {}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Changes to attention layers, attached while the loop runs and detached whatever happens."""
@@ -124,6 +129,11 @@ class Guidance(Part):
         """w; at 1 the null text does not count."""
         return 1.0
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the combination is the prompt's own prediction."""
+        return self.scale == 1
+
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
         """The rows whose predictions :meth:`combine` needs: by default both halves, at w = 1 the prompt's alone."""
         return [branch.text] if self.scale == 1 else [branch.null, branch.text]
@@ -175,4 +185,4 @@ class Sampler(Part):
 
 def null_of(predictions: Predictions, branch: Branch) -> Tensor:
     """The branch's null prediction; its prompt's where the two texts are the same."""
-    return predictions.get(branch.null, predictions[branch.text])
+    return predictions[branch.null if branch.null in predictions else branch.text]
