@@ -39,7 +39,7 @@ def edit(model, method, source="a red cat", target="a blue dog"):
 
 def sensible(inversion, control, guidance):
     if inversion == "noise":
-        plain = ("none", "classifier-free", "cfg-plus-plus", "perturbed-attention")
+        plain = ("none", "classifier-free", "cfg-plus-plus", "perturbed-attention", "semantic")
         return control in ("none", "diffedit") and guidance in plain
     return not (inversion == "null-text" and guidance.startswith(("none", "cfg-plus-plus")))
 
@@ -122,7 +122,7 @@ def test_a_methods_own_defaults_stay_with_the_parts_they_belong_to():
             r"no inversion 'null-txt' \(did you mean null-text\?\); there are: ddim, null-text",
         ),
         ({"control": "magic"}, "no control 'magic'; there are: none, prompt-to-prompt"),
-        ({"guidance": "proximal+magic"}, "no guidance 'magic'; there are: classifier-free"),
+        ({"guidance": "proximal+wizardry"}, "no guidance 'wizardry'; there are: classifier-free"),
         ({"guidance": "proximal+none"}, "no guidance after the \\+ 'none'; there are: guiders"),
         ({"guidance": "cfg+"}, "a \\+ too many"),
         ({"sampler": "euler"}, "no sampler 'euler'; there are: ddim, ddpm"),

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.protocol import Backbone
-from retouch.control.word_maps import WordMaps
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.rows import SOURCE, TARGET, State, Step
+from retouch.parts.word_maps import WordMaps
 
 
 @dataclass

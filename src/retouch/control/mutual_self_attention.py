@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
-from retouch.control.word_maps import WordMaps
 from retouch.control.words import prompts_of
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import parameter
@@ -20,6 +19,7 @@ from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, Step, variants_of
+from retouch.parts.word_maps import WordMaps
 from retouch.prompts import find_words
 
 _PAIRS = ((TARGET, (SOURCE,)), (TARGET_NULL, (SOURCE_NULL, SOURCE)))

@@ -27,6 +27,7 @@ class CFGPlusPlus(Guidance):
         "classifier-free between 0 and 1, led on by the null text's noise: gentler, fewer artefacts"
     )
     aliases: ClassVar[tuple[str, ...]] = ("cfg++", "cfgpp")
+    is_linear: ClassVar[bool] = False
     renoises: ClassVar[bool] = True
 
     guidance_scale: float = parameter(

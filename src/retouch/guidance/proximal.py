@@ -64,6 +64,7 @@ class Proximal(Guidance):
     summary: ClassVar[str] = "classifier-free whose small differences are left out; held to the picture there"
     aliases: ClassVar[tuple[str, ...]] = ("prox",)
     needs_trajectory: ClassVar[bool] = True
+    is_linear: ClassVar[bool] = False
 
     guidance_scale: float = guidance_scale()
     quantile: float = parameter(

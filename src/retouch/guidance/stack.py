@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
@@ -50,6 +51,10 @@ class Stack(Guidance):
         """Every part's."""
         for part in self._all:
             part.begin(job, trajectory)
+
+    def texts(self, job: Job) -> Mapping[str, Condition]:
+        """Every part's."""
+        return {name: text for part in self._all for name, text in part.texts(job).items()}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Every part's."""

@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.protocol import Backbone
-from retouch.control.word_maps import WordMaps
 from retouch.parts.attach import attached
 from retouch.parts.rows import SOURCE, Step
+from retouch.parts.word_maps import WordMaps
 
 _LEVELS = (0.3, 0.5, 0.7)  # of the schedule: where shapes are decided
 

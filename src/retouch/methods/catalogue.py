@@ -20,10 +20,12 @@ from retouch.guidance.guiders import Guiders
 from retouch.guidance.none import NoGuidance
 from retouch.guidance.perturbed_attention import PerturbedAttention
 from retouch.guidance.proximal import Proximal
+from retouch.guidance.semantic import Semantic
 from retouch.inversion.cycle_diffusion import CycleDiffusion
 from retouch.inversion.ddim import DDIMInversion
 from retouch.inversion.edit_friendly import EditFriendly
 from retouch.inversion.latent_align import LatentAlign
+from retouch.inversion.ledits_pp import LeditsPPInversion
 from retouch.inversion.negative_prompt import NegativePromptInversion, SourceNegativePrompt
 from retouch.inversion.noise import Noise
 from retouch.inversion.null_text import NullText
@@ -33,21 +35,24 @@ from retouch.parts.part import Control, Guidance, Inversion, Part, Sampler
 from retouch.plugins import plugins
 from retouch.sampler.ddim import DDIMSampler
 from retouch.sampler.ddpm import DDPMSampler
+from retouch.sampler.dpm_solver_pp import DPMSolverSampler
 
 _OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
     "inversion": (
         Inversion,
         (
             DDIMInversion, NullText, NegativePromptInversion, SourceNegativePrompt, PromptTuning, LatentAlign,
-            EditFriendly, CycleDiffusion, PartWay, Noise,
+            EditFriendly, CycleDiffusion, LeditsPPInversion, PartWay, Noise,
         ),
     ),
     "control": (
         Control,
         (NoControl, PromptToPrompt, MutualSelfAttention, FeatureInjection, FeatureSharing, DiffEditMask),
     ),
-    "guidance": (Guidance, (ClassifierFree, CFGPlusPlus, Proximal, NoGuidance, Guiders, PerturbedAttention)),
-    "sampler": (Sampler, (DDIMSampler, DDPMSampler)),
+    "guidance": (
+        Guidance, (ClassifierFree, CFGPlusPlus, Proximal, Semantic, NoGuidance, Guiders, PerturbedAttention),
+    ),
+    "sampler": (Sampler, (DDIMSampler, DDPMSampler, DPMSolverSampler)),
 }  # fmt: skip
 """By axis what its parts are, and ours."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from inspect import get_annotations
+from math import nan
 from typing import Any, ClassVar
 
 import torch
@@ -246,11 +247,11 @@ class Composed(Method):
         inversion, sampler = self.inversion_part, self.choice.sampler.name
         if not inversion.down(self.num_inference_steps) or (self.choice.control.needs_difference and not masked):
             return True
-        if sampler != (inversion.sampler or "ddim") or self.choice.guidance.renoises:
+        if sampler != (inversion.sampler or "ddim"):
             return False
         if self.choice.additions or self.control_part.edits_by_itself():
             return False
-        return inversion.returns_picture(self.guidance_part.scale)
+        return inversion.returns_picture(self.guidance_part.scale if self.choice.guidance.is_linear else nan)
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, then denoises the branches under control and guidance."""
@@ -271,6 +272,7 @@ class Composed(Method):
         control, guidance, sampler = self.control_part, self.guidance_part, self.sampler_part
         for part in (control, guidance, sampler):
             part.prepare(job)
+            trajectory = trajectory.with_texts(part.texts(job))
             part.begin(job, trajectory)
         state = denoise(
             job.model, trajectory, guidance, control, sampler, mask=None if control.uses_mask else job.mask,

@@ -33,6 +33,7 @@ _OWN = {
     "ddib": "ddib:DDIB",
     "sdedit": "sdedit:SDEdit",
     "diffedit": "diffedit:DiffEdit",
+    "ledits-pp": "ledits_pp:LeditsPP",
     "imagic": "imagic:Imagic",
     "layer-diffusion": "layer_diffusion:LayerDiffusion",
     "e4c": "e4c:E4C",

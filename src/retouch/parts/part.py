@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
@@ -47,6 +48,10 @@ class Part:
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Called between the inversion and the first step."""
 
+    def texts(self, job: Job) -> Mapping[str, Condition]:
+        """Texts for its rows beyond those of the inversion, by a name of its own."""
+        return {}
+
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Changes to attention layers, attached while the loop runs and detached whatever happens."""
         return ()
@@ -77,7 +82,10 @@ class Inversion(Part):
         """Refuses settings that make no sense, with T ``steps`` for the whole way."""
 
     def returns_picture(self, guidance_scale: float) -> bool:
-        """Whether sampling under the source prompt, guided at this scale, leads back to the picture."""
+        """Whether sampling under the source prompt, guided at this scale, leads back to the picture.
+
+        The scale is not a number where guidance is not linear: then every scale must.
+        """
         return self.keeps_source and guidance_scale == 1
 
     def source_is_guided(self) -> bool:
@@ -136,6 +144,7 @@ class Guidance(Part):
     """How the predictions of one branch are combined in a step; the loop moves the latents."""
 
     needs_trajectory: ClassVar[bool] = False  # whether it holds the edit to the inverted picture
+    is_linear: ClassVar[bool] = True  # whether w alone says how the halves are combined
     renoises: ClassVar[bool] = False  # whether :attr:`Guided.renoise` is another prediction than the combined one
 
     @property
@@ -194,4 +203,4 @@ class Sampler(Part):
 
 def null_of(predictions: Predictions, branch: Branch) -> Tensor:
     """The branch's null prediction; its prompt's where the two texts are the same."""
-    return predictions.get(branch.null, predictions[branch.text])
+    return predictions[branch.null if branch.null in predictions else branch.text]

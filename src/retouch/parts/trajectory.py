@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -57,6 +57,10 @@ class Trajectory:
     texts: Texts
     path: Sequence[Tensor] | None = None
     noises: Sequence[Tensor] | None = None
+
+    def with_texts(self, more: Mapping[str, Condition]) -> Trajectory:
+        """The same, with more names for texts."""
+        return replace(self, texts=Texts({**self.texts.conditions, **more})) if more else self
 
     @property
     def start(self) -> Tensor:

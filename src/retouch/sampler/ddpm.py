@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from retouch.parts.job import Job
 from retouch.parts.noise_maps import posterior, stochasticity
 from retouch.parts.part import Sampler
 from retouch.parts.rows import Branch, Step
 from retouch.parts.trajectory import Trajectory
+from retouch.sampler.noises import Noises
 
 
 @dataclass
@@ -26,23 +26,14 @@ class DDPMSampler(Sampler):
     summary: ClassVar[str] = "stochastic: adds noise at every step, the inversion's where it has found them"
 
     stochasticity: float = stochasticity()
-    _noises: dict[int, Tensor] = field(default_factory=dict, init=False)
-    _trajectory: Trajectory | None = field(default=None, init=False)
-    _generator: Generator | None = field(default=None, init=False)
+    _noises: Noises | None = field(default=None, init=False)
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Looks for the inversion's noises."""
-        self._trajectory, self._generator = trajectory, job.generator
-        self._noises.clear()
+        self._noises = Noises(trajectory, job.generator)
 
     def step(self, branch: Branch, original: Tensor, noise: Tensor, step: Step) -> Tensor:
         """One step down."""
+        assert self._noises is not None
         mean, spread = posterior(original, noise, step.level, step.below, self.stochasticity)
-        return mean + spread * self._noise_at(step.index, original)
-
-    def _noise_at(self, index: int, like: Tensor) -> Tensor:
-        if self._trajectory is not None and self._trajectory.noises is not None:
-            return self._trajectory.noises[index]
-        if index not in self._noises:
-            self._noises[index] = torch.randn(like.shape, generator=self._generator).to(like)
-        return self._noises[index]
+        return mean + spread * self._noises.at(step.index, original)

@@ -21,15 +21,24 @@ class WordMaps:
 
     Attributes:
         words: token positions by row; rows without words are not looked at.
+        of_one_step: whether the maps of earlier steps are forgotten at each.
     """
 
     words: Mapping[Row, Sequence[int]]
+    of_one_step: bool = False
+    _number: int = field(default=-1, init=False)
     _sums: dict[Row, Tensor] = field(default_factory=dict, init=False)
 
     def recorder(self, model: Backbone) -> AttentionEdit:
         """The attention edit that reads the maps; it changes nothing. Earlier maps are forgotten."""
         self._sums.clear()
         return _Recorder(self, word_map_downsampling(model))
+
+    def enter(self, step: Step) -> None:
+        """Forgets, where only one step's maps are wanted, those of another."""
+        if self.of_one_step and step.number != self._number:
+            self._sums.clear()
+        self._number = step.number
 
     def add(self, row: Row, heat: Tensor) -> None:
         """Adds one layer's map [queries] of one row."""
@@ -68,6 +77,7 @@ class _Recorder(AttentionEdit):
         return [row for row, words in self.maps.words.items() if words]
 
     def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
+        self.maps.enter(step)
         for row, words in self.maps.words.items():
             if row in probs and words:
                 self.maps.add(row, probs[row].detach()[:, :, list(words)].float().sum(-1).mean(0))
