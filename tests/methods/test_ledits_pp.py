@@ -248,6 +248,13 @@ def test_named_concepts_go_with_controls_and_additions(bench, case, parts):
     assert bench.model.evaluations - before == method_named("ledits-pp", settings, **parts).evaluations()
 
 
+def test_the_user_hears_what_is_cut_off_a_concept(bench, case):
+    latents, source, target = case
+    settings = {"num_inference_steps": 1, "concepts": f"a hat; a {'dark ' * 90}forest"}
+    (note,) = bench.run("ledits-pp", source, target, latents, **settings).notes
+    assert note.startswith("a concept is longer than the model reads (") and note.endswith("dark forest'.")
+
+
 def test_the_published_settings():
     method = methods()["ledits-pp"]()
     assert (method.guidance_scale, method.edit_threshold, method.skip, method.concept_masks) == (5, 0.9, 0.15, "both")

@@ -77,6 +77,7 @@ class Semantic(Guidance):
         kind="whole number", source="diffusers",
     )  # fmt: skip
     _acting: dict[Row, Concept] = field(default_factory=dict, init=False)
+    _notes: list[str] = field(default_factory=list, init=False)
     _maps: WordMaps | None = field(default=None, init=False)
 
     @property
@@ -101,6 +102,11 @@ class Semantic(Guidance):
 
     def prepare(self, job: Job) -> None:
         """Finds the concepts' tokens."""
+        cut = [rest for concept in self.named().values() if (rest := job.model.truncated(concept.text))]
+        self._notes = [
+            f"a concept is longer than the model reads ({job.model.max_tokens} tokens); cut off: {rest!r}."
+            for rest in cut
+        ]
         target = Concept(job.target, self.guidance_scale, self.edit_threshold)
         self._acting = self.named() or {TARGET: target}
         ends = {row: job.model.tokens(concept.text).end for row, concept in self._acting.items()}
@@ -155,3 +161,7 @@ class Semantic(Guidance):
         if self.concept_masks == "noise" or (self.concept_masks == "both" and step.timestep <= _COARSE):
             mask = mask * noise_mask(difference, concept.threshold)
         return mask
+
+    def notes(self) -> Sequence[str]:
+        """What was cut off concepts."""
+        return self._notes
