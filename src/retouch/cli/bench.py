@@ -55,22 +55,19 @@ def bench(
     Exit code 1 when edits failed: the run keeps the others, and the reasons.
     """
     streams.check_streams({"--output": output})
+    read_as = options.model_settings(set_model)
     variants, others = _variants(methods, variant or [], outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address)
 
     from retouch.runs.bench import begin
-    from retouch.suites.registry import open_suite
-    from retouch.suites.suite import share_of
 
     say = (lambda sentence: None) if quiet else note
-    opened = open_suite(suite, suite_options)
-    mine = share_of(opened, share)
+    opened, mine = _opened(suite, suite_options, share)
     skip = _skipped(opened, mine, skip_missing, say)
     found = _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model == "diorama" else ""), dino)
-    read_as = options.model_settings(set_model)
     editor = _editor(model, device, read_as)
     work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as)
     measuring.load(output, say)
@@ -86,6 +83,15 @@ def bench(
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     raise typer.Exit(1 if done.failed else 0)
+
+
+def _opened(suite: str, given: Mapping[str, str] | None, share: tuple[int, int]) -> tuple[Suite, Sequence[Entry]]:
+    """The suite, and those of its entries that are this shard's."""
+    from retouch.suites.registry import open_suite
+    from retouch.suites.suite import share_of
+
+    opened = open_suite(suite, given)
+    return opened, share_of(opened, share)
 
 
 def _variants(

@@ -46,11 +46,7 @@ def mask(
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
-    _check_ways(word, bool(point or box), truth, bool(outside))
-    if prompt and not word:
-        raise BadParameter("--prompt goes with --word: it is the sentence in which the words are looked for.")
-    if truth and segmenter != "auto":
-        raise BadParameter("--truth asks the painter, and no segmenter: leave --segmenter out.")
+    _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
         opened = streams.input_picture(picture)
@@ -80,11 +76,15 @@ def mask(
         note(f"{streams.name_of(output)}: {_share(made):.0%} of the picture is marked")
 
 
-def _check_ways(word: str, clicked: bool, truth: bool, outside: bool) -> None:
+def _check_ways(word: str, clicked: bool, truth: bool, outside: bool, prompt: str, segmenter: str) -> None:
     if sum([bool(word), clicked, truth]) != 1:
         raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
     if outside and not clicked:
         raise BadParameter("--outside goes with --point or --box.")
+    if prompt and not word:
+        raise BadParameter("--prompt goes with --word: it is the sentence in which the words are looked for.")
+    if truth and segmenter != "auto":
+        raise BadParameter("--truth asks the painter, and no segmenter: leave --segmenter out.")
 
 
 def _tell_unknown(words: str) -> None:
