@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test bench leaderboard pictures format clean setup
+.PHONY: demo test check bench leaderboard pictures format clean setup
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,6 +22,14 @@ demo: $(READY)
 	@$(BIN)/retouch edit demo/source.png --from "a red cat sitting on a beach" --to "a blue cat sitting on a beach" \
 		-o demo/edited.png --strip demo/before-and-after.png --force
 	@echo "Look at demo/before-and-after.png: the painted picture, and its edit."
+
+# what to run while working: the tests that take no edit to tell; a minute or so
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow"
 
 test: $(READY)
 	$(BIN)/ruff format --check .

@@ -16,6 +16,8 @@ from retouch.parameters import parameters_of
 from retouch.picture import png_bytes, recipe_from_bytes
 from tests.test_cli import SOURCE, TARGET, retouch
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--set", "num_inference_steps=2")
 
 

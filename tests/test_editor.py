@@ -19,6 +19,8 @@ from retouch.picture import read_recipe
 from tests.small import short
 from tests.tiny import save_tiny
 
+pytestmark = pytest.mark.slow
+
 PICTURE = Image.new("RGB", (20, 14), "red")
 SOURCE, TARGET = "a red cat", "a blue cat"
 

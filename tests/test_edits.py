@@ -7,6 +7,8 @@ from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import asked_and_kept, edit_pairs
 from retouch.editor import Editor
 
+pytestmark = pytest.mark.slow
+
 SHOWN = ("subject", "colour", "pose", "place", "accessory", "style")
 
 

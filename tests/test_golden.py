@@ -6,7 +6,7 @@ import pytest
 
 from tests.golden import FILE, trajectories
 
-pytestmark = pytest.mark.xdist_group("golden")  # walked once, not in every process
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("golden")]  # walked once, not in every process
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ from retouch.methods.registry import method_named
 from tests.small import FITS
 from tests.tiny import save_tiny
 
+pytestmark = pytest.mark.slow
+
 PICTURE = Image.effect_noise((16, 16), 90).convert("RGB")
 SOURCE, TARGET = "a red cat", "a blue cat"
 MASK = Image.new("L", PICTURE.size, 255)

@@ -22,6 +22,8 @@ from tests.plugins import installed
 from tests.test_cli import process, retouch
 from tests.test_docs import generator
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--methods", "none", "--variant", "quick=sdedit:num_inference_steps=2")
 
 

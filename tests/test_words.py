@@ -11,6 +11,8 @@ from retouch.methods.registry import method_named, methods
 from retouch.weights import plain, read_weights
 from tests.tiny import save_tiny
 
+pytestmark = pytest.mark.slow
+
 PICTURE = Image.effect_noise((16, 16), 90).convert("RGB")
 SOURCE, TARGET = "a red cat", "a blue cat"
 STEPS = {"num_inference_steps": 5}

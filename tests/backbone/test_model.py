@@ -13,6 +13,8 @@ from retouch.parts.job import Job
 from tests.small import short
 from tests.tiny import KINDS, save_tiny, tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=KINDS)
 def model(request, tmp_path):

@@ -12,6 +12,8 @@ from retouch.errors import BadModel
 from tests.single_file import class_folder, save_single
 from tests.tiny import save_tiny
 
+pytestmark = pytest.mark.slow
+
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model."
 
 

@@ -10,6 +10,8 @@ from retouch.parts.job import Job
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
 from tests.tiny import KINDS, tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 T = 10
 FOUR = [SOURCE, SOURCE_NULL, TARGET_NULL, TARGET]
 

@@ -25,6 +25,8 @@ from retouch.diorama.train.loop import Loop, Steps, generator
 from retouch.diorama.train.optimiser import MuonAdamW, orthogonalised
 from retouch.errors import BadModel, BadParameter
 
+pytestmark = pytest.mark.slow
+
 TRAINED = {
     "vae": "diffusion_pytorch_model.safetensors",
     "decoder": "diffusion_pytorch_model.safetensors",

@@ -11,6 +11,8 @@ from retouch.errors import BadModel
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
 
+pytestmark = pytest.mark.slow
+
 PICTURE, MASK = paint(scene_for("a red cat sitting on a beach", 3))
 BLUE = paint(scene_for("a blue cat sitting on a beach", 3))[0]
 

@@ -19,6 +19,8 @@ from retouch.fit.objective import Noising, denoising_loss
 from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
 from tests.tiny import KINDS, tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request, tmp_path_factory):

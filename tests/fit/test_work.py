@@ -15,6 +15,8 @@ from retouch.errors import BadFit, RetouchError
 from retouch.fit.tensors import read_tensors, write_tensors
 from retouch.fit.work import Work
 
+pytestmark = pytest.mark.slow
+
 
 def bowl(variable, wrong=None, pause=None):
     """A loss with noise that depends on the step alone; NaN from step ``wrong`` on."""

@@ -18,6 +18,8 @@ from retouch.masks.segmenter import Segmenter
 from retouch.picture import changed_mask, overlaid
 from tests.tiny import KINDS, tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 CAPTION = "a red cat sitting on a beach"
 
 

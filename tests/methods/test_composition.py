@@ -13,6 +13,8 @@ from retouch.parameters import parameters_of
 from retouch.parts.job import Job
 from tests.tiny import tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 ALL_GUIDANCES = [*parts()["guidance"], "proximal+guiders", "none+guiders"]
 # every pair of parts, and every guidance with a control that shares and one that does not
 COMBINATIONS = list(

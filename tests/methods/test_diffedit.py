@@ -8,6 +8,8 @@ from retouch.editor import Editor
 from retouch.methods.registry import method_named, methods
 from retouch.parts.inversions import Inversions, ddim_inversion
 
+pytestmark = pytest.mark.slow
+
 T = 6
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from retouch.backbone.schedule import Schedule
@@ -10,6 +10,8 @@ from retouch.guidance.proximal import edit_mask, proximal, threshold_of
 from retouch.methods.registry import method_named, methods
 from retouch.parts.inversions import ddim_inversion
 from tests.small import short
+
+pytestmark = pytest.mark.slow
 
 T = 12
 
@@ -60,8 +62,8 @@ def test_quantile_one_with_inversion_guidance_returns_the_picture_itself(bench, 
 
 
 @pytest.mark.parametrize("prox", ["soft", "hard"])
-def test_zero_threshold_is_negative_prompt_inversion(bench, case, prox):
-    latents, source, target = case
+def test_zero_threshold_is_negative_prompt_inversion(bench, each_case, prox):
+    latents, source, target = each_case
     plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
     out = bench.run(
         "prox-npi", source, target, latents, num_inference_steps=T, threshold=0.0, prox=prox, inversion_guidance=0.0
@@ -140,6 +142,7 @@ def test_every_strength_is_another_picture_and_none_above_zero_is_no_edit(bench,
 
 
 @given(st.integers(1, 60), st.floats(0, 1))
+@example(1, 1.192092896e-07)
 def test_a_part_of_a_step_starts_between_two_timesteps(bench, steps, strength):
     whole = bench.model.schedule(steps)
     part = whole.upto(strength * steps)
@@ -159,8 +162,8 @@ def test_whole_numbers_of_steps_are_the_schedule_itself(bench):
             assert whole.upto(count / steps * steps).timesteps == whole.timesteps[:count]
 
 
-def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, case):
-    latents, source, target = case
+def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, each_case):
+    latents, source, target = each_case
     plain = bench.run("ddim", source, target, latents, num_inference_steps=T)
     out = bench.run(
         "prompt-to-prompt",
@@ -174,8 +177,8 @@ def test_prompt_to_prompt_without_replacement_is_ddim_editing(bench, case):
     close(out.target, plain.target, atol=1e-3)
 
 
-def test_prompt_to_prompt_between_equal_prompts_is_its_own_source_branch(bench, case):
-    latents, source, _ = case
+def test_prompt_to_prompt_between_equal_prompts_is_its_own_source_branch(bench, each_case):
+    latents, source, _ = each_case
     out = bench.run("prompt-to-prompt", source, source, latents, num_inference_steps=T)
     close(out.target, out.source, atol=1e-3)
 
@@ -195,8 +198,8 @@ def test_self_attention_is_kept_down_to_the_asked_level(bench, case):
     assert not torch.allclose(all_levels.target, coarsest.target, atol=1e-2)
 
 
-def test_neutral_weights_change_nothing_and_others_do(bench, case):
-    latents, source, target = case
+def test_neutral_weights_change_nothing_and_others_do(bench, each_case):
+    latents, source, target = each_case
     word = target.split()[-1]
     plain, neutral, strong = (
         bench.run("negative-prompt", source, target, latents, num_inference_steps=T, reweight=r).target
@@ -206,8 +209,8 @@ def test_neutral_weights_change_nothing_and_others_do(bench, case):
     assert not torch.allclose(plain, strong, atol=1e-2)
 
 
-def test_local_blend_over_everything_changes_nothing(bench, case):
-    latents, source, target = case
+def test_local_blend_over_everything_changes_nothing(bench, each_case):
+    latents, source, target = each_case
     word = source.split()[-1] if source.split()[-1] in target.split() else "a"
     plain = bench.run("negative-prompt", source, target, latents, num_inference_steps=T)
     out = bench.run(
@@ -217,8 +220,8 @@ def test_local_blend_over_everything_changes_nothing(bench, case):
     close(out.target, plain.target)
 
 
-def test_local_blend_keeps_the_source_outside_its_mask(bench, case):
-    latents, source, target = case
+def test_local_blend_keeps_the_source_outside_its_mask(bench, each_case):
+    latents, source, target = each_case
     out = bench.run("negative-prompt", source, target, latents, num_inference_steps=T, blend_words="auto")
     outside = (out.mask == 0).expand_as(out.target)
     assert 0 < outside.float().mean() < 1

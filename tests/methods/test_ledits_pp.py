@@ -17,6 +17,8 @@ from retouch.parts.trajectory import Texts, Trajectory
 from retouch.sampler.dpm_solver_pp import DPMSolverSampler
 from tests.tiny import KINDS, tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 T = 6
 
 

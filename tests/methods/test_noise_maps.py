@@ -11,6 +11,8 @@ from retouch.parts.job import Job
 from retouch.parts.rows import TARGET, Step
 from tests.tiny import tiny_backbone
 
+pytestmark = pytest.mark.slow
+
 T = 8
 FOUND = ("edit-friendly", "cycle-diffusion")
 EQUAL = {"guidance_scale": 3.0, "source_guidance_scale": 3.0}

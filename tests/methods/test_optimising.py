@@ -24,6 +24,8 @@ from retouch.parts.job import Job
 from retouch.parts.trajectory import Texts, Trajectory
 from retouch.sampler.ddim import DDIMSampler
 
+pytestmark = pytest.mark.slow
+
 SOURCE, TARGET = "a red cat sitting on a beach", "a red cat jumping in the snow"
 QUICK = {"num_inference_steps": 4, "guidance_scale": 3.0}
 

@@ -18,6 +18,8 @@ from retouch.parts.job import Job
 from retouch.parts.trajectory import Texts, Trajectory
 from retouch.sampler.ddim import DDIMSampler
 
+pytestmark = pytest.mark.slow
+
 T = 8
 
 

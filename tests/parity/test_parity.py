@@ -12,6 +12,8 @@ from retouch.methods.registry import method_named
 from retouch.parts.inversions import ddim_inversion
 from retouch.parts.job import Job
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 CASES = json.loads((HERE / "cases.json").read_text())
 PADDED_OTHERWISE = {"npi-b", "npi-lb-b", "p2p-b", "prox-ig-b", "prox-rg-b"}

@@ -12,7 +12,7 @@ from tests.runs.painted import KINDS, METHODS, small_run
 EVIL = 'a <script>document.title = "taken"</script> & <b>bold</b> cat'
 
 browser = real.browser  # the fixture
-pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]  # one browser at a time
 
 
 @pytest.fixture(scope="module")

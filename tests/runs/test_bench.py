@@ -19,6 +19,8 @@ from retouch.runs.writer import Writer
 from retouch.suites.table import Table
 from tests.runs.quick import FAST, SUITE, Counting, manifest
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_case_method_and_seed_has_its_edit(editor, finished):
     records = finished.records()

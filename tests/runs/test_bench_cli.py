@@ -12,6 +12,8 @@ from retouch.runs.results import results
 from retouch.runs.run import Run
 from tests.test_cli import retouch
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--methods", "none", "--variant", "quick=sdedit:num_inference_steps=2")
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from retouch.runs.bench import bench
@@ -16,6 +17,8 @@ from retouch.runs.manifest import Record
 from retouch.runs.results import results
 from retouch.runs.run import Run
 from tests.runs.quick import SUITE, manifest
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = """
 import sys

@@ -18,6 +18,8 @@ from retouch.runs.on_ray import ModelSpec, on_ray
 from retouch.runs.run import Run
 from retouch.runs.variants import read_variants
 
+pytestmark = pytest.mark.slow
+
 ray = pytest.importorskip("ray")
 
 SUITE = DioramaSuite(["colour", "pose"], count=3)

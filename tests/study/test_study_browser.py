@@ -9,7 +9,7 @@ from tests.runs.painted import METHODS, small_run
 from tests.study.common import served
 
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 380, "height": 780}
-pytestmark = pytest.mark.xdist_group("study in a browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("study in a browser")]
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from retouch.suites.suite import BadSuite, share_of
 from retouch.suites.table import Table
 from retouch.suites.tedbench import TEdBench
 
+pytestmark = pytest.mark.slow
+
 
 def picture(path, size=(40, 30), colour="teal"):
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from retouch.errors import BadModel
@@ -49,7 +50,7 @@ def check_format(name: str, path: Path) -> None:
         BadModel: also where there is no such file.
     """
     ending = path.suffix.lower()
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise BadModel(f"there is no file {name!r}: give the path of a .safetensors checkpoint.")
     if ending in PICKLED:
         raise BadModel(f"{name!r} is a pickled checkpoint: {CONVERT}")

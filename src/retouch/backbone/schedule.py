@@ -127,7 +127,8 @@ class Schedule:
         if count > whole:
             below = self.timesteps[count - 2] if count > 1 else 0
             share = whole - (count - 1)
-            kept = (*kept[:-1], below + ceil(round(share * (kept[-1] - below), 6)))
+            on_the_way = max(1, ceil(round(share * (kept[-1] - below), 6)))  # however small the share
+            kept = (*kept[:-1], min(kept[-1], below + on_the_way))
         return replace(self, timesteps=kept)
 
     def level_of(self, timestep: int | Tensor, like: Tensor) -> Level:
