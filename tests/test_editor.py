@@ -229,7 +229,10 @@ def test_arguments_of_another_type_are_one_sentence(editor, given, says):
         (lambda editor: editor.method_for("ddim", SOURCE, TARGET, {}, inversion=5), "inversion is 5"),
         (lambda editor: editor.method_for("ddim", SOURCE, TARGET, {}, invert="ddim"), "no part 'invert'"),
         (lambda editor: editor.variations(PICTURE, None), "fit is None, expected a fit"),
-        (lambda editor: editor.fit(PICTURE, target=TARGET, method="ddim"), "ddim fits nothing: choose one of imagic"),
+        (
+            lambda editor: editor.fit(PICTURE, target=TARGET, method="ddim"),
+            "ddim makes no fit to keep: choose one of imagic",
+        ),
         (lambda editor: editor.fit(PICTURE, target=TARGET, method=None), "method is None"),
     ],
 )

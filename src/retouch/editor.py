@@ -31,6 +31,7 @@ from retouch.recipe import recipe_of
 from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded, mask_picture
 from retouch.task import Task, opened, prepare
+from retouch.weights import plain
 
 __all__ = ["EditResult", "Editor"]
 
@@ -253,6 +254,7 @@ class Editor:
         if word is not None and (points or outside or box):
             raise BadParameter("say in one way what to mark: by a word, or by points and a box.")
         check_thing(word, prompt, points, outside, box, segmenter)
+        word, prompt = (None if text is None else plain(text) for text in (word, prompt))  # no weight says where
         picture = opened(image)
         if word is None:
             return by_clicks(self.model, picture.image, points, outside, box, segmenter)
