@@ -467,7 +467,7 @@ def test_a_fit_that_diverges_says_so_and_keeps_the_last_good_state(painted, tmp_
         (("fit", "cat.png", "--to", TARGET, "-o", "no/f.safetensors"), "does not exist: make it first"),
         (("fit", "cat.png", "--to", " ", "-o", "f.safetensors"), "--to is empty"),
         (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--budget", "0"), "expected seconds above 0"),
-        (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--method", "ddib"), "ddib fits nothing"),
+        (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--method", "ddib"), "ddib makes no fit to keep"),
         (("edit", "cat.png", "--fit", "gone.safetensors", "-o", "o.png"), "there is no file gone.safetensors"),
         (("edit", "cat.png", "--fit", "cat.png", "-o", "o.png"), "cat.png is damaged or not a safetensors file"),
         (("sweep", "cat.png", "--fit", "FIT", "-o", "s.png", "--etas", "2"), "expected numbers in 0..1"),

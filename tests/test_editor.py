@@ -196,6 +196,8 @@ def test_an_editor_of_no_model_says_how_to_make_one(model):
         ({"budget": "5"}, "budget is '5', expected a number of seconds"),
         ({"budget": float("nan")}, "budget is nan"),
         ({"progress": 5}, "progress is 5, expected a function"),
+        ({"inversions": {}}, r"inversions is \{\}, expected"),
+        ({"method": "ledits-pp", "concept_masks": np.array(["both"])}, "concept_masks is"),
         ({"inversion": 5}, "inversion is 5, expected a part's name"),
         ({"seed": 1.5}, "seed is 1.5, expected a whole number"),
         ({"source": 5}, "a prompt is 5, expected text"),
@@ -207,6 +209,61 @@ def test_arguments_of_another_type_are_one_sentence(editor, given, says):
     with pytest.raises(RetouchError, match=says) as caught:
         edit(editor, **given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda editor: Editor.from_pretrained(None), "the model is None, expected 'diorama', the path"),
+        (lambda editor: Editor.from_pretrained(""), "the model is '', expected"),
+        (lambda editor: editor.mask(PICTURE, word=5), "word is 5, expected text"),
+        (lambda editor: editor.mask(PICTURE, word=["cat"]), r"word is \['cat'\], expected text"),
+        (lambda editor: editor.mask(PICTURE, word="cat", prompt=5), "prompt is 5"),
+        (lambda editor: editor.mask(PICTURE, word="cat", segmenter=5), "segmenter is 5"),
+        (lambda editor: editor.mask(PICTURE, points=5), r"points is 5, expected pairs \(x, y\)"),
+        (lambda editor: editor.mask(PICTURE, points=[(1,)]), r"points is \(1,\), expected pairs"),
+        (lambda editor: editor.mask(PICTURE, outside=[("a", 2)]), r"outside is \('a', 2\), expected pairs"),
+        (lambda editor: editor.mask(PICTURE, box=(1, 2, 3)), r"box is \(1, 2, 3\), expected \(left"),
+        (lambda editor: editor.mask(PICTURE, box="1,2,3,4"), "box is '1,2,3,4', expected"),
+        (lambda editor: editor.method_for(5, SOURCE, TARGET, {}), "method is 5, expected a method's name"),
+        (lambda editor: editor.method_for("ddim", SOURCE, None, {}), "target is None, expected text"),
+        (lambda editor: editor.method_for("ddim", SOURCE, TARGET, 5), "settings is 5, expected parameters"),
+        (lambda editor: editor.method_for("ddim", SOURCE, TARGET, {}, inversion=5), "inversion is 5"),
+        (lambda editor: editor.method_for("ddim", SOURCE, TARGET, {}, invert="ddim"), "no part 'invert'"),
+        (lambda editor: editor.variations(PICTURE, None), "fit is None, expected a fit"),
+        (
+            lambda editor: editor.fit(PICTURE, target=TARGET, method="ddim"),
+            "ddim makes no fit to keep: choose one of imagic",
+        ),
+        (lambda editor: editor.fit(PICTURE, target=TARGET, method=None), "method is None"),
+    ],
+)
+def test_what_other_calls_are_handed_is_checked_too(editor, call, says):
+    with pytest.raises(RetouchError, match=says) as caught:
+        call(editor)
+    assert "\n" not in str(caught.value)
+
+
+def test_seeds_and_etas_may_be_arrays_and_are_no_single_numbers(editor):
+    settings = {"embedding_steps": 1, "network_steps": 1, "num_inference_steps": 2}
+    fit = editor.fit(PICTURE, target=TARGET, **settings)
+    made = editor.variations(PICTURE, fit, seeds=np.arange(2), etas=np.array([0.5, 1.0]))
+    assert [result.recipe["seed"] for result in made] == [0, 1, 0, 1]
+    for given, says in (
+        ({"seeds": 5}, "seeds is 5, expected whole numbers in a list"),
+        ({"etas": 0.5, "seeds": [1]}, "etas is 0.5, expected numbers in a list"),
+        ({"etas": np.array([]), "seeds": [1]}, "nothing to sample"),
+    ):
+        with pytest.raises(BadParameter, match=says):
+            editor.variations(PICTURE, fit, **given)
+
+
+def test_a_fits_file_may_be_read_by_whom_a_pictures_may(editor, tmp_path):
+    fit = editor.fit(PICTURE, target=TARGET, embedding_steps=1, network_steps=1)
+    fit.save(tmp_path / "fit.safetensors")
+    edit(editor).save(tmp_path / "out.png")
+    assert (tmp_path / "fit.safetensors").stat().st_mode == (tmp_path / "out.png").stat().st_mode
+    assert retouch.Fit.load(tmp_path / "fit.safetensors").method == "imagic"
 
 
 def test_none_is_no_text_where_it_is_shown_as_the_default(editor):

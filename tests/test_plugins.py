@@ -13,8 +13,10 @@ from retouch.measures.measure import Measure
 from retouch.measures.registry import every, measures_for
 from retouch.methods.catalogue import parts_of
 from retouch.methods.method import Method
-from retouch.methods.registry import method_type
+from retouch.methods.registry import method_type, methods
 from retouch.parameters import read_settings
+from retouch.parts.job import Outcome
+from retouch.parts.part import Addition, Inversion
 from retouch.runs.results import about_measures, results, set_measures
 from retouch.runs.run import Run
 from retouch.suites.registry import open_suite, options_of, suites
@@ -202,8 +204,14 @@ class Uncomposed(Method):
     good_for: ClassVar[str] = "tests"
     how: ClassVar[str] = "by doing nothing"
 
+    def steps(self):
+        return 0
+
     def evaluations(self):
         return 0
+
+    def edit(self, job):
+        return Outcome(job.latents)
 
 
 @pytest.mark.parametrize(("how", "said"), [("by doing nothing", "by doing nothing"), ("", "in its own way")])
@@ -213,6 +221,59 @@ def test_a_method_of_no_parts_says_itself_how_it_edits(tmp_path, monkeypatch, ho
         page = generator("make_methods").page().splitlines()
         heading, row = (line.split(" | ") for line in page if line.startswith(("| method |", "| [`uncomposed`]")))
         assert row[heading.index("inversion")] == said and len(row) == len(heading)
-        assert f"made of: {said}" in retouch("methods", "uncomposed").stdout
+        assert f"it edits: {said}" in retouch("methods", "uncomposed").stdout
         rows = [line for line in page if line.startswith("| [`")]
         assert {line.count(" | ") for line in rows} == {len(heading) - 1}
+
+
+class Silent(Uncomposed):
+    """Does not say what it costs."""
+
+    name = "silent"
+    evaluations = Method.evaluations
+    steps = Method.steps
+
+
+class Untitled(Uncomposed):
+    """Says nothing of itself."""
+
+    name = "untitled"
+    paper = None
+
+
+class Idle(Inversion):
+    """Inverts nothing."""
+
+    name = "idle"
+    summary = "nothing"
+
+
+class Mute(Addition):
+    """Shifts nothing."""
+
+    name = "mute"
+    summary = "nothing"
+
+
+class Shouting(Uncomposed):
+    """A name that no option takes."""
+
+    name = "Shouting, loud"
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "kind", "says"),
+    [
+        ("methods", "silent", "Silent", "does not define steps, evaluations"),
+        ("methods", "untitled", "Untitled", "says no paper"),
+        ("methods", "other", "Uncomposed", "its name is 'uncomposed'"),
+        ("methods", "Shouting, loud", "Shouting", "a name is made of small letters"),
+        ("inversions", "idle", "Idle", "does not define run"),
+        ("guidances", "mute", "Mute", "does not define shifted"),
+    ],
+)
+def test_what_could_be_listed_but_not_run_is_left_out_with_the_reason(tmp_path, group, name, kind, says):
+    with installed(tmp_path / "site", {f"retouch.{group}": {name: f"{__name__}:{kind}"}}):
+        with pytest.warns(UserWarning, match=says):
+            known = methods() if group == "methods" else parts_of(group[:-1])
+        assert name not in known

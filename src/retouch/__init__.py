@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from retouch.editor import Editor, EditResult
     from retouch.errors import RetouchError
+    from retouch.fit.fitted import Fit
     from retouch.methods.registry import methods as list_methods
 
 __version__ = "0.1.0"
-__all__ = ["EditResult", "Editor", "RetouchError", "__version__", "list_methods"]
+__all__ = ["EditResult", "Editor", "Fit", "RetouchError", "__version__", "list_methods"]
 
 _HOMES = {
     "Editor": ("retouch.editor", "Editor"),
     "EditResult": ("retouch.editor", "EditResult"),
+    "Fit": ("retouch.fit.fitted", "Fit"),
     "RetouchError": ("retouch.errors", "RetouchError"),
     "list_methods": ("retouch.methods.registry", "methods"),  # retouch.methods itself is the package
 }

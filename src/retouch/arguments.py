@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from os import PathLike
 from typing import Any
 
@@ -9,7 +11,9 @@ from PIL import Image
 
 from retouch.errors import BadFit, BadParameter, BadPicture, RetouchError
 from retouch.fit.fitted import Fit
+from retouch.methods.composition import AXES
 from retouch.methods.method import Method
+from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
 
 _PATH = (str, PathLike)
@@ -30,14 +34,78 @@ def check_arguments(given: Any) -> None:
     _expect(given.method, "method", (str, Method, type(None)), "a method's name or a method", BadParameter)
     _expect(given.fit, "fit", (Fit, type(None)), "a fit: read a file with Fit.load(path)", BadFit)
     _expect(given.checkpoint, "checkpoint", (*_PATH, type(None)), "a path", BadParameter)
-    for name, part in given.parts.items():
-        _expect(part, name, (str, type(None)), "a part's name", BadParameter)
+    _expect(
+        given.inversions, "inversions", (Inversions, type(None)), "retouch.parts.inversions.Inversions()", BadParameter
+    )
+    _check_parts(given.parts)
     for name in ("progress", "detail"):
         if getattr(given, name) is not None and not callable(getattr(given, name)):
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
     budget = given.budget
-    if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int | float) or not budget > 0):
+    if budget is not None and not (_is_number(budget) and budget > 0):
         raise BadParameter(f"budget is {_shown(budget)}, expected a number of seconds above 0.")
+
+
+def check_choice(method: object, source: object, target: object, settings: object, parts: Mapping[str, object]) -> None:
+    """Refuses a choice of a method that is of another type than it should be.
+
+    Raises:
+        BadParameter: naming the argument, what it is and what was expected.
+    """
+    _expect(method, "method", (str,), "a method's name", BadParameter)
+    _expect(source, "source", (str, type(None)), "text", BadParameter)
+    _expect(target, "target", (str,), "text", BadParameter)
+    _expect(settings, "settings", (Mapping,), "parameters by name", BadParameter)
+    _check_parts(parts)
+
+
+def check_thing(word: object, prompt: object, points: object, outside: object, box: object, segmenter: object) -> None:
+    """Refuses what is to mark a thing in a picture and is of another type than it should be.
+
+    Raises:
+        BadParameter: naming the argument, what it is and what was expected.
+    """
+    for name, text in (("word", word), ("prompt", prompt)):
+        _expect(text, name, (str, type(None)), "text", BadParameter)
+    _expect(segmenter, "segmenter", (str,), "a folder, a hub name, none or auto", BadParameter)
+    for name, places in (("points", points), ("outside", outside)):
+        for place in sequence(places, name, "pairs (x, y) in pixels"):
+            _expect_numbers(place, name, 2, "pairs (x, y) in pixels")
+    if box is not None:
+        _expect_numbers(box, "box", 4, "(left, top, right, bottom) in pixels")
+
+
+def sequence(values: Any, name: str, of: str) -> Sequence[Any]:
+    """Some values one after the other, whatever kind of sequence they are.
+
+    Raises:
+        BadParameter: when they are none.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise BadParameter(f"{name} is {_shown(values)}, expected {of} in a list.")
+    try:
+        return list(values)
+    except TypeError:  # an array without dimensions
+        raise BadParameter(f"{name} is {_shown(values)}, expected {of} in a list.") from None
+
+
+def _check_parts(parts: Mapping[str, object]) -> None:
+    for name, part in parts.items():
+        if name not in AXES:
+            raise BadParameter(f"methods have no part {name!r}: their parts are {', '.join(AXES)}.")
+        _expect(part, name, (str, type(None)), "a part's name", BadParameter)
+
+
+def _expect_numbers(values: Any, name: str, count: int, what: str) -> None:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise BadParameter(f"{name} is {_shown(values)}, expected {what}.")
+    numbers = list(values)
+    if len(numbers) != count or not all(map(_is_number, numbers)):
+        raise BadParameter(f"{name} is {_shown(values)}, expected {what}.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _expect(value: Any, name: str, kinds: tuple[type, ...], what: str, error: type[RetouchError]) -> None:

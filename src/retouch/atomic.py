@@ -29,7 +29,9 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """
     unfinished = path.absolute().parent / f"{UNFINISHED}{secrets.token_hex(8)}.tmp"
     try:
+        mode = _mode_of_new(unfinished)
         yield unfinished
+        unfinished.chmod(mode)  # some libraries let nobody else read what they write
         _to_disk(unfinished)
         if replace:
             unfinished.replace(path)
@@ -40,6 +42,14 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def _mode_of_new(path: Path) -> int:
+    """The permissions that the user's mask gives to new files in this place."""
+    path.touch()
+    mode = path.stat().st_mode
+    path.unlink()
+    return mode
 
 
 def _name_new(unfinished: Path, path: Path) -> None:

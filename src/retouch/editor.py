@@ -12,17 +12,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from retouch.arguments import check_arguments, check_choice, check_thing, sequence
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
-from retouch.errors import BadParameter
+from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
 from retouch.idle import seed_note
 from retouch.masks.find import by_clicks, by_words
 from retouch.masks.presence import doubt
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
-from retouch.methods.registry import check_fits, method_for
+from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
@@ -30,6 +31,7 @@ from retouch.recipe import recipe_of
 from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded, mask_picture
 from retouch.task import Task, opened, prepare
+from retouch.weights import plain
 
 __all__ = ["EditResult", "Editor"]
 
@@ -162,9 +164,12 @@ class Editor:
             image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
             progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
+        check_arguments(request)
+        if method is None:
+            raise BadParameter("method is None, expected a method's name or a method that fits, as imagic.")
+        check_fits(type(method) if isinstance(method, Method) else method_type(method))
         with turn(self.model):
             task = prepare(self.model, request)
-            check_fits(type(task.method))
             assert isinstance(task.method, Optimising)
             return replace(task.method.fit(task.job), notes=task.notes)
 
@@ -190,6 +195,10 @@ class Editor:
             BadFit: when the fit is for another model or picture.
             BadParameter: for ``etas`` where the method has none, or values outside their range.
         """
+        if fit is None:
+            raise BadFit("fit is None, expected a fit: make one with Editor.fit, or read a file with Fit.load(path).")
+        seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
+        etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
         with turn(self.model):
             return self._variations(prepare(self.model, request), seeds, etas)
@@ -199,10 +208,10 @@ class Editor:
         assert isinstance(method, Optimising) and job.fit is not None
         if etas is not None and "eta" not in method.sampling:
             raise BadParameter(f"{method.name} has no eta to vary: leave etas out.")
-        if not seeds or (etas is not None and not etas):
+        if not seeds or etas == []:
             raise BadParameter("there is nothing to sample: give at least one seed, and one eta if any.")
         methods = [method] if etas is None else [replace(method, eta=eta) for eta in etas]  # type: ignore[call-arg]
-        chosen = [(kind, checked_seed(seed)) for kind in methods for seed in seeds]
+        chosen = [(kind, seed) for kind in methods for seed in seeds]
         noises = [kind.noise(job, torch.Generator().manual_seed(seed)) for kind, seed in chosen]
         latents = method.sample(job, job.fit, noises, [kind.conditions(job.fit) for kind, _ in chosen])
         images = [task.fitted.restore(decoded(self.model, one[None])) for one in latents]
@@ -244,6 +253,8 @@ class Editor:
             raise BadParameter("a prompt goes with a word of it to look for: give word, too, or leave the prompt out.")
         if word is not None and (points or outside or box):
             raise BadParameter("say in one way what to mark: by a word, or by points and a box.")
+        check_thing(word, prompt, points, outside, box, segmenter)
+        word, prompt = (None if text is None else plain(text) for text in (word, prompt))  # no weight says where
         picture = opened(image)
         if word is None:
             return by_clicks(self.model, picture.image, points, outside, box, segmenter)
@@ -259,6 +270,7 @@ class Editor:
         self, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None
     ) -> Method:
         """The method ``name`` as :meth:`edit` would run it: with what the model recommends, and ``settings`` on top."""
+        check_choice(name, source, target, settings, parts)
         return method_for(self.model, name, source, target, settings, **parts)
 
     def decode(self, latents: Tensor) -> Image.Image:

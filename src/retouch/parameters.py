@@ -72,7 +72,7 @@ class Parameter:
             "number": isinstance(value, int | float) and not isinstance(value, bool),
             "whole number": isinstance(value, int) and not isinstance(value, bool),
             "yes or no": isinstance(value, bool),
-            "choice": value in self.choices,
+            "choice": isinstance(value, str) and value in self.choices,
             "text": isinstance(value, str),
         }[self.kind]
         inside = right_type and not (

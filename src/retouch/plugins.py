@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Collection
 from importlib.metadata import entry_points
 from typing import Any
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")  # others could not be given to an option that takes several, or sets one
 
 
 def plugins(group: str, own: Collection[str], named: Callable[[str, Any], dict[str, Any]]) -> dict[str, Any]:
@@ -28,11 +31,40 @@ def plugins(group: str, own: Collection[str], named: Callable[[str, Any], dict[s
             _warn(f"{point.name!r} of {point.value} could not be loaded for {group}: {error!r}")
             continue
         for name, one in loaded.items():
-            if name in own or name in found:
+            if not _NAME.fullmatch(name):
+                _warn(
+                    f"{name!r} of {point.value} is left out of {group}: a name is made of small letters, digits, "
+                    "dashes and dots."
+                )
+            elif name in own or name in found:
                 _warn(f"{name!r} of {point.value} is left out of {group}: the name is taken.")
             else:
                 found[name] = one
     return found
+
+
+def check_class(loaded: Any, name: str, base: type[Any], texts: Collection[str], calls: Collection[str]) -> None:
+    """Refuses a class that lacks something without which it could be listed but not run.
+
+    Args:
+        name: what it is registered under.
+        base: what it has to be a subclass of.
+        texts: class attributes that have to be text.
+        calls: what it has to define itself, as ``base`` does no more than say so.
+
+    Raises:
+        TypeError: naming what is wrong.
+    """
+    if not (isinstance(loaded, type) and issubclass(loaded, base)):
+        raise TypeError(f"it is no subclass of {base.__module__}.{base.__name__}")
+    for text in texts:
+        if not isinstance(getattr(loaded, text, None), str):
+            raise TypeError(f"it says no {text}")
+    if getattr(loaded, "name", None) != name:
+        raise TypeError(f"its name is {getattr(loaded, 'name', None)!r}")
+    missing = [call for call in calls if getattr(loaded, call) is getattr(base, call)]
+    if missing:
+        raise TypeError(f"it does not define {', '.join(missing)}")
 
 
 def _warn(sentence: str) -> None:

@@ -80,6 +80,22 @@ def plain(prompt: str) -> str:
     return read_weights(prompt).text
 
 
+def unweighted(text: str, where: str) -> str:
+    """A text of a parameter, in which words cannot be weighed.
+
+    Raises:
+        BadPrompt: where it holds weights, or what :func:`read_weights` refuses.
+    """
+    read = read_weights(text)
+    if read.weights:
+        said = ", ".join(f"{word}={value:g}" for word, value in read.weights.items())
+        raise BadPrompt(
+            f"{where} holds weights for words ({said}), which are understood in the target prompt alone: write it "
+            "without them."
+        )
+    return read.text
+
+
 def _pairs(prompt: str) -> list[_Pair]:
     """The brackets that close each other, escaped ones aside."""
     opened, pairs, i = list[int](), list[_Pair](), 0

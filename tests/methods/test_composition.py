@@ -126,7 +126,9 @@ def test_a_methods_own_defaults_stay_with_the_parts_they_belong_to():
         ({"control": "magic"}, "no control 'magic'; there are: none, prompt-to-prompt"),
         ({"guidance": "proximal+wizardry"}, "no guidance 'wizardry'; there are: classifier-free"),
         ({"guidance": "proximal+none"}, "no guidance after the \\+ 'none'; there are: guiders"),
-        ({"guidance": "cfg+"}, "a \\+ too many"),
+        ({"guidance": "cfg+"}, "a \\+ too many: write for instance classifier-free"),
+        ({"guidance": "+pag"}, "a \\+ too many: write for instance classifier-free"),
+        ({"guidance": "pag+perturbed-attention"}, "names perturbed-attention twice"),
         ({"sampler": "euler"}, "no sampler 'euler'; there are: ddim, ddpm"),
     ],
 )

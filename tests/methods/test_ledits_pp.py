@@ -7,7 +7,7 @@ import torch
 from diffusers import DPMSolverMultistepScheduler, LEditsPPPipelineStableDiffusion
 
 from retouch.backbone.schedule import Schedule
-from retouch.errors import BadParameter
+from retouch.errors import BadParameter, BadPrompt
 from retouch.guidance.concepts import Concept, read_concepts
 from retouch.guidance.semantic import attention_mask, noise_mask
 from retouch.methods.registry import method_named, methods
@@ -314,3 +314,16 @@ def test_the_edit_is_that_of_diffusers_pipeline(drawings, masks, theirs, monkeyp
     ours = method.denoised(job, replace(trajectory, noises=[torch.zeros_like(job.latents), *trajectory.noises[1:]]))
     close(ours.target, expected, atol=1e-3)
     assert not torch.allclose(expected, job.latents, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("concepts", "says"),
+    [("a (red:1.3) hat=6", "concepts holds weights .*red=1.3"), ("<lora:x:1>", "a network to load")],
+)
+def test_weights_of_words_in_a_concept_are_refused(concepts, says):
+    with pytest.raises(BadPrompt, match=says):
+        method_named("ledits-pp", {"concepts": concepts})
+
+
+def test_parentheses_in_a_concept_are_text():
+    assert [concept.text for concept in read_concepts("a hat (small)=6", 5, 0.9)] == ["a hat (small)"]

@@ -402,7 +402,7 @@ def test_a_fit_for_something_else_is_refused(editor, painted, fit):
     ):
         with pytest.raises(error, match=says):
             editor.edit(**arguments)
-    with pytest.raises(BadParameter, match="fits nothing"):
+    with pytest.raises(BadParameter, match="makes no fit"):
         editor.fit(painted, target=TARGET, method="sdedit")
     with pytest.raises(BadParameter, match="at least one seed"):
         editor.variations(painted, fit, seeds=[])

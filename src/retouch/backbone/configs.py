@@ -54,10 +54,11 @@ def checked_schedule(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     there = config.get("trained_betas") is not None or all(
         config.get(key) for key in ("beta_start", "beta_end", "beta_schedule")
     )
-    if not there or kind.startswith(("FlowMatch", "EDM")):
+    if not there or kind.startswith(("FlowMatch", "EDM")) or config.get("use_flow_sigmas"):
         what = f"a {kind}" if config.get("_class_name") else "a scheduler config"
         raise BadModel(
-            f"{name!r} has {what} without DDPM's betas (a flow-matching or EDM model, or a damaged file): {PLAIN}"
+            f"{name!r} has {what} that does not walk DDPM's betas (a flow-matching or EDM model, or a damaged file): "
+            f"{PLAIN}"
         )
     check_fields(name, "scheduler", "scheduler_config.json", config)
     steps: Any = config.get("num_train_timesteps", 1000)
@@ -134,6 +135,12 @@ def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]])
             raise BadModel(
                 f"the autoencoder of {name!r} has {key} {vae[key]!r} (sound, or pictures with depth?), expected 3: "
                 f"{PLAIN}"
+            )
+    for key in ("latents_mean", "latents_std"):
+        if vae.get(key):
+            raise BadModel(
+                f"the autoencoder of {name!r} scales every channel of its latents by itself ({key}), as those of other "
+                f"models do: {PLAIN}"
             )
     taken, given = unet["in_channels"], vae["latent_channels"]
     if taken != given:

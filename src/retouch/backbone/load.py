@@ -21,6 +21,7 @@ from retouch.errors import BadModel
 EMBEDDED = "diorama"
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 """Where the embedded model lies inside the package."""
+_EXPECTED = "'diorama', the path of a diffusers folder or of a .safetensors file, or a hub name like owner/model"
 
 
 @without_collection()
@@ -51,6 +52,8 @@ def load(
         BadModel: when there is no such model or it is of another kind, in one sentence.
         BadParameter: when there is no such device or precision, or the checkpoint cannot be read so.
     """
+    if not isinstance(name, str | PathLike) or not fspath(name):
+        raise BadModel(f"the model is {name!r}, expected {_EXPECTED}.")
     name = fspath(name)
     settings = read_model_settings({"prediction": prediction, "zero_snr": zero_snr, "native": native})
     place = device_named(device)
@@ -81,10 +84,7 @@ def _named(
     if is_file_name(path) or os.path.isfile(path):
         return from_file(name, path, place, precision, settings, offline)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
-        raise BadModel(
-            f"there is no model {name!r}: give 'diorama', the path of a diffusers folder or of a .safetensors file, or "
-            "a hub name like owner/model."
-        )
+        raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
     folder = hub_folder(name, offline, lambda small: judged(name, small, settings))
     return from_folder(name, folder, place, precision, settings)
 

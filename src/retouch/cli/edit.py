@@ -122,5 +122,5 @@ def recipe(
 
     found = streams.recipe_inside(picture)
     if found is None:
-        raise BadPicture(f"{picture} carries no recipe: only pictures that retouch wrote do.")
+        raise BadPicture(f"{picture} carries no recipe: edits, sheets of them and painted pictures do.")
     tell_json(found, indent=2)

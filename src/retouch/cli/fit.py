@@ -83,7 +83,7 @@ def _tell(made: Fit, output: Path, say: options.Say) -> None:
     taken = ", ".join(f"{count} steps of the {stage}" for stage, count in made.steps.items())
     if made.stopped == "diverged":
         raise RetouchError(f"{made.message} {output} holds that state.")
-    say(f"{output}: {taken}")
+    say(f"{output}: {taken or 'nothing was optimised'}")
     if made.stopped:
         say(made.message)
     if made.stopped == "interrupted":

@@ -47,10 +47,13 @@ def mask(
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
     _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
+    from retouch.picture import check_growth
+
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
         opened = streams.input_picture(picture)
         _check_outputs(opened, output, overlay, force)
+        check_growth(grow, opened.image.size)
         if truth:
             from retouch.diorama.truth import true_mask
 

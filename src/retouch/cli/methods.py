@@ -45,6 +45,7 @@ def methods(
 def _show(method: type[Method]) -> None:
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
+    from retouch.methods.composition import Composed
     from retouch.parameters import parameters_of
 
     diorama = read_recommended(EMBEDDED_FOLDER)
@@ -58,7 +59,8 @@ def _show(method: type[Method]) -> None:
         rows.append((p.name, _shown(p.default) + more, f"{p.range()} {p.unit}".strip(), p.help))
     tell_table(("parameter", "default", "range", "meaning"), rows)
     tell()
-    tell_prose(f"made of: {method.made_of()} (`retouch methods --parts`)")
+    made = f"made of: {method.made_of()} (`retouch methods --parts`)"
+    tell_prose(made if issubclass(method, Composed) else f"it edits: {method.made_of()}")
     for rule in diorama.when_changed:
         if method.name in rule.settings:
             values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())

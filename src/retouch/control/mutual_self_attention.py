@@ -70,8 +70,9 @@ class MutualSelfAttention(Control):
     def check(self, steps: int) -> None:
         """Refuses a start after the end."""
         if self.start_step >= steps:
+            there = "is only 1 step" if steps == 1 else f"are only {steps} steps"
             raise BadParameter(
-                f"start_step is {self.start_step}, but there are only {steps} steps, so nothing would be shared: "
+                f"start_step is {self.start_step}, but there {there}, so nothing would be shared: "
                 "take more num_inference_steps or an earlier start_step."
             )
 

@@ -46,8 +46,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
     try:
+        if path.is_dir():
+            raise BadFit(f"{path} is a folder, expected a file that `retouch fit` wrote.")
         if not path.is_file():
-            raise BadFit(f"there is no file {path}.")
+            raise BadFit(f"there is no file {path}: check the path of the fit.")
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:

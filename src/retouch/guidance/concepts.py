@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retouch.errors import BadParameter
+from retouch.weights import unweighted
 
 _FORM = "write for instance a hat=6; -scarf=5@0.8, that is concept=scale@threshold, a - before it to take it away"
 
@@ -32,6 +33,7 @@ def read_concepts(text: str, scale: float, threshold: float) -> list[Concept]:
     Raises:
         BadParameter: when an entry is not of the form ``[-]concept[=scale][@threshold]``, scales 0..50, thresholds
             0..1, or names no concept.
+        BadPrompt: when single words of a concept are weighted.
     """
     entries = [entry.strip() for entry in text.split(";")]
     if not any(entries):
@@ -47,7 +49,7 @@ def _concept(entry: str, scale: float, threshold: float) -> Concept:
     if not equals:
         words, size = rest, str(scale)
     words, away = words.strip(), words.strip().startswith("-")
-    words = words.removeprefix("-").strip()
+    words = unweighted(words.removeprefix("-").strip(), "concepts")
     try:
         concept = Concept(words, float(size), float(limit), away)
     except ValueError:

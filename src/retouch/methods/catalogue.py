@@ -31,8 +31,8 @@ from retouch.inversion.noise import Noise
 from retouch.inversion.null_text import NullText
 from retouch.inversion.part_way import PartWay
 from retouch.inversion.prompt_tuning import PromptTuning
-from retouch.parts.part import Control, Guidance, Inversion, Part, Sampler
-from retouch.plugins import plugins
+from retouch.parts.part import Addition, Control, Guidance, Inversion, Part, Sampler
+from retouch.plugins import check_class, plugins
 from retouch.sampler.ddim import DDIMSampler
 from retouch.sampler.ddpm import DDPMSampler
 from retouch.sampler.dpm_solver_pp import DPMSolverSampler
@@ -55,6 +55,10 @@ _OWN: dict[str, tuple[type[Part], tuple[type[Part], ...]]] = {
     "sampler": (Sampler, (DDIMSampler, DDPMSampler, DPMSolverSampler)),
 }  # fmt: skip
 """By axis what its parts are, and ours."""
+_CALLS: dict[type[Part], tuple[str, ...]] = {
+    Inversion: ("run",), Guidance: ("combine",), Addition: ("shifted",), Sampler: ("step",)
+}  # fmt: skip
+"""What a part defines itself."""
 
 
 def parts() -> dict[str, Mapping[str, type[Any]]]:
@@ -69,10 +73,8 @@ def parts_of(axis: str) -> Mapping[str, type[Any]]:
     own: dict[str, type[Any]] = {part.name: part for part in ours}
 
     def named(name: str, loaded: Any) -> dict[str, type[Any]]:
-        if not (isinstance(loaded, type) and issubclass(loaded, base)):
-            raise TypeError(f"it is no subclass of retouch.parts.part.{base.__name__}")
-        if getattr(loaded, "name", None) != name:
-            raise TypeError(f"its name is {getattr(loaded, 'name', None)!r}")
+        kind = Addition if isinstance(loaded, type) and issubclass(loaded, Addition) else base
+        check_class(loaded, name, kind if issubclass(kind, base) else base, ("name", "summary"), _CALLS.get(kind, ()))
         return {name: loaded}
 
     return own | plugins(f"retouch.{axis}s", own, named)

@@ -45,8 +45,13 @@ class Choice:
         """
         names = [name.strip() for name in guidance.replace("++", "-plus-plus").split("+")]  # as in cfg++
         if len(names) > 1 and not all(names):
-            raise BadParameter(f"the guidance {guidance!r} has a + too many: write for instance {names[0]}+guiders.")
+            raise BadParameter(
+                f"the guidance {guidance!r} has a + too many: write for instance classifier-free+guiders."
+            )
         guides = [part_named("guidance", name) for name in names]
+        twice = [part.name for part in guides if guides.count(part) > 1]
+        if twice:
+            raise BadParameter(f"the guidance {guidance!r} names {twice[0]} twice: name it once, and raise its scale.")
         if issubclass(guides[0], Addition):
             guides.insert(0, part_named("guidance", "classifier-free"))
         for name, part in zip(names[-len(guides) + 1 :] if len(guides) > 1 else [], guides[1:], strict=True):

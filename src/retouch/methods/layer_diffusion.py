@@ -35,6 +35,7 @@ from retouch.methods.sampling import sample
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
+from retouch.weights import unweighted
 
 _PLACE = re.compile(
     r"\b(?:on|in|at|by|near|under|over|above|below|beside|behind|inside|outside|before|against|along|among|amid)\b",
@@ -204,7 +205,8 @@ class LayerDiffusion(Optimising):
             BadPrompt: when one is not given and the target prompt names no place, or when both say the same.
         """
         before, after = split(target)
-        object_text, background_text = self.object_text.strip() or before, self.background_text.strip() or after
+        object_text = unweighted(self.object_text.strip(), "object_text") or before
+        background_text = unweighted(self.background_text.strip(), "background_text") or after
         if not object_text or not background_text:
             missing = "object_text='a red cat'" if not object_text else "background_text='a beach'"
             raise BadPrompt(

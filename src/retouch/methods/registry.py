@@ -15,7 +15,7 @@ from retouch.methods.method import Method
 from retouch.methods.mix import composed, recommended_for
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
-from retouch.plugins import plugins
+from retouch.plugins import check_class, plugins
 
 _OWN = {
     "prox-npi": "prox_npi:ProxNPI",
@@ -39,6 +39,9 @@ _OWN = {
     "e4c": "e4c:E4C",
 }
 
+_GROUPS = ("tuning-free", "all", "none")
+"""What stands for several methods, or for none, where names are listed."""
+
 
 @cache
 def methods() -> Mapping[str, type[Method]]:
@@ -47,12 +50,11 @@ def methods() -> Mapping[str, type[Method]]:
     for name, place in _OWN.items():
         module, _, attribute = place.partition(":")
         found[name] = getattr(import_module(f"retouch.methods.{module}"), attribute)
-    return found | plugins("retouch.methods", found, _method)
+    return found | plugins("retouch.methods", {*found, *_GROUPS}, _method)
 
 
 def _method(name: str, loaded: Any) -> dict[str, type[Method]]:
-    if not (isinstance(loaded, type) and issubclass(loaded, Method)):
-        raise TypeError("it is no subclass of retouch.methods.method.Method")
+    check_class(loaded, name, Method, ("name", "title", "paper", "good_for"), ("steps", "evaluations", "edit"))
     return {name: loaded}
 
 
@@ -72,7 +74,7 @@ def check_fits(kind: type[Method]) -> None:
     """
     if not issubclass(kind, Optimising):
         those = ", ".join(name for name, other in methods().items() if issubclass(other, Optimising))
-        raise BadParameter(f"{kind.name} fits nothing: choose one of {those}.")
+        raise BadParameter(f"{kind.name} makes no fit to keep: choose one of {those}.")
 
 
 def method_named(

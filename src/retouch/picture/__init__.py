@@ -3,7 +3,7 @@
 from retouch.picture.arrays import from_array, to_array
 from retouch.picture.decoding import MAX_PIXELS, READABLE
 from retouch.picture.grid import AS_IT_IS, MAX_SIDES, Fitted, fit, fit_mask
-from retouch.picture.masks import changed_mask, mask_from_bytes, overlaid, read_mask
+from retouch.picture.masks import changed_mask, check_growth, mask_from_bytes, overlaid, read_mask
 from retouch.picture.reading import Picture, from_bytes, from_image, read_picture
 from retouch.picture.writing import (
     MAX_SIDE,
@@ -29,6 +29,7 @@ __all__ = [
     "Fitted",
     "Picture",
     "changed_mask",
+    "check_growth",
     "check_output",
     "check_outputs",
     "fit",

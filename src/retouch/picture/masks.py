@@ -38,14 +38,23 @@ def mask_of(decoded: Decoded, shown: str) -> Image.Image:
     return plane
 
 
+def check_growth(grow: int, size: tuple[int, int]) -> None:
+    """Refuses a mask of ``size`` to be grown or shrunk by more pixels than it has.
+
+    Raises:
+        BadParameter: naming both.
+    """
+    if abs(grow) >= max(size):
+        raise BadParameter(f"grow is {grow}, expected fewer pixels than the picture has ({max(size)}).")
+
+
 def changed_mask(mask: Image.Image, *, grow: int = 0, invert: bool = False) -> Image.Image:
     """A mask (L) grown by ``grow`` pixels on every side (shrunk below 0), then turned round where ``invert`` says so.
 
     Raises:
         BadParameter: when nothing or everything is left marked, or ``grow`` exceeds the picture.
     """
-    if abs(grow) >= max(mask.size):
-        raise BadParameter(f"grow is {grow}, expected fewer pixels than the picture has ({max(mask.size)}).")
+    check_growth(grow, mask.size)
     if grow:
         rule = ImageFilter.MaxFilter if grow > 0 else ImageFilter.MinFilter
         mask = mask.filter(rule(2 * abs(grow) + 1))
