@@ -1,5 +1,6 @@
 """Settings and arguments that cannot act are said, change nothing, and are in no recipe."""
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -74,6 +75,9 @@ CASES = [
         "guide-and-rescale", {"attention_strength": 0.0, "feature_strength": 0.0}, "guided_share", (0.3, 0.9),
         "both strengths are 0", {},
     ),
+    ("ddim", {"pag_scale": 0.0}, "pag_layers", ("mid", "all"), "pag_scale is 0", {"guidance": "perturbed-attention"}),
+    ("ddim", {"guidance_scale": 0.0}, "renoise", (0.1, 0.9), "scale is 0", {"guidance": "cfg-plus-plus"}),
+    ("ledits-pp", {"concepts": "a hat=6@0.8; cat@0.2"}, "edit_threshold", (0.1, 0.9), "names its own", {}),
     ("sdedit", {"strength": 0.0}, "guidance_scale", (1.0, 9.0), "nothing is denoised", {}),
     ("ddim", {"mode": "structure"}, "sharing_levels", (1, 2), "mode is structure", {"control": "feature-sharing"}),
     ("ddim", {}, "non_rigid_start", (0.1, 0.9), "by the words that change", {"control": "feature-sharing"}),
@@ -218,3 +222,27 @@ def test_half_precision_is_fitted_in_mixed_precision_whatever_is_set(tmp_path):
     model.unet.to(torch.bfloat16)
     notes = edit(Editor(model), "imagic", {"bfloat16": False}).notes
     assert any("bfloat16 is False, but has no effect: the model is in half precision" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [("sdedit", {"strength": 0.0}), ("diffedit", {"encoding_ratio": 0.1}), ("ledits-pp", {"skip": 1.0})],
+)
+def test_an_edit_of_no_step_says_so(editor, method, settings):
+    assert any("no step is denoised" in note for note in edit(editor, method, settings).notes)
+
+
+def test_a_sampler_that_adds_no_noise_draws_none_and_returns_the_picture_as_ddim_does(editor):
+    still = edit(editor, "negative-prompt", {"stochasticity": 0.0}, sampler="ddpm", target=SOURCE, seed=3)
+    plain = edit(editor, "negative-prompt", {}, target=SOURCE)
+    assert any("expect the picture back" in note for note in still.notes)
+    assert any("the seed has no effect" in note for note in still.notes)
+    assert np.abs(np.asarray(still.image, int) - np.asarray(plain.image, int)).max() <= 1
+    noisy = edit(editor, "negative-prompt", {"stochasticity": 0.5}, sampler="ddpm", target=SOURCE, seed=3)
+    assert any("returns no exact picture" in note for note in noisy.notes)
+
+
+def test_an_addition_that_is_switched_off_takes_no_reconstruction_away(editor):
+    for scale, says in ((0.0, "expect the picture back"), (1.0, "returns no exact picture")):
+        notes = edit(editor, "negative-prompt", {"pag_scale": scale}, guidance="pag", target=SOURCE).notes
+        assert any(says in note for note in notes)

@@ -10,6 +10,7 @@ import torch
 
 from retouch.guidance.classifier_free import guided
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
 from retouch.parts.rows import Branch, Row, Step
 
@@ -42,6 +43,10 @@ class CFGPlusPlus(Guidance):
     def scale(self) -> float:
         """λ."""
         return self.guidance_scale
+
+    def idle(self, asked: Asked) -> Idle:
+        """What leads on, where there is one prediction alone."""
+        return {} if self.guidance_scale else {"renoise": "guidance_scale is 0, and all noise is the null text's"}
 
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
         """Both halves, at λ = 1, too."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.part import Addition, Predictions
 from retouch.parts.rows import TARGET, Branch, Row, Step
@@ -39,6 +40,14 @@ class PerturbedAttention(Addition):
     pag_layers: Layers = parameter(
         "mid", "where self-attention is left out", choices=("mid", "down", "up", "all"), source="section 5.3"
     )
+
+    def is_off(self) -> bool:
+        """At s = 0."""
+        return self.pag_scale == 0
+
+    def idle(self, asked: Asked) -> Idle:
+        """The layers where nothing is perturbed."""
+        return {"pag_layers": "pag_scale is 0"} if self.is_off() else {}
 
     def rows_with(self, rows: Sequence[Row], branch: Branch, step: Step) -> Sequence[Row]:
         """The target's prompt once more."""

@@ -16,6 +16,7 @@ from retouch.errors import BadParameter
 from retouch.guidance.classifier_free import guided
 from retouch.guidance.concepts import Concept, read_concepts
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
@@ -99,6 +100,11 @@ class Semantic(Guidance):
                 f"warmup_steps is {self.warmup_steps}, but the concepts act only until step {end}, so nothing would be "
                 "edited: take fewer warmup_steps."
             )
+
+    def idle(self, asked: Asked) -> Idle:
+        """The threshold that every concept names itself."""
+        low, high = (read_concepts(self.concepts, self.guidance_scale, other) for other in (0.0, 1.0))
+        return {"edit_threshold": "every concept names its own"} if low and low == high else {}
 
     def prepare(self, job: Job) -> None:
         """Finds the concepts' tokens."""

@@ -249,12 +249,16 @@ class Composed(Method):
 
         Guidance on top of another shifts what it combines, and a sampler that the inversion is not for adds noise.
         """
-        inversion, sampler = self.inversion_part, self.choice.sampler.name
+        inversion = self.inversion_part
         if not inversion.down(self.num_inference_steps) or (self.choice.control.needs_difference and not masked):
             return True
-        if sampler != (inversion.sampler or "ddim"):
+        own = self.choice.sampler.name == inversion.sampler if inversion.sampler else self.sampler_part.is_ddim()
+        if not own:
             return False
-        if self.choice.additions or self.control_part.edits_by_itself():
+        if (
+            not all(self._made(addition).is_off() for addition in self.choice.additions)
+            or self.control_part.edits_by_itself()
+        ):
             return False
         return inversion.returns_picture(self.guidance_part.scale if self.choice.guidance.is_linear else nan)
 
@@ -284,7 +288,8 @@ class Composed(Method):
             gateways=gateways, progress=job.progress,
         )  # fmt: skip
         mask = control.mask()
-        notes = [note for part in (control, guidance, sampler) for note in part.notes()]
+        notes = [] if trajectory.steps else ["no step is denoised: the picture comes back as it was read."]
+        notes += [note for part in (control, guidance, sampler) for note in part.notes()]
         return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask, notes)
 
 

@@ -183,6 +183,10 @@ class Addition(Guidance):
     controlled: bool = False  # whether a control changes what the target's rows predict
     base: Guidance | None = None
 
+    def is_off(self) -> bool:
+        """Whether its parameters leave it nothing to shift."""
+        return False
+
     def rows_with(self, rows: Sequence[Row], branch: Branch, step: Step) -> Sequence[Row]:
         """The base's ``rows`` with those that this one needs."""
         return rows
@@ -195,6 +199,10 @@ class Addition(Guidance):
 @dataclass
 class Sampler(Part):
     """How ẑ_0 and ε of one noise level become the latents of the next."""
+
+    def is_ddim(self) -> bool:
+        """Whether it walks the deterministic way that DDIM inversion walked up."""
+        return False
 
     def step(self, branch: Branch, original: Tensor, noise: Tensor, step: Step) -> Tensor:
         """The branch's latents [1, C, h, w] at the step's lower level."""

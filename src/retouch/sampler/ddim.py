@@ -18,6 +18,10 @@ class DDIMSampler(Sampler):
     name: ClassVar[str] = "ddim"
     summary: ClassVar[str] = "deterministic: back to the noise level below along the predicted noise"
 
+    def is_ddim(self) -> bool:
+        """It is."""
+        return True
+
     def step(self, branch: Branch, original: Tensor, noise: Tensor, step: Step) -> Tensor:
         """One step down."""
         return step.below.add_noise(original, noise)

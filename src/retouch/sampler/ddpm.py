@@ -28,6 +28,10 @@ class DDPMSampler(Sampler):
     stochasticity: float = stochasticity()
     _noises: Noises | None = field(default=None, init=False)
 
+    def is_ddim(self) -> bool:
+        """At η = 0."""
+        return self.stochasticity == 0
+
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Looks for the inversion's noises."""
         self._noises = Noises(trajectory, job.generator)
@@ -36,4 +40,4 @@ class DDPMSampler(Sampler):
         """One step down."""
         assert self._noises is not None
         mean, spread = posterior(original, noise, step.level, step.below, self.stochasticity)
-        return mean + spread * self._noises.at(step.index, original)
+        return mean + spread * self._noises.at(step.index, original) if spread else mean
