@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -144,10 +145,21 @@ def test_edits_from_many_threads_are_those_made_one_after_the_other(editor):
     assert together == [serial[name] for name in names * 2]
 
 
-@pytest.mark.parametrize("name", ["prox-npi", "null-text", "imagic", "e4c"])
+@contextmanager
+def other_defaults():
+    """New tensors are float64, and on a device that holds no values."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("name", ["prox-npi", "null-text", "imagic", "e4c", "edit-friendly"])
 @pytest.mark.parametrize(
-    "state", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16)],
-    ids=["no_grad", "inference_mode", "autocast"],
+    "state", [torch.no_grad, torch.inference_mode, lambda: torch.autocast("cpu", torch.bfloat16), other_defaults],
+    ids=["no_grad", "inference_mode", "autocast", "defaults"],
 )  # fmt: skip
 def test_torchs_state_around_an_edit_changes_nothing(editor, name, state):
     plain = edit(editor, method=name, **short(name, 5)).image.tobytes()

@@ -39,7 +39,7 @@ __all__ = ["EditResult", "Editor"]
 class Editor:
     """Edits pictures with one model, one at a time: edits from other threads wait for their turn.
 
-    Whatever state torch is in around a call (``no_grad``, ``inference_mode``, ``autocast``), the picture is the same.
+    Whatever state torch is in around a call (``no_grad``, ``autocast``, a default dtype …), the picture is the same.
 
     Example:
         >>> editor = Editor.from_pretrained("diorama")

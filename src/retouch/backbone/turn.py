@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -13,14 +13,29 @@ from retouch.errors import RetouchError
 
 @contextmanager
 def clean_state(device: torch.device) -> Iterator[None]:
-    """Gradients allowed, no inference mode, no autocast, whatever surrounds the call."""
+    """Gradients allowed, no inference mode, no autocast, torch's own defaults, whatever surrounds the call."""
     with (
+        _own_defaults(),
         torch.inference_mode(False),
         torch.enable_grad(),
         torch.autocast("cpu", enabled=False),
         torch.autocast(device.type, enabled=False),
     ):
         yield
+
+
+@contextmanager
+def _own_defaults() -> Iterator[None]:
+    """New tensors are float32 and on the CPU where nothing else is said, as torch makes them if nobody changes it."""
+    kind, device = torch.get_default_dtype(), torch.get_default_device()
+    try:
+        if kind != torch.float32:
+            torch.set_default_dtype(torch.float32)
+        with torch.device("cpu") if device.type != "cpu" else nullcontext():
+            yield
+    finally:
+        if kind != torch.float32:
+            torch.set_default_dtype(kind)
 
 
 @contextmanager

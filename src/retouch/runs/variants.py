@@ -60,7 +60,7 @@ def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[
     labels = [one.label for one in found]
     for label in labels:
         if labels.count(label) > 1:
-            raise BadParameter(f"two methods are called {label!r}: give one a label, as 'mine={label}:…'.")
+            raise BadParameter(f"two methods are called {label!r}: give one another label, as 'mine=ddim:…'.")
     return {
         one.label: replace(one, settings=read_settings(method_type(one.method), one.settings, one.method))
         for one in found
