@@ -323,7 +323,10 @@ def test_a_missing_source_prompt_names_the_methods_that_do_without(painted, tmp_
         "edit", painted / "cat.png", "--to", TARGET, "-o", tmp_path / "o.png", "--model", "x", "--method", "null-text"
     )
     assert done.returncode == 2
-    assert "(masactrl, prox-masactrl, plug-and-play, sdedit, imagic, layer-diffusion do without)" in done.stderr
+    assert (
+        "(masactrl, prox-masactrl, plug-and-play, sdedit, diffedit, ledits-pp, imagic, layer-diffusion do without)"
+        in done.stderr
+    )
 
 
 def test_the_parts_are_listed_for_people_and_machines():
