@@ -178,7 +178,7 @@ EDIT = ("edit", "{cat}", "--from", SOURCE, "--to", TARGET, "-o", "{out}")
         (("diorama", "paint", "a sitting car", "-o", "{out}"), "has no pose"),
         (("diorama", "paint", "something", "-o", "{out}"), "names nothing to paint"),
         (("methods", "promptto"), "there is no method"),
-        (("recipe", "{mask}"), "carries no recipe"),
+        (("recipe", "{mask}"), "carries no recipe: edits, sheets of them and painted pictures do"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_nothing_is_written(painted, tmp_path, arguments, says):
@@ -470,6 +470,9 @@ def test_a_fit_that_diverges_says_so_and_keeps_the_last_good_state(painted, tmp_
         (("fit", "cat.png", "--to", TARGET, "-o", "f.safetensors", "--method", "ddib"), "ddib makes no fit to keep"),
         (("edit", "cat.png", "--fit", "gone.safetensors", "-o", "o.png"), "there is no file gone.safetensors"),
         (("edit", "cat.png", "--fit", "cat.png", "-o", "o.png"), "cat.png is damaged or not a safetensors file"),
+        (("edit", "cat.png", "--fit", "FIT", "-o", "o.png", "--method", "ddim"), "made by imagic, and the method is"),
+        (("edit", "cat.png", "--fit", ".", "-o", "o.png"), ". is a folder, expected a file that"),
+        (("mask", "cat.png", "-o", "m.png", "--word", "cat", "--grow", "999"), "grow is 999, expected fewer"),
         (("sweep", "cat.png", "--fit", "FIT", "-o", "s.png", "--etas", "2"), "expected numbers in 0..1"),
         (("sweep", "cat.png", "--fit", "FIT", "-o", "s.png", "--etas", "0:1"), "FROM:TO:COUNT"),
         (("sweep", "mask.png", "--fit", "FIT", "-o", "s.png", "--etas", "1"), "made for another picture"),

@@ -90,6 +90,19 @@ def prompts_of(request: Request) -> tuple[str | None, str]:
     return (source if source and source.strip() else None), target
 
 
+def check_asked(made: Fit, method: str | None, asked: str | None) -> None:
+    """Refuses a fit that is for another method or target; None and "" stand for the fit's own.
+
+    Raises:
+        BadFit: saying which.
+    """
+    if method and method != made.method:
+        raise BadFit(f"the fit was made by {made.method}, and the method is {method}: leave the method out.")
+    target = made.recipe.get("target")
+    if asked and asked != target:
+        raise BadFit(f"the fit was made for the target {target!r}: leave the target out, or fit anew.")
+
+
 def check_fit(model: Backbone, request: Request) -> None:
     """Refuses a fit that is for another model, method or target than the request.
 
@@ -103,11 +116,7 @@ def check_fit(model: Backbone, request: Request) -> None:
         raise BadFit(f"the fit was made by {made.method}, which fits nothing: make it anew with `retouch fit`.")
     check_against(made, model)
     name = method.name if isinstance(method, Method) else method
-    if name is not None and name != made.method:
-        raise BadFit(f"the fit was made by {made.method}, and the method is {name}: leave the method out.")
-    target = made.recipe.get("target")
-    if request.target and request.target != target:
-        raise BadFit(f"the fit was made for the target {target!r}: leave the target out, or fit anew.")
+    check_asked(made, name, request.target)
 
 
 def method_of(model: Backbone, request: Request, source: str | None, target: str) -> Method:

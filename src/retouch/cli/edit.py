@@ -50,7 +50,7 @@ def edit(
 
         from retouch.parameters import settings_from_text
 
-        fitted = options.read_fit(fit)
+        fitted = options.read_fit(fit, method, target)
         if fitted is not None:
             target, method = target or str(fitted.recipe["target"]), method or fitted.method
         method = method or "prox-npi"

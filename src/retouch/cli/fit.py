@@ -51,8 +51,8 @@ def fit(
 
     given = settings_from_text(settings or [])
     kind = method_type(method)
-    read_settings(kind, given, method)
     check_fits(kind)
+    read_settings(kind, given, method)
 
     from retouch.editor import Editor
 

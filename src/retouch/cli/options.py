@@ -95,17 +95,21 @@ def going_on_later(checkpoint: Path | None) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def read_fit(path: Path | None) -> Fit | None:
+def read_fit(path: Path | None, method: str = "", target: str = "") -> Fit | None:
     """A fit from its file; None where none is named.
 
     Raises:
-        BadFit: when it cannot be used.
+        BadFit: when it cannot be used, or was made by another method or for another target than are asked for, if any.
     """
     if path is None:
         return None
     from retouch.fit.fitted import Fit
+    from retouch.request import check_asked
+    from retouch.weights import plain
 
-    return Fit.load(path)
+    fit = Fit.load(path)
+    check_asked(fit, method, plain(target))
+    return fit
 
 
 def checkpoint_beside(output: Path) -> Path | None:
