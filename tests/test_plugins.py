@@ -186,7 +186,12 @@ def test_the_toy_method_costs_what_it_declares(toy):
 
 
 def test_what_is_no_part_is_left_out_with_a_warning(tmp_path):
-    wrong = {"retouch.guidances": {"odd": "retouch_toy.method:ToyEdit", "proximal": "retouch_toy.guidance:Growing"}}
+    wrong = {
+        "retouch.guidances": {
+            "odd": "retouch_toy.inversion:RememberedNoise",
+            "proximal": "retouch_toy.guidance:Growing",
+        }
+    }
     with installed(tmp_path / "site", wrong):
         with pytest.warns(UserWarning) as warned:
             assert not {"odd"} & set(parts_of("guidance"))
