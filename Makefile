@@ -45,9 +45,9 @@ bench: $(READY)
 	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/runner.py
 
-# some 100 minutes on one core; interrupted, it goes on where it was
+# some five hours on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
-	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 8 \
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 20 \
 		--kinds "colour,subject,place,accessory,pose,subject and place"
 	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 
