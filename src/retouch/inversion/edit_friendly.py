@@ -7,11 +7,10 @@ from typing import ClassVar, Literal
 
 import torch
 
-from retouch.errors import BadParameter
 from retouch.inversion.ddim import meanings
 from retouch.parameters import parameter
 from retouch.parts.job import Job
-from retouch.parts.noise_maps import noise_maps, stochasticity
+from retouch.parts.noise_maps import check_noisy, noise_maps, stochasticity
 from retouch.parts.part import Inversion
 from retouch.parts.rows import whole_steps
 from retouch.parts.trajectory import Texts, Trajectory
@@ -49,8 +48,7 @@ class EditFriendly(Inversion):
 
     def check(self, steps: int) -> None:
         """Noise maps need noise."""
-        if not self.stochasticity:
-            raise BadParameter("stochasticity is 0, where no noise is added: this inversion needs more than 0.")
+        check_noisy(self.stochasticity)
 
     def returns_picture(self, guidance_scale: float) -> bool:
         """At the scale that the noise maps were found for."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Level, Schedule
+from retouch.errors import BadParameter
 from retouch.parameters import parameter
 
 _ROWS = 8  # of one network batch
@@ -22,6 +23,16 @@ def stochasticity() -> float:
         source="DDIM, equation 16",
     )  # fmt: skip
     return value
+
+
+def check_noisy(eta: float) -> None:
+    """Refuses η = 0 where noise maps are to be found.
+
+    Raises:
+        BadParameter: saying so.
+    """
+    if not eta:
+        raise BadParameter("stochasticity is 0, where no noise is added: this inversion needs more than 0.")
 
 
 def posterior(original: Tensor, noise: Tensor, level: Level, below: Level, eta: float) -> tuple[Tensor, float]:
