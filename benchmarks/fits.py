@@ -69,6 +69,7 @@ def main() -> None:
                     "outside_psnr": outside_psnr(pair, best), "clip_score": max(scores),
                     "asked_of_all": sum(one[0] for one in each) / len(each),
                     "kept_of_all": sum(one[1] for one in each) / len(each),
+                    "both_of_all": sum(one[0] and one[1] == 1 for one in each) / len(each),
                     "fit_seconds": fit_seconds, "seconds": time.perf_counter() - began, "steps": dict(fit.steps),
                 }  # fmt: skip
                 with options.log.open("a") as file:
@@ -94,6 +95,7 @@ def main() -> None:
         mine = [r for r in rows if (r["method"], r["kind"]) == (row["method"], row["kind"])]
         row["asked_of_all"] = sum(r["asked_of_all"] for r in mine) / len(mine)
         row["kept_of_all"] = sum(r["kept_of_all"] for r in mine) / len(mine)
+        row["both_of_all"] = sum(r["both_of_all"] for r in mine) / len(mine)
         row["clip_score"] = sum(r["clip_score"] for r in mine) / len(mine)
         print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v!s:16}" for k, v in row.items()))
     if options.output:

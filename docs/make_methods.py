@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from retouch.methods.catalogue import parts
-from retouch.methods.composition import AXES, Composed
+from retouch.methods.choice import AXES
+from retouch.methods.composition import Composed
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
 

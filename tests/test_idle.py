@@ -242,6 +242,27 @@ def test_a_sampler_that_adds_no_noise_draws_none_and_returns_the_picture_as_ddim
     assert any("returns no exact picture" in note for note in noisy.notes)
 
 
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [("edit-friendly", "set guidance_scale to 3.5"), ("ddim", "set guidance_scale to 1."), ("sdedit", "use negative")],
+)
+def test_equal_prompts_are_told_how_the_picture_comes_back(editor, method, says):
+    settings = {"source_guidance_scale": 3.5} if method == "edit-friendly" else {}
+    (note,) = (note for note in edit(editor, method, settings, target=SOURCE).notes if "say the same" in note)
+    assert f"{method} returns no exact picture then" in note and says in note
+
+
+def test_concepts_take_the_place_of_the_target_prompt_and_of_the_scale(editor):
+    def said(concepts, **more):
+        notes = edit(editor, "ledits-pp", {"concepts": concepts, "guidance_scale": 3.0}, **more).notes
+        return {name for name in ("guidance_scale is 3", "the target prompt has no effect") if name in " ".join(notes)}
+
+    assert said("") == set()
+    assert said("a hat") == {"the target prompt has no effect"}
+    assert said("a hat=6; -scarf=5@0.8") == {"guidance_scale is 3", "the target prompt has no effect"}
+    assert said("a hat=6", control="mutual-self-attention", inversion="ddim") == set()
+
+
 def test_an_addition_that_is_switched_off_takes_no_reconstruction_away(editor):
     for scale, says in ((0.0, "expect the picture back"), (1.0, "returns no exact picture")):
         notes = edit(editor, "negative-prompt", {"pag_scale": scale}, guidance="pag", target=SOURCE).notes

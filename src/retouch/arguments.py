@@ -8,10 +8,11 @@ from os import PathLike
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from retouch.errors import BadFit, BadParameter, BadPicture, RetouchError
 from retouch.fit.fitted import Fit
-from retouch.methods.composition import AXES
+from retouch.methods.choice import AXES
 from retouch.methods.method import Method
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
@@ -67,12 +68,25 @@ def check_thing(word: object, prompt: object, points: object, outside: object, b
     """
     for name, text in (("word", word), ("prompt", prompt)):
         _expect(text, name, (str, type(None)), "text", BadParameter)
+        if isinstance(text, str) and not text.strip():
+            raise BadParameter(f"{name} is {text!r}, expected words.")
     _expect(segmenter, "segmenter", (str,), "a folder, a hub name, none or auto", BadParameter)
     for name, places in (("points", points), ("outside", outside)):
         for place in sequence(places, name, "pairs (x, y) in pixels"):
             _expect_numbers(place, name, 2, "pairs (x, y) in pixels")
     if box is not None:
         _expect_numbers(box, "box", 4, "(left, top, right, bottom) in pixels")
+
+
+def check_latents(latents: object) -> None:
+    """Refuses what is no latents of one picture.
+
+    Raises:
+        BadParameter: saying what it is.
+    """
+    if not (isinstance(latents, Tensor) and latents.ndim == 4 and len(latents) == 1 and latents.is_floating_point()):
+        shape = list(latents.shape) if isinstance(latents, Tensor) else _shown(latents)
+        raise BadParameter(f"latents are {shape}, expected floating-point numbers of the shape [1, C, h, w].")
 
 
 def sequence(values: Any, name: str, of: str) -> Sequence[Any]:

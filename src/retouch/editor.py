@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from retouch.arguments import check_arguments, check_choice, check_thing, sequence
+from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -274,7 +274,12 @@ class Editor:
         return method_for(self.model, name, source, target, settings, **parts)
 
     def decode(self, latents: Tensor) -> Image.Image:
-        """The picture of latents [1, C, h, w]."""
+        """The picture of latents [1, C, h, w].
+
+        Raises:
+            BadParameter: for anything else.
+        """
+        check_latents(latents)
         return decoded(self.model, latents)
 
 

@@ -14,7 +14,7 @@ from retouch.parts.job import Job
 
 _REFUSED = ("reference", "budget", "checkpoint")
 """Arguments that only some methods take; a setting may stand in a command for several methods, and gets a note."""
-_SHARED = ("the source prompt has no effect", "the seed has no effect")
+_SHARED = ("the source prompt has no effect", "the target prompt has no effect", "the seed has no effect")
 """How the notes begin on what several methods are given together."""
 
 
@@ -23,7 +23,7 @@ def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments:
 
     Args:
         settings: the parameters that were set, not those recommended or left at their defaults.
-        arguments: the names of those given among "mask", "reference", "source", "budget" and "checkpoint".
+        arguments: the names of those given among "mask", "reference", "source", "target", "budget" and "checkpoint".
 
     Raises:
         BadParameter: for an argument that the method does not take.
@@ -35,7 +35,7 @@ def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments:
             raise BadParameter(f"{name} has no effect: {idle[name]}. Leave it out.")
     said = [f"{name} is {_shown(getattr(method, name))}, but has no effect: {idle[name]}."
             for name in settings if name in idle]  # fmt: skip
-    called = {"mask": "the mask", "source": "the source prompt"}
+    called = {"mask": "the mask", "source": "the source prompt", "target": "the target prompt"}
     return said + [
         f"{called[name]} has no effect: {idle[name]}." for name in called if name in idle and name in arguments
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -17,13 +18,14 @@ from torch import Tensor
 from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
 from retouch.cut_off import cut_off_notes
-from retouch.errors import BadFit
+from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
 from retouch.fit.work import Work
 from retouch.idle import idle_notes, set_by_hand
 from retouch.methods.composition import Composed
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
+from retouch.parameters import parameters_of
 from retouch.parts.asked import Asked
 from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
@@ -120,7 +122,7 @@ def _idle(model: Backbone, request: Request, method: Method, source: str | None,
         fitted=request.fit is not None, fitting=request.fitting,
     )  # fmt: skip
     settings = set_by_hand(method) if isinstance(request.method, Method) else request.settings
-    arguments = ("mask", "reference", "budget", "checkpoint", "source")
+    arguments = ("mask", "reference", "budget", "checkpoint", "source", "target")
     return idle_notes(method, asked, settings, [name for name in arguments if getattr(request, name)])
 
 
@@ -132,9 +134,19 @@ def _same_prompts(method: Method, source: str | None, target: str, masked: bool)
     if method.reconstructs(masked):
         return ["the two prompts say the same: expect the picture back."]
     return [
-        f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion use "
-        "negative-prompt."
+        f"the two prompts say the same: {method.name} returns no exact picture then; for a check of the inversion "
+        f"{_way_back(method, masked)}."
     ]
+
+
+def _way_back(method: Method, masked: bool) -> str:
+    """What brings the picture back between equal prompts: a scale, or where none does another method."""
+    if isinstance(method, Composed) and "guidance_scale" in {p.name for p in parameters_of(method)}:
+        for scale in (getattr(method, "source_guidance_scale", 1.0), 1.0):
+            with suppress(BadParameter):
+                if replace(method, guidance_scale=scale).reconstructs(masked):  # type: ignore[call-arg]
+                    return f"set guidance_scale to {scale:g}"
+    return "use negative-prompt"
 
 
 def _progress(method: Method, request: Request) -> Callable[[int], None]:

@@ -201,3 +201,17 @@ def test_words_and_the_segmenter_find_the_subject_together(editor):
     assert iou(editor.mask(picture, word="red cat sitting", prompt=CAPTION), truth) > 0.85
     edge = editor.mask(picture, box=(10, 15, 110, 120))
     assert iou(edge, truth) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [({"word": " "}, "word is ' ', expected words"), ({"word": "a", "prompt": ""}, "prompt is ''")]
+)
+def test_words_that_are_none_are_refused(editor, asked, says):
+    with pytest.raises(BadParameter, match=says):
+        editor.mask(Image.new("RGB", (8, 8)), **asked)
+
+
+@pytest.mark.parametrize("latents", [5, torch.zeros(4, 8, 8), torch.zeros(2, 4, 8, 8), torch.zeros(1, 4, 8, 8).int()])
+def test_what_is_no_latents_is_not_decoded(editor, latents):
+    with pytest.raises(BadParameter, match="latents are"):
+        editor.decode(latents)

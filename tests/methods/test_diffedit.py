@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 
 from retouch.control.diffedit import binarised
 from retouch.editor import Editor
@@ -85,6 +86,21 @@ def test_a_mask_by_hand_takes_the_place_of_its_own_and_costs_nothing(bench, case
     assert torch.equal(out.mask, mask) and not out.notes
     assert torch.equal(out.target[..., latents.shape[-1] // 2 :], latents[..., latents.shape[-1] // 2 :])
     assert bench.model.evaluations - before == 4 + 2 * 4
+
+
+def test_the_bar_counts_the_search_for_the_mask_and_without_a_step_nothing_is_searched(bench, case):
+    latents, source, target = case
+    editor, mask = Editor(bench.model), Image.new("L", (16, 16), 255)
+    picture = editor.decode(latents)
+    ask = {"source": source, "method": "diffedit", "num_inference_steps": 4, "mask_noises": 3}
+    for more in ({"target": target}, {"target": source}, {"target": target, "mask": mask}):
+        seen = []
+        editor.edit(picture, progress=lambda done, total, seen=seen: seen.append((done, total)), **ask, **more)
+        assert seen[-1][0] == seen[-1][1] and [done for done, _ in seen] == sorted(done for done, _ in seen)
+    none = editor.edit(picture, target=target, encoding_ratio=0.1, **ask)
+    assert none.evaluations == 0
+    settings = {"encoding_ratio": 0.1, "num_inference_steps": 4}
+    assert editor.method_for("diffedit", source, target, settings).evaluations() == 0
 
 
 def test_the_mask_is_the_seeds(bench, case):

@@ -85,7 +85,12 @@ def test_variants_are_labelled():
     found = read_variants(["ddim"], ["sdedit:strength=0.5", "weak=sdedit:strength=0.3,num_inference_steps=5"])
     assert list(found) == ["ddim", "sdedit:strength=0.5", "weak"]
     assert found["weak"].settings == {"strength": 0.3, "num_inference_steps": 5}
+    (mixed,) = read_variants([], ["mix=masactrl:guidance=cfg++,start_step=2"]).values()
+    assert mixed.kind.parts["guidance"] == "cfg-plus-plus" and mixed.settings == {"start_step": 2}
+    assert mixed.stored()["parts"] == {"guidance": "cfg++"} and "parts" not in found["weak"].stored()
     for methods, variants, says in [
+        ([], ["ddim:guidance=none,guidance_scale=3"], "guidance_scale"),
+        ([], ["imagic:guidance=none"], "cannot be exchanged"),
         (["ddim"], ["ddim=sdedit:strength=0.5"], "two methods are called 'ddim'"),
         ([], ["ddim:strength=0.5"], "strength"),
         ([], ["nothing:a=1"], "no method 'nothing'"),

@@ -125,8 +125,6 @@ def _found(suite: Suite, others: Mapping[str, Path]) -> dict[str, dict[str, Path
 
 def _captioner(suite: Suite, variants: Mapping[str, Variant], name: str, model: str) -> Captioner | None:
     """Who says what pictures show, where the suite does not and a method needs it."""
-    from retouch.methods.registry import method_type
-
     if all(entry.source for entry in suite.entries):
         return None
     if name:
@@ -137,7 +135,7 @@ def _captioner(suite: Suite, variants: Mapping[str, Variant], name: str, model: 
         from retouch.diorama.advice import describe
 
         return describe
-    needy = [one.label for one in variants.values() if method_type(one.method).needs_source]
+    needy = [one.label for one in variants.values() if one.kind.needs_source]
     if needy:
         raise BadParameter(
             f"the suite says not what its pictures show, and {needy[0]} needs it: name an image-to-text model, as "

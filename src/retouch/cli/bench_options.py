@@ -13,7 +13,10 @@ Output = Annotated[Path, typer.Option("-o", "--output", help="The run's folder; 
 Methods = Annotated[str, typer.Option(help="Names separated by commas; tuning-free; all; or none.")]
 Variants = Annotated[
     list[str] | None,
-    typer.Option(help="A method with settings, METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,…; repeatable."),
+    typer.Option(
+        help="A method with settings, METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,…; a NAME may be that of a part "
+        "(inversion, control, guidance, sampler); repeatable."
+    ),
 ]
 Outputs = Annotated[
     list[str] | None,

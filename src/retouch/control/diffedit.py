@@ -69,10 +69,18 @@ class DiffEditMask(Control):
         """Both prompts under every noise; none where they are equal, or with a mask by hand."""
         return 2 * self.mask_noises
 
+    def extra_steps(self) -> int:
+        """One for every noise."""
+        return self.mask_noises
+
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Finds the region, or takes the user's."""
         self._trajectory, self._by_hand = trajectory, job.mask is not None
-        self._mask = job.mask if job.mask is not None else binarised(self._contrast(job), self.mask_threshold)
+        if job.mask is None:
+            self._mask = binarised(self._contrast(job), self.mask_threshold)
+        else:
+            self._mask = job.mask
+            job.progress(self.mask_noises)
 
     @torch.no_grad()
     def _contrast(self, job: Job) -> Tensor:
@@ -84,6 +92,7 @@ class DiffEditMask(Control):
         schedule, both = self._trajectory.schedule, job.model.condition([job.source or "", job.target])
         total = torch.zeros_like(job.latents[:, :1])
         if job.model.tokens(job.source or "").ids == job.model.tokens(job.target).ids:
+            job.progress(self.mask_noises)
             return total  # what differs between equal rows is rounding, which scaling would blow up
         index = max(1, whole_steps(self.mask_strength, len(schedule.timesteps))) - 1
         for _ in range(self.mask_noises):
@@ -91,6 +100,7 @@ class DiffEditMask(Control):
             noisy = schedule.add_noise(job.latents, noise, index).repeat(2, 1, 1, 1)
             old, new = job.model.predict(noisy, schedule.timesteps[index], both).chunk(2)
             total += (new - old).abs().mean(1, keepdim=True)
+            job.progress(1)
         return total
 
     def after_step(self, state: State, step: Step) -> State:

@@ -102,9 +102,14 @@ class Semantic(Guidance):
             )
 
     def idle(self, asked: Asked) -> Idle:
-        """The threshold that every concept names itself."""
-        low, high = (read_concepts(self.concepts, self.guidance_scale, other) for other in (0.0, 1.0))
-        return {"edit_threshold": "every concept names its own"} if low and low == high else {}
+        """The threshold and the scale that every concept names itself."""
+        found: Idle = {}
+        named = read_concepts(self.concepts, 0.0, 0.0)
+        if named and named == read_concepts(self.concepts, 0.0, 1.0):
+            found["edit_threshold"] = "every concept names its own"
+        if named and named == read_concepts(self.concepts, 1.0, 0.0) and "source" not in asked.texts:
+            found["guidance_scale"] = "every concept names a scale of its own"
+        return found
 
     def prepare(self, job: Job) -> None:
         """Finds the concepts' tokens."""

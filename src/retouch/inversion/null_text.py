@@ -61,6 +61,7 @@ class NullText(Inversion):
     """The source branch's path is where the fits led."""
 
     name: ClassVar[str] = "null-text"
+    reads_scale: ClassVar[bool] = True
     summary: ClassVar[str] = "DDIM, then a null text fitted per step so that the guided source returns the picture"
     aliases: ClassVar[tuple[str, ...]] = ("nti",)
     knows_path: ClassVar[bool] = True

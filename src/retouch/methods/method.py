@@ -42,7 +42,8 @@ class Method:
     def idle(self, asked: Asked) -> Idle:
         """What cannot act on an edit as it is asked, with the reason.
 
-        Names of parameters, and of an edit's arguments: "mask", "reference", "source", "budget", "checkpoint".
+        Names of parameters, and of an edit's arguments: "mask", "reference", "source", "target", "budget",
+        "checkpoint".
         """
         found = {}
         if not self.takes_reference:

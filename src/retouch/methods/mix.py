@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from retouch.errors import BadParameter
-from retouch.methods.composition import AXES, Composed
+from retouch.methods.choice import AXES
+from retouch.methods.composition import Composed
 from retouch.parameters import parameters_of
 
 

@@ -76,6 +76,7 @@ class Inversion(Part):
     keeps_source: ClassVar[bool] = True  # whether a source branch could follow it
     knows_path: ClassVar[bool] = False  # whether the source branch need not be denoised
     guides_source: ClassVar[bool] = True  # whether the source branch has a null half of its own
+    reads_scale: ClassVar[bool] = False  # whether the trajectory depends on the scale that it will be sampled under
     sampler: ClassVar[str] = ""  # the sampler that its trajectory is for, where that is no other
 
     def check(self, steps: int) -> None:
@@ -129,6 +130,10 @@ class Control(Part):
 
     def extra_evaluations(self) -> int:
         """Network evaluations before the first step, on top of the loop's."""
+        return 0
+
+    def extra_steps(self) -> int:
+        """For the progress bar: how many batches these are; :meth:`begin` reports them."""
         return 0
 
 

@@ -135,7 +135,8 @@ def _given(run: Run, label: str) -> str:
     method = run.manifest.methods[label]
     if not method.get("method"):
         return "outputs that others made"
-    settings = [f"{name}={value}" for name, value in method.get("settings", {}).items()]
+    given = {**method.get("parts", {}), **method.get("settings", {})}
+    settings = [f"{name}={value}" for name, value in given.items()]
     helped = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
     return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}{helped and f', with {helped}'}"
 

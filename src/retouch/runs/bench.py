@@ -8,7 +8,6 @@ from pathlib import Path
 
 from retouch.editor import Editor
 from retouch.errors import BadParameter
-from retouch.methods.registry import method_type
 from retouch.runs.cases import Captioner, stored_case
 from retouch.runs.edits import Executor, Work
 from retouch.runs.environment import environment
@@ -60,7 +59,7 @@ def begin(
         if label in variants:
             raise BadParameter(f"a method and --outputs are both called {label!r}: give the outputs another label.")
     given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
-    methods = {label: {"method": one.method, "settings": dict(one.settings)} for label, one in variants.items()}
+    methods = {label: one.stored() for label, one in variants.items()}
     methods |= {label: {"method": "", "settings": {}} for label in others}
     model = {"name": editor.model.name, "fingerprint": editor.model.identity}
     made_with = environment(editor.model.device)
@@ -104,7 +103,7 @@ def bench(
     wanted = list(variants) if methods is None else [label for label in variants if label in methods]
     pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds_of(label) if seeds is None else seeds)]
     keys = [(entry.id, *pair) for entry in entries for pair in pairs]
-    sources = any(method_type(variants[label].method).needs_source for label in wanted)
+    sources = any(variants[label].kind.needs_source for label in wanted)
 
     with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
         writer.adopt(keys)

@@ -12,7 +12,6 @@ from PIL import Image
 from retouch.editor import Editor
 from retouch.errors import RetouchError
 from retouch.methods.optimising import Optimising
-from retouch.methods.registry import method_type
 from retouch.parameters import read_settings
 from retouch.parts.inversions import Inversions
 from retouch.runs.files import slug
@@ -70,7 +69,7 @@ def edits(editor: Editor, work: Work) -> Iterator[Made]:
     for label, seeds in _by_label(work.wanted):
         variant, made = work.variants[label], set[int]()
         try:
-            several = _sampled if issubclass(method_type(variant.method), Optimising) else _edited
+            several = _sampled if issubclass(variant.kind, Optimising) else _edited
             for one in several(editor, work, variant, seeds, inversions):
                 made.add(one.record.seed)
                 yield one
@@ -84,13 +83,13 @@ def edits(editor: Editor, work: Work) -> Iterator[Made]:
 def _edited(
     editor: Editor, work: Work, variant: Variant, seeds: Sequence[int], inversions: Inversions
 ) -> Iterator[Made]:
-    entry = work.case.entry
+    entry, given = work.case.entry, {**variant.parts, **variant.settings}
     for seed in seeds:
         saved, saved_seconds = inversions.shared, inversions.shared_seconds
         with PeakMemory(editor.model.device) as memory:
             result = editor.edit(
                 work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
-                mask=work.case.mask if work.masked else None, inversions=inversions, **variant.settings,
+                mask=work.case.mask if work.masked else None, inversions=inversions, **given,
             )  # fmt: skip
         record = _record(
             entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
@@ -103,7 +102,7 @@ def _sampled(
     editor: Editor, work: Work, variant: Variant, seeds: Sequence[int], _inversions: Inversions
 ) -> Iterator[Made]:
     """One fit, and from it a sample for every seed."""
-    entry, kind = work.case.entry, method_type(variant.method)
+    entry, kind = work.case.entry, variant.kind
     assert issubclass(kind, Optimising)
     given = read_settings(kind, variant.settings, variant.method)
     sampling = {name: value for name, value in given.items() if name in kind.sampling}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retouch.errors import BadParameter
+from retouch.methods.choice import AXES
+from retouch.methods.method import Method
 from retouch.methods.registry import method_type, methods
 from retouch.parameters import parameters_of, read_settings, settings_from_text
 from retouch.suites.suite import Entry, Suite
@@ -14,11 +16,26 @@ from retouch.suites.suite import Entry, Suite
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with settings, under the label that its results bear."""
+    """A method with settings and perhaps exchanged parts, under the label that its results bear."""
 
     label: str
     method: str
     settings: Mapping[str, Any]
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> type[Method]:
+        """The method's class.
+
+        Raises:
+            BadParameter: when there is none, or the parts make no sense.
+        """
+        return method_type(self.method, **self.parts)
+
+    def stored(self) -> dict[str, Any]:
+        """What a run's manifest keeps of it, by the label."""
+        state = {"method": self.method, "settings": dict(self.settings)}
+        return {**state, "parts": dict(self.parts)} if self.parts else state
 
 
 def chosen_methods(text: str) -> list[str]:
@@ -41,7 +58,7 @@ def chosen_methods(text: str) -> list[str]:
 
 def suited(variant: Variant, suite: Suite, entry: Entry) -> Variant:
     """A variant with what the suite sets for its method and for this entry, under what it sets itself."""
-    known = {one.name for one in parameters_of(method_type(variant.method))}
+    known = {one.name for one in parameters_of(variant.kind)}
     of_entry = {name: value for name, value in entry.settings.items() if name in known}
     return replace(variant, settings={**suite.published.get(variant.method, {}), **of_entry, **variant.settings})
 
@@ -51,7 +68,8 @@ def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[
 
     Args:
         methods: names, with nothing set.
-        variants: "METHOD:NAME=VALUE,…", which is its own label, or "LABEL=METHOD:NAME=VALUE,…".
+        variants: "METHOD:NAME=VALUE,…", which is its own label, or "LABEL=METHOD:NAME=VALUE,…"; a name is a parameter's
+            or one of the four parts'.
 
     Raises:
         BadParameter: for an unknown method or parameter, a value outside its range, or a label used twice.
@@ -61,10 +79,7 @@ def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[
     for label in labels:
         if labels.count(label) > 1:
             raise BadParameter(f"two methods are called {label!r}: give one another label, as 'mine=ddim:…'.")
-    return {
-        one.label: replace(one, settings=read_settings(method_type(one.method), one.settings, one.method))
-        for one in found
-    }
+    return {one.label: replace(one, settings=read_settings(one.kind, one.settings, one.method)) for one in found}
 
 
 def _variant(text: str) -> Variant:
@@ -74,4 +89,6 @@ def _variant(text: str) -> Variant:
     pairs = [pair for pair in settings.split(",") if pair.strip()]
     if not name or (named and not label.strip()):
         raise BadParameter(f"the variant is {text!r}, expected METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,….")
-    return Variant(label.strip() if named else text.strip(), name, settings_from_text(pairs))
+    given = settings_from_text(pairs)
+    parts = {axis: str(given.pop(axis)) for axis in AXES if axis in given}
+    return Variant(label.strip() if named else text.strip(), name, given, parts)
