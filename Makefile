@@ -47,7 +47,7 @@ bench: $(READY)
 
 # some five hours on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
-	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --count 20 \
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --variant ddim:guidance_scale=7.5 --count 20 \
 		--kinds "colour,subject,place,accessory,pose,subject and place"
 	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 

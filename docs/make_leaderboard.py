@@ -1,9 +1,13 @@
 """Writes the leaderboard of every method on the painted world, from a run, into the README and docs: make leaderboard.
 
+By kind the same figures go to benchmarks/edits.json, for docs/benchmark.md.
+
 The run is the one that `make leaderboard` begins or goes on with: every method with its recommended settings, held-out
 scenes of six kinds of edit.
 """
 
+import json
+import math
 import re
 import sys
 import textwrap
@@ -12,6 +16,7 @@ from pathlib import Path
 from retouch.methods.registry import methods
 from retouch.picture import write_picture
 from retouch.report import gather, leaderboard
+from retouch.runs.results import results
 from retouch.runs.run import Run
 from retouch.sheet import contact_sheet, labelled
 
@@ -57,9 +62,28 @@ def grid(run: Run, place: Path) -> None:
     write_picture(contact_sheet([part for row in rows for part in (row[:half], row[half:])]), place, force=True)
 
 
+def by_kind(run: Run) -> dict:
+    """The means of every method by kind of edit, for docs/benchmark.md; the order is the leaderboard's."""
+    about, rows = run.manifest.suite, []
+    for (method, kind), group in results(run).groupby(["method", "kind"], sort=False):
+        psnr = group["psnr.outside"].mean()
+        rows.append(
+            {
+                "method": method, "kind": kind, "count": len(group), "asked": group["asked"].mean(),
+                "kept": group["kept"].mean(), "both": group["both"].mean(),
+                "outside_psnr": None if math.isnan(psnr) else psnr,
+            }
+        )  # fmt: skip
+    order, kinds = [*methods(), *run.manifest.methods], about["kinds"]
+    rows.sort(key=lambda row: (order.index(row["method"]), kinds.index(row["kind"])))
+    figures = {"date": run.manifest.environment["date"][:10], "model": run.manifest.model["fingerprint"]}
+    return {**figures, "start": about["start"], "command": "make leaderboard", "rows": rows}
+
+
 def main() -> None:
     """Reads the run, writes two tables and the grid."""
     run = Run.open(sys.argv[1])
+    assert set(run.manifest.methods) >= set(methods()), "the run has not every method"
     board = leaderboard(gather([run]))
     about, environment = run.manifest.suite, run.manifest.environment
     cases = about["count"] * len(about["kinds"])
@@ -84,8 +108,8 @@ def main() -> None:
     for path in (ROOT / "README.md", page):
         before = path.read_text()
         path.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: text, before, flags=re.DOTALL))
+    (ROOT / "benchmarks" / "edits.json").write_text(json.dumps(by_kind(run), indent=1) + "\n")
     grid(run, ROOT / "docs" / "pictures" / "leaderboard.jpg")
-    assert set(run.manifest.methods) == set(methods()), "the run has not every method"
 
 
 if __name__ == "__main__":
