@@ -97,9 +97,9 @@ def quality_section(edits: dict) -> list[str]:
         "## How well methods edit",
         "",
         paragraph(f"""`{edits["command"]}`, {edits["date"]}: {count} held-out scenes of the painted world per edit kind
-            (pair seeds {seeds}), the settings that Diorama recommends (chosen on seeds below 1000), one seed,
-            nothing selected. Whether an attribute is there is decided by the
-            judge, a classifier that shares nothing with the model."""),
+            (pair seeds {seeds}), the settings that Diorama recommends (chosen on seeds below 1000), one seed, nothing
+            selected. Whether an attribute is there is decided by the judge, a classifier that shares nothing with the
+            model."""),
         "",
         "**Asked change there / other attributes kept**, in percent:",
         "",
@@ -110,10 +110,9 @@ def quality_section(edits: dict) -> list[str]:
         *pivot(rows, lambda row: percent(row["both"])),
         "",
         paragraph("""**Preservation**: PSNR against the input in dB, outside the region that the true edit changes; bold
-            where it is better than plain DDIM's. A change of style changes everything, so nothing is measured
-            there."""),
+            where it is better than plain DDIM's."""),
         "",
-        *pivot([row for row in rows if row["kind"] != "style"], preserved),
+        *pivot(rows, preserved),
         "",
         "**The best method per kind** (by both at once, then by the asked change, then by preservation):",
         "",
