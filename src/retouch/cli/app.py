@@ -13,6 +13,7 @@ from retouch.cli import (
     diorama,
     edit,
     fit,
+    keep,
     mask,
     measures,
     methods,
@@ -61,6 +62,7 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("edit")(edit.edit)
     app.command("fit")(fit.fit)
     app.command("sweep")(sweep.sweep)
+    app.command("keep")(keep.keep)
     app.command("mask")(mask.mask)
     app.command("compare")(compare.compare)
     app.command("bench")(with_options(bench.bench, _suites() if asked == "bench" else {}))
