@@ -147,6 +147,10 @@ def replacement_mapping(source: Tokens, target: Tokens) -> Tensor:
 
     Prompt-to-Prompt, word swap (Hertz et al. 2022, section 3.2): the i-th source word becomes the i-th target word.
 
+    A departure where a word and its counterpart have different numbers of tokens: what follows the last changed word is
+    carried on word by word, and the padding in order. The authors' code pairs equal *absolute* positions there, so that
+    later words take the maps of their neighbours.
+
     Returns:
         [source tokens, target tokens]; ``maps @ mapping`` are the maps for the target's tokens. A word of k tokens
         that becomes one of m gives each of the m the k maps' sum over m, so that no attention is lost.

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from retouch.control.local_blend import LocalBlend
-from retouch.control.prompt_to_prompt import PromptToPrompt
+from retouch.control.prompt_to_prompt import PromptToPrompt, replaced_steps
 from retouch.parts.attach import AttentionEdit, Now, attached
 from retouch.parts.rows import SOURCE, TARGET, TARGET_NULL, Step
 from retouch.prompts import refinement_mapping, tokenize
@@ -107,7 +107,20 @@ def test_refine_keeps_the_maps_of_new_words_and_takes_the_rest_from_the_source(m
     torch.testing.assert_close(seen.probs[name][TARGET][..., kept], (free.probs[name][SOURCE] @ mapping)[..., kept])
 
 
-@pytest.mark.parametrize(("share", "number", "replaced"), [(0.8, 7, True), (0.8, 8, False), (0.0, 0, False)])
+@pytest.mark.parametrize(
+    ("share", "total", "ends"),
+    [(0.8, 50, 40), (0.75, 10, 8), (0.5, 5, 3), (0.8, 4, 4), (0.4, 4, 2), (1.0, 7, 7), (0.0, 7, 0), (0.16, 5, 0)],
+)
+def test_a_share_of_cross_attention_is_of_one_step_more_than_there_are(share, total, ends):
+    """int(share · (T + 1)), as in Prompt-to-Prompt's code, whose table of shares has T + 1 rows."""
+    assert replaced_steps(share, total) == ends
+    assert replaced_steps(torch.tensor([share, 0.0], dtype=torch.float64), total).tolist() == [ends, 0]
+
+
+@pytest.mark.parametrize(
+    ("share", "number", "replaced"),
+    [(0.8, 7, True), (0.8, 8, False), (0.75, 7, True), (0.75, 8, False), (0.0, 0, False)],
+)
 def test_replacement_ends_after_its_share_of_the_steps(model, share, number, replaced):
     pair = ("a red pig", "a red dog")
     _, free, _ = evaluated(model, *pair, number, controlled=False)

@@ -61,8 +61,12 @@ class Condition:
 
     @staticmethod
     def slerp(start: Condition, end: Condition, share: float) -> Condition:
-        """The mix along the sphere, token by token: ``start`` at share 0, ``end`` at 1; sizes are ``start``'s."""
-        mixed = {name: slerp(share, value, getattr(end, name)) for name, value in start._there() if name != "sizes"}
+        """The mix along the sphere, each text as one long vector: ``start`` at share 0, ``end`` at 1.
+
+        Sizes are ``start``'s.
+        """
+        there = {name: (value, getattr(end, name)) for name, value in start._there() if name != "sizes"}
+        mixed = {name: slerp(share, a.flatten(1), b.flatten(1)).view_as(a) for name, (a, b) in there.items()}
         return replace(start, **mixed)
 
     def tensors(self, name: str) -> dict[str, Tensor]:

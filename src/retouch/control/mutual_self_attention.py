@@ -36,8 +36,8 @@ class MutualSelfAttention(Control):
 
     The masked variant (section 3.3) splits foreground and background: the target's queries inside its object's mask
     see only the keys inside the source's, those outside only the keys outside. The masks come from the
-    cross-attention of named words, summed over the steps so far (the authors' code: of the current step alone), or
-    from the user, one for both branches.
+    cross-attention of named words, as far as the current step has computed it (the authors' code), or from the user,
+    one for both branches.
     """
 
     name: ClassVar[str] = "mutual-self-attention"
@@ -99,16 +99,16 @@ class MutualSelfAttention(Control):
             )
         source, target = prompts_of(job)
         words = {SOURCE: find_words(source, self.mask_words), TARGET: find_words(target, self.mask_words)}
-        self._maps = WordMaps(words)
+        self._maps = WordMaps(words, of_one_step=True)
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The sharing, and the reading of the words' maps where masks come from words."""
         attending = sorted({layer.level for layer in model.attention_layers(place="up", kind="self")})
-        sharing = _Sharing(self, frozenset(attending[: self.decoder_levels]))
+        sharing = _Sharing(self, self._maps, frozenset(attending[: self.decoder_levels]))
         return [sharing, self._maps.recorder(model)] if self._maps else [sharing]
 
-    def inside(self, row: Row, cells: int) -> Tensor | None:
-        """Which of a layer's ``cells`` [cells] show the object of ``row``'s branch (bool); None without masks."""
+    def inside(self, row: Row, queries: int) -> Tensor | None:
+        """Which of a layer's cells [queries] show the object of ``row``'s branch (bool); None without masks."""
         heat = self._by_hand
         if heat is None and self._maps is not None:
             heat = self._maps.picture(row, *self._size)
@@ -116,16 +116,17 @@ class MutualSelfAttention(Control):
                 heat = (heat - heat.min()) / (heat.max() - heat.min()).clamp(min=1e-12)
         if heat is None:
             return None
-        limit = self.mask_threshold if self._by_hand is None else 0.5
         h, w = self._size
-        factor = round((h * w / cells) ** 0.5)
+        factor = round((h * w / queries) ** 0.5)
         size = (-(-h // factor), -(-w // factor))
-        return functional.interpolate(heat.float(), size, mode="nearest").flatten() > limit
+        cells = functional.interpolate(heat.float(), size, mode="nearest").flatten()
+        return cells >= self.mask_threshold if self._by_hand is None else cells > 0.5
 
 
 @dataclass(frozen=True)
 class _Sharing(AttentionEdit):
     control: MutualSelfAttention
+    maps: WordMaps | None
     levels: frozenset[int]
 
     def wants(self, layer: AttentionLayer) -> bool:
@@ -152,6 +153,8 @@ class _Sharing(AttentionEdit):
 
     def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
         masks: dict[Row, Tensor] = {}
+        if self.maps:
+            self.maps.enter(step)
         for target, _ in self._pairs(step):
             of_keys, of_queries = self.control.inside(SOURCE, keys), self.control.inside(TARGET, queries)
             # a mask of all or nothing splits nothing, and would leave queries without a key

@@ -19,11 +19,20 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, variants_of, whole_steps
+from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, variants_of
 from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping, word_numbers
 
 Aligner = Literal["auto", "replace", "refine"]
 ReweightWhile = Literal["replacing", "always"]
+
+
+def replaced_steps(share: float | Tensor, total: int) -> Tensor:
+    """How many of ``total`` steps a share replaces cross-attention at: int(share · (total + 1)), at most all.
+
+    Prompt-to-Prompt's code writes its shares into a table of one row more than there are steps: 0.75 of 10 steps are 8.
+    Shares of self-attention are of the steps themselves. One share or several, in a tensor; whole numbers.
+    """
+    return (torch.as_tensor(share, dtype=torch.float64) * (total + 1) + 1e-9).long().clamp(max=total)
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class PromptToPrompt(Control):
     needs_source: ClassVar[bool] = True
 
     cross_replace_steps: float = parameter(
-        0.8, "share of the steps that keep the source's cross-attention (what is where)", low=0, high=1,
-        source="Prompt-to-Prompt, section 3.2",
+        0.8, "share of the steps, T + 1 of them, rounded down, that keep the source's cross-attention (what is where)",
+        low=0, high=1, source="Prompt-to-Prompt, section 3.2 and code",
     )  # fmt: skip
     self_replace_steps: float = parameter(
         0.6, "share of the steps that keep the source's self-attention (shape and layout)", low=0, high=1,
@@ -95,7 +104,7 @@ class PromptToPrompt(Control):
         for word in word_numbers(self.reweight, -20, 20) if self.reweight_while == "replacing" else ():
             name = "cross_replace_words" if word in shares else "cross_replace_steps"
             share = shares.get(word, self.cross_replace_steps)
-            if not whole_steps(share, steps):
+            if not replaced_steps(share, steps):
                 raise BadParameter(
                     f"reweight is {self.reweight!r}, but it acts while cross-attention is replaced, and no step does "
                     f"that for {word!r} ({name} is {share:g} of {steps} steps): raise {name}, or set "
@@ -109,9 +118,9 @@ class PromptToPrompt(Control):
     def idle(self, asked: Asked) -> Idle:
         """What belongs to blending, reweighting or replacing where there is none of it."""
         self.align(*prompts_of(asked), "none" if asked.masked else self.blend_words)
-        found = asked.too_small(
-            cross_replace_steps=self.cross_replace_steps, self_replace_steps=self.self_replace_steps
-        )
+        found = asked.too_small(self_replace_steps=self.self_replace_steps)
+        if self.cross_replace_steps > 0 and not replaced_steps(self.cross_replace_steps, asked.steps):
+            found |= asked.none_of(cross_replace_steps=self.cross_replace_steps)
         blends = self.blend_words.strip().lower() not in ("none", "")
         if self.blend is None and blends:
             found["blend_words"] = (
@@ -121,7 +130,7 @@ class PromptToPrompt(Control):
             found["blend_threshold"] = "no region is blended"
         if bool((self.factors == 1).all()):
             found["reweight_while"] = "no word is reweighted"
-        if not asked.acts(float(self.shares_of_words.max())):
+        if not replaced_steps(self.shares_of_words, asked.steps).any():
             found["aligner"] = "cross-attention is replaced at no step"
         if not asked.acts(self.self_replace_steps):
             found["self_replace_downsampling"] = "self-attention is replaced at no step"
@@ -135,7 +144,8 @@ class PromptToPrompt(Control):
     def _words_matter(self, asked: Asked) -> bool:
         """Whether a word's own share of the steps leads to other maps, or to other steps at which it is reweighted."""
         assert self.alignment is not None
-        other = (self.shares_of_words * asked.steps + 1e-9).long() != whole_steps(self.cross_replace_steps, asked.steps)
+        of_words, of_all = (replaced_steps(x, asked.steps) for x in (self.shares_of_words, self.cross_replace_steps))
+        other = of_words != of_all
         weighted = (self.factors != 1) & (self.reweight_while == "replacing")
         return bool((other & ((self.alignment.shared > 0) | weighted)).any())
 
@@ -182,26 +192,29 @@ class _CrossMaps(AttentionEdit):
         assert alignment is not None
         self.mapping, self.shared = alignment.mapping.to(device), alignment.shared.to(device)
         self.share, self.factors = control.shares_of_words, control.factors.float().to(device)
-        self.last, self.reweights = float(self.share.max()), bool((control.factors != 1).any())
+        self.reweights = bool((control.factors != 1).any())
         self.always = self.reweights and control.reweight_while == "always"
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
 
     def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
-        if step.within(self.last):
+        if self._replaces(step):
             return [SOURCE, *variants_of(TARGET, step.rows)]
         return variants_of(TARGET, step.rows) if self.always else []
 
     def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         targets = variants_of(TARGET, list(probs))
-        if SOURCE in probs and step.within(self.last):
+        if SOURCE in probs and self._replaces(step):
             return probs | {row: self._mixed(probs[SOURCE], probs[row], step) for row in targets}
         return probs | {row: probs[row] * self.factors.to(probs[row]) for row in targets} if self.always else probs
 
+    def _replaces(self, step: Step) -> bool:
+        """Whether any token's map is replaced at this step."""
+        return step.number < int(replaced_steps(self.share, step.total).max())
+
     def _mixed(self, source: Tensor, own: Tensor, step: Step) -> Tensor:
-        ends = (self.share * step.total + 1e-9).long()  # per target token, rounded down
-        now = (step.number < ends).to(own)
+        now = (step.number < replaced_steps(self.share, step.total)).to(own)
         kept = self.shared.to(own) * now
         mixed = (source @ self.mapping.to(own)) * kept + own * (1 - kept)
         if self.reweights:

@@ -19,6 +19,10 @@ from retouch.parts.rows import Branch, Row, Step
 class CFGPlusPlus(Guidance):
     """ẑ_0 from ε̃ = ε(∅) + λ (ε(c) − ε(∅)), then z' = α' ẑ_0 + σ' ε(∅) (Algorithm 2): the edit stays on the manifold.
 
+    The picture is inverted plainly, under the source prompt at guidance 1; the authors' code inverts under guidance,
+    too. It also reads ᾱ one timestep lower than the network is told, and ends in the last ẑ_0: here levels are the
+    checkpoint's.
+
     At λ = 0 the prompt does not count, as in plain guidance at w = 0; without ``renoise`` it is plain guidance at
     w = λ.
     """

@@ -15,22 +15,22 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
-from retouch.parts.rows import Branch, Row, State, Step
+from retouch.parts.rows import SOURCE_BRANCH, TARGET_BRANCH, Branch, Row, State, Step
 from retouch.parts.trajectory import Trajectory
 
 Prox = Literal["soft", "hard"]
 
 
-def threshold_of(delta: Tensor, quantile: float, beside_zeros: bool = False) -> Tensor:
+def threshold_of(delta: Tensor, quantile: float, beside: Tensor | None = None) -> Tensor:
     """λ: the ``quantile`` (0..1) of |Δ| over the whole tensor, a scalar.
 
-    ``beside_zeros`` reads it off the tensor and as many zeros together, at (1 + quantile) / 2: the same place up to the
-    interpolation between two values, and to the last digit what the authors' code finds, whose second half is the
-    source's Δ under negative-prompt inversion.
+    ``beside`` is the source branch's Δ of the same shape: λ is then read off both together, at (1 + quantile) / 2, as
+    the authors' code does. Where the source's Δ is 0, as under negative-prompt inversion, this is the same place up to
+    the interpolation between two values.
     """
     sizes = delta.abs().float().flatten()
-    if beside_zeros:
-        return torch.quantile(torch.cat([torch.zeros_like(sizes), sizes]), (1 + quantile) / 2)
+    if beside is not None:
+        return torch.quantile(torch.cat([beside.abs().float().flatten(), sizes]), (1 + quantile) / 2)
     return torch.quantile(sizes, quantile)
 
 
@@ -58,6 +58,9 @@ class Proximal(Guidance):
     edit mask M and at low noise, the predicted original is drawn to the picture's inside the step,
     ẑ₀ ← ẑ₀ − ρ(ẑ₀ − z₀)(1 − M), and the latent to the inverted one after it, z ← z − ρ(z − z*)(1 − M). Both act on the
     source branch, too: nothing is asked of it, its M is 0, and with ρ = 1 it is z* itself there.
+
+    Where the source branch is guided itself, its ∅ being another text than its prompt, its Δ is thresholded by the
+    same λ, which is then a quantile of both branches' |Δ|, and its M is its own: as in the authors' code.
     """
 
     name: ClassVar[str] = "proximal"
@@ -126,8 +129,8 @@ class Proximal(Guidance):
         return found
 
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
-        """Both halves of the target, whatever w is."""
-        return super().rows(branch, step) if branch.name == "source" else [branch.null, branch.text]
+        """Both halves, whatever w is."""
+        return [branch.null, branch.text]
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Notes what the picture's inverted latents are."""
@@ -138,20 +141,31 @@ class Proximal(Guidance):
         return self.guidance_scale * self._change(predictions, branch, step)[0]
 
     def _change(self, predictions: Predictions, branch: Branch, step: Step) -> tuple[Tensor, Tensor | float]:
-        delta = predictions[branch.text] - null_of(predictions, branch)
-        if self.threshold is None:
-            assert self._trajectory is not None
-            beside_zeros = self._trajectory.texts.same("null", "source")
-            return self._shrunk(delta, threshold_of(delta, self.quantile, beside_zeros))
-        scale = abs(float(step.level.noise_scale(self._prediction_type)))  # λ is in units of noise
-        return self._shrunk(delta, self.threshold / scale if scale else float("inf"))
-
-    def _shrunk(self, delta: Tensor, limit: Tensor | float) -> tuple[Tensor, Tensor | float]:
+        delta, limit = _difference(predictions, branch), self._limit(predictions, step)
         return proximal(delta, limit, self.prox), limit
 
+    def _limit(self, predictions: Predictions, step: Step) -> Tensor | float:
+        """λ, in the network's own terms."""
+        if self.threshold is not None:
+            scale = abs(float(step.level.noise_scale(self._prediction_type)))  # λ is in units of noise
+            return self.threshold / scale if scale else float("inf")
+        assert self._trajectory is not None
+        delta, beside = _difference(predictions, TARGET_BRANCH), None
+        if self._guides(predictions, SOURCE_BRANCH):
+            beside = _difference(predictions, SOURCE_BRANCH)
+        elif self._trajectory.texts.same("null", "source"):
+            beside = torch.zeros_like(delta)
+        return threshold_of(delta, self.quantile, beside)
+
+    def _guides(self, predictions: Predictions, branch: Branch) -> bool:
+        """Whether the branch is denoised and has two halves that differ."""
+        assert self._trajectory is not None
+        known = branch.name == "source" and self._trajectory.path is not None
+        return not known and branch.null in predictions and branch.text in predictions
+
     def combine(self, predictions: Predictions, branch: Branch, step: Step) -> Guided:
-        """The thresholded direction for the target; the source is guided plainly."""
-        if branch.name == "source":
+        """The thresholded direction; a source that is its own null text is its prediction."""
+        if branch.name == "source" and not self._guides(predictions, branch):
             text = predictions[branch.text]
             self._kept[branch.name] = torch.ones_like(text)
             return Guided(guided(predictions.get(branch.null), text, self.guidance_scale))
@@ -174,3 +188,8 @@ class Proximal(Guidance):
         assert self._trajectory is not None
         there, rho = self._trajectory.latents[step.index], self.inversion_guidance
         return state | {name: state[name] - rho * (state[name] - there) * kept for name, kept in self._kept.items()}
+
+
+def _difference(predictions: Predictions, branch: Branch) -> Tensor:
+    """Δ of one branch."""
+    return predictions[branch.text] - null_of(predictions, branch)

@@ -16,7 +16,7 @@ from retouch.parts.trajectory import Texts, Trajectory
 
 @dataclass
 class NegativePromptInversion(Inversion):
-    """∅_t := c_src for all t, or slerp(npi_interp, c_src, ∅)."""
+    """∅_t := c_src for all t, or slerp(npi_interp, c_src, ∅), all tokens turned by one angle as in ProxEdit's code."""
 
     name: ClassVar[str] = "negative-prompt"
     summary: ClassVar[str] = "DDIM; the source prompt is the null text, so that guidance moves only what changes"

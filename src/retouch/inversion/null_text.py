@@ -14,6 +14,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
+from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
@@ -69,10 +70,15 @@ class NullText(Inversion):
     inner_steps: int = per_step.inner_steps()
     learning_rate: float = per_step.learning_rate()
     early_stop: float = per_step.early_stop()
+    keep: per_step.Keep = parameter(
+        "best", "best: of a timestep's null texts the one of the smallest loss; last: the last, as the authors' code",
+        choices=("best", "last"),
+    )  # fmt: skip
 
     def idle(self, asked: Asked) -> Idle:
         """The settings of fits that are none."""
-        return per_step.idle_without_steps(self.inner_steps, self.learning_rate)
+        found = per_step.idle_without_steps(self.inner_steps, self.learning_rate)
+        return found | {"keep": next(iter(found.values()))} if found else {}
 
     def returns_picture(self, guidance_scale: float) -> bool:
         """At every scale where something is fitted."""
@@ -92,7 +98,7 @@ class NullText(Inversion):
         schedule = job.model.schedule(steps)
         found = null_text_inversion(
             job.model, latents, source, null, schedule, guidance_scale=guidance_scale, inner_steps=self.inner_steps,
-            learning_rate=self.learning_rate, early_stop=self.early_stop, progress=job.progress,
+            learning_rate=self.learning_rate, early_stop=self.early_stop, keep=self.keep, progress=job.progress,
         )  # fmt: skip
         conditions["null"] = conditions["source_null"] = StepwiseCondition(found.conditions)
         return Trajectory(schedule, latents, Texts(conditions), found.path)

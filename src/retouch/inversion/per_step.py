@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from retouch.backbone.condition import Condition
 from retouch.parameters import parameter
 from retouch.parts.asked import Idle
 from retouch.parts.trajectory import Progress
+
+Keep = Literal["best", "last"]
 
 Lead = Callable[[Condition], Tensor]
 """The latents [1, C, h, w] one step down under a text."""
@@ -69,6 +72,7 @@ def fit_along(
     inner_steps: int = 10,
     learning_rate: float = 1e-2,
     early_stop: float = 1e-5,
+    keep: Keep = "best",
     progress: Progress | None = None,
 ) -> FittedTexts:
     """Fits one text per timestep, from the noisiest down, so that sampling follows z*.
@@ -84,13 +88,15 @@ def fit_along(
         learning_rate: of the first timestep; at step ``i`` of ``T`` it is lr (1 − i / 2T), the published
             1e-2 (1 − i/100) at T = 50 (Mokady et al. 2023, section 3.2, and the authors' code).
         early_stop: a loss below this times 1 + 2i is good enough; 0 never stops early.
+        keep: the "best" text of those tried, or the "last", which Adam's last step leads to, that after a good enough
+            loss included: as the authors' code.
     """
     total, current, text = len(latents) - 1, latents[-1], start
     path, fitted, losses = [current], list[Condition](), list[tuple[float, float]]()
     for number in range(total):
         index = total - 1 - number
         rate, enough = learning_rate * (1 - number / (2 * total)), early_stop * (1 + 2 * number)
-        found = _minimised(text, latents[index], lead_from(current, index), inner_steps, rate, enough)
+        found = _minimised(text, latents[index], lead_from(current, index), inner_steps, rate, enough, keep)
         text, current = found.condition, found.latents
         path.append(current)
         fitted.append(text)
@@ -102,7 +108,7 @@ def fit_along(
 
 @dataclass(frozen=True)
 class _Minimum:
-    """The best text, the latents it leads to, and its loss beside that of the start."""
+    """The text that was kept, the latents it leads to, and its loss beside that of the start."""
 
     condition: Condition
     latents: Tensor
@@ -111,29 +117,31 @@ class _Minimum:
 
 
 def _minimised(
-    start: Condition, target: Tensor, lead: Lead, inner_steps: int, learning_rate: float, enough: float
+    start: Condition, target: Tensor, lead: Lead, inner_steps: int, learning_rate: float, enough: float, keep: Keep
 ) -> _Minimum:
     """Minimises mean((target − lead(embeds))²) over the text's embeddings from ``start``.
 
-    Of all that were tried the best is kept, so the loss never grows; what it leads to has been evaluated
+    Of all that were tried the best is kept, so the loss never grows, or the last; what it leads to has been evaluated
     then and need not be again. ``inner_steps + 1`` evaluations at most, each but the last with a backward pass.
     """
     embeds = start.embeds.detach().clone().requires_grad_()
     optimiser = torch.optim.Adam([embeds], lr=learning_rate)
-    best: _Minimum | None = None
+    kept: _Minimum | None = None
+    stops = False
     for attempt in range(inner_steps + 1):
-        last = attempt == inner_steps
+        last = stops or attempt == inner_steps
         with torch.set_grad_enabled(not last):
             latents = lead(start.with_embeds(embeds))
             loss = torch.nn.functional.mse_loss(latents, target)
         value = float(loss.detach())
-        if best is None or value < best.loss:
-            first = value if best is None else best.first_loss
-            best = _Minimum(start.with_embeds(embeds.detach().clone()), latents.detach(), first, value)
-        if last or value < enough:
+        if kept is None or value < kept.loss or keep == "last":
+            first = value if kept is None else kept.first_loss
+            kept = _Minimum(start.with_embeds(embeds.detach().clone()), latents.detach(), first, value)
+        stops = value < enough
+        if last or (stops and keep == "best"):
             break
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert best is not None
-    return best
+    assert kept is not None
+    return kept

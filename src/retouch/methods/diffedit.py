@@ -7,6 +7,8 @@ mask z_t is z*_t at every step, so that there the picture is kept to the last bi
 
 diffusers' pipeline inverts under the source prompt (here ``encoded_under=source``), and guided, which does not return
 the picture (here never). It compares guided predictions for the mask, which scales their difference and moves no mask.
+Outside the mask it takes the inverted latent of the level that a step started from, and so ends in z*_1; here that of
+the level it leads to, as in the paper. With a mask of everything both are the same.
 Steps and strengths that are no whole number are rounded down, as there.
 """
 

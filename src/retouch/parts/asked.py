@@ -35,11 +35,11 @@ class Asked:
 
     def too_small(self, **shares: float) -> Idle:
         """Those of some shares of the steps (0..1) that are above 0 and yet no whole step."""
-        return {
-            name: f"{share:g} of {self.steps} steps is no whole step"
-            for name, share in shares.items()
-            if share > 0 and not self.acts(share)
-        }
+        return self.none_of(**{name: share for name, share in shares.items() if share > 0 and not self.acts(share)})
+
+    def none_of(self, **shares: float) -> Idle:
+        """What to say of shares of the steps that are no whole step."""
+        return {name: f"{share:g} of {self.steps} steps is no whole step" for name, share in shares.items()}
 
     def acts(self, share: float) -> bool:
         """Whether a share of the steps is at least one."""

@@ -110,5 +110,8 @@ class Step:
 
 
 def whole_steps(share: float, total: int) -> int:
-    """How many whole steps a share of ``total`` is: rounded down, as the public codes do."""
+    """How many whole steps a share of ``total`` is: rounded down, as the public codes do.
+
+    A share that is a whole number of steps is that many: 0.29 of 100 are 29, where int(0.29 * 100) is 28.
+    """
     return int(share * total + 1e-9)  # 0.29 · 100 is 28.999999999999996
