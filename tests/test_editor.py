@@ -131,6 +131,17 @@ def test_settings_are_recommended_for_parts_and_go_with_them(editor, monkeypatch
     assert editor.method_for("null-text", SOURCE, TARGET, {}, inversion="prompt-tuning").inner_steps == 3
 
 
+def test_an_edit_inside_an_edit_of_the_same_model_is_refused_and_harms_nothing(editor):
+    def begin(*_):
+        editor.edit(PICTURE, source="a red cat", target="a blue cat", method="ddim", num_inference_steps=2)
+
+    settings = {"source": "a red cat", "target": "a blue cat", "method": "prox-npi", "num_inference_steps": 3}
+    plain = editor.edit(PICTURE, **settings)
+    with pytest.raises(RetouchError, match=r"is going on in this thread.*begin the next one when it is done"):
+        editor.edit(PICTURE, **settings, progress=begin)
+    assert editor.edit(PICTURE, **settings).image.tobytes() == plain.image.tobytes()
+
+
 def test_edits_from_many_threads_are_those_made_one_after_the_other(editor):
     """Every method at once, twice, on one editor."""
     names = [name for name in methods() if name not in ("layer-diffusion",)]

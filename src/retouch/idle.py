@@ -1,4 +1,4 @@
-"""Settings and arguments that cannot act: whoever gives one is told so, and no recipe lists it."""
+"""Settings and arguments that cannot act: whoever gives one is told so, and recipes do without where they can."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from retouch.errors import BadParameter
 from retouch.methods.method import Method
+from retouch.methods.registry import made_anew
 from retouch.parameters import parameters_of
 from retouch.parts.asked import Asked
 from retouch.parts.job import Job
@@ -47,13 +48,31 @@ def set_by_hand(method: Method) -> list[str]:
 
 
 def acting(method: Method, job: Job) -> tuple[dict[str, Any], set[str]]:
-    """For the recipe of an edit: the parameters that acted, and the names of all that could not."""
+    """For the recipe of an edit: the parameters that an edit made anew from it needs, and the names of all idle ones.
+
+    What cannot act is left out where what would stand in its place then (recommended, or the default) cannot act
+    either: a share of the steps that is no whole step stays, as a larger one would act.
+    """
     asked = Asked(
         job.model, job.target, job.source, masked=job.mask is not None, reference=job.reference is not None,
         fitted=job.fit is not None,
     )  # fmt: skip
-    idle = set(method.idle(asked))
-    return {name: value for name, value in asdict(method).items() if name not in idle}, idle
+    idle, kept, left_out = set(method.idle(asked)), asdict(method), set[str]()
+    for name in [name for name in kept if name in idle]:
+        rest = {other: value for other, value in kept.items() if other != name}
+        if left_out | {name} <= _idle_anew(method, asked, rest):
+            kept, left_out = rest, left_out | {name}
+    return kept, idle
+
+
+def _idle_anew(method: Method, asked: Asked, kept: Mapping[str, Any]) -> set[str]:
+    """What of the rest cannot act, or says nothing, in an edit with the ``kept`` parameters alone."""
+    try:
+        anew = made_anew(asked.model, method, asked.source, asked.target, kept)
+    except BadParameter:  # what stands in their place makes no sense with these
+        return set()
+    nothing = {p.name for p in parameters_of(anew) if p.kind == "text" and getattr(anew, p.name) in ("", "none")}
+    return set(anew.idle(asked)) | nothing
 
 
 def seed_note(method: Method, job: Job, before: Any) -> tuple[str, ...]:

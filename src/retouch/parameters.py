@@ -155,12 +155,15 @@ def settings_from_text(pairs: Sequence[str], option: str = "--set", example: str
     """Reads ``["quantile=0.6"]`` into ``{"quantile": "0.6"}``.
 
     Raises:
-        BadParameter: when an entry is not ``name=value``.
+        BadParameter: when an entry is not ``name=value``, or two give one name other values.
     """
-    settings = {}
+    settings = dict[str, str]()
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
             raise BadParameter(f"{option} {pair!r} is not name=value, for instance {option} {example}.")
-        settings[name.strip().replace("-", "_")] = value.strip()
+        name, value = name.strip().replace("-", "_"), value.strip()
+        if settings.get(name, value) != value:
+            raise BadParameter(f"{option} gives {name} twice, as {settings[name]!r} and {value!r}: give it once.")
+        settings[name] = value
     return settings

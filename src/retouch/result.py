@@ -62,7 +62,7 @@ class EditResult:
 
 def decoded(model: Backbone, latents: Tensor) -> Image.Image:
     """The picture of latents [1, C, h, w], on the model's grid."""
-    with turn(model), torch.no_grad():
+    with turn(model, within=True), torch.no_grad():
         return from_array(model.decode(latents)[0].cpu().numpy())
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from retouch.errors import BadParameter
-from retouch.guidance.perturbed_attention import PERTURBED
 from retouch.methods.registry import method_named
 from retouch.parts.attach import attached
 from retouch.parts.job import Job
@@ -210,7 +209,7 @@ def test_the_perturbed_row_sees_the_values_alone_and_the_others_are_as_ever(tmp_
     method = method_named("ddim", {"pag_layers": layers}, guidance="classifier-free+pag")
     schedule = model.schedule(5)
     with attached(model, method.guidance_part.edits(model)) as now:
-        now.step = Step(2, 2, 5, schedule, rows=[TARGET, PERTURBED])
+        now.step = Step(2, 2, 5, schedule, rows=[TARGET, TARGET._replace(variant="perturbed")])
         own, perturbed = model.predict(latents.expand(2, -1, -1, -1), schedule.timesteps[2], text.expand(2)).split(1)
     close(own, model.predict(latents, schedule.timesteps[2], text), atol=1e-5)
 

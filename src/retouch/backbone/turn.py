@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from threading import local
 
 import torch
 
 from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
+
+_THREAD = local()
+"""Of every thread the models that it is at work with."""
 
 
 @contextmanager
@@ -39,16 +43,28 @@ def _own_defaults() -> Iterator[None]:
 
 
 @contextmanager
-def turn(model: Backbone) -> Iterator[None]:
+def turn(model: Backbone, *, within: bool = False) -> Iterator[None]:
     """The model for oneself: other threads wait for their turn. In a :func:`clean_state`.
 
+    Args:
+        within: whether it may be taken inside a turn of the same thread: for what attaches nothing to the network.
+
     Raises:
-        RetouchError: when the device's memory ran out inside.
+        RetouchError: when the device's memory ran out inside, or this thread is at work with the model already.
     """
+    at_work: list[Backbone] = _THREAD.__dict__.setdefault("at_work", [])
+    if not within and any(other is model for other in at_work):
+        raise RetouchError(
+            f"an edit with {model.name!r} is going on in this thread, perhaps one that called its progress or detail: "
+            "begin the next one when it is done."
+        )
     with model.lock, clean_state(model.device):
+        at_work.append(model)
         try:
             yield
         except torch.OutOfMemoryError as error:
             raise RetouchError(
                 f"{model.device} has too little free memory for {model.name!r}: close other programs, or use the cpu."
             ) from error
+        finally:
+            at_work.pop()

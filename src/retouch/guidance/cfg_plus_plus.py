@@ -33,6 +33,7 @@ class CFGPlusPlus(Guidance):
     )
     aliases: ClassVar[tuple[str, ...]] = ("cfg++", "cfgpp")
     is_linear: ClassVar[bool] = False
+    scale_0_is_null: ClassVar[bool] = True
     renoises: ClassVar[bool] = True
 
     guidance_scale: float = parameter(

@@ -30,6 +30,7 @@ class ClassifierFree(Guidance):
     name: ClassVar[str] = "classifier-free"
     summary: ClassVar[str] = "away from the null text's prediction, towards the target prompt's"
     aliases: ClassVar[tuple[str, ...]] = ("cfg",)
+    scale_0_is_null: ClassVar[bool] = True
 
     guidance_scale: float = guidance_scale()
 

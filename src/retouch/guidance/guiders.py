@@ -19,7 +19,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Addition, Predictions
-from retouch.parts.rows import INVERTED, TARGET, TARGET_AS_SOURCE, TARGET_NULL, Branch, Row, Step
+from retouch.parts.rows import INVERTED, TARGET, TARGET_AS_SOURCE, TARGET_NULL, Branch, Row, Step, variants_of
 from retouch.parts.trajectory import Trajectory
 
 Preset = Literal["layout", "style"]
@@ -151,10 +151,14 @@ class Guiders(Addition):
         return [_FeatureEnergy(name, self, TARGET if style else TARGET_AS_SOURCE)]
 
     def rows_with(self, rows: Sequence[Row], branch: Branch, step: Step) -> Sequence[Row]:
-        """Without a gradient: both halves and the inverted row; the half that gets one anyway is left out."""
+        """Without a gradient: both halves and the inverted row; the half that gets one anyway is left out.
+
+        Unless another addition, applied before, compares with it.
+        """
         if branch.name != "target" or not self.guided(step):
             return rows
-        return [*(row for row in rows if not (row == TARGET and self._target_has_gradient)), INVERTED]
+        twice = self._target_has_gradient and variants_of(TARGET, rows) == [TARGET]
+        return [*(row for row in rows if not (twice and row == TARGET)), INVERTED]
 
     def gradient_rows(self, step: Step) -> int:
         """One row, for the style's features two."""
@@ -176,7 +180,7 @@ class Guiders(Addition):
         assert self.base is not None and self._model is not None and self._trajectory is not None
         latents = step.state[branch.name]
         gradient, text = self._gradient(latents, step)
-        if self._target_has_gradient and text is not None:
+        if self._target_has_gradient and text is not None and TARGET not in predictions:
             predictions = {**predictions, TARGET: text}
         scale = float(step.level.noise_scale(self._model.prediction_type))  # what is predicted, in units of noise
         # at guidance 1 a base may go without the null half: the pull is the prediction itself

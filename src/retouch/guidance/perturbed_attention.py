@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
@@ -17,8 +17,6 @@ from retouch.parts.attach import AttentionEdit
 from retouch.parts.part import Addition, Predictions
 from retouch.parts.rows import TARGET, Branch, Row, Step
 
-PERTURBED = Row(*TARGET[:2], "perturbed")
-
 Layers = Literal["mid", "down", "up", "all"]
 
 
@@ -27,7 +25,7 @@ class PerturbedAttention(Addition):
     """ε̃ = (the base's ε̃) + s (ε(c) − ε̂(c)): in ε̂ self-attention is the identity, each place sees only itself (eq. 15).
 
     It acts on the target branch; the source should reproduce the picture. One more evaluation per step, in the same
-    batch.
+    batch. Where the base asks for no prediction under the target prompt, as with concepts, c is the null text.
     """
 
     name: ClassVar[str] = "perturbed-attention"
@@ -40,6 +38,7 @@ class PerturbedAttention(Addition):
     pag_layers: Layers = parameter(
         "mid", "where self-attention is left out", choices=("mid", "down", "up", "all"), source="section 5.3"
     )
+    _plain: Row = field(default=TARGET, init=False)  # whose prediction is compared with its perturbed one
 
     def is_off(self) -> bool:
         """At s = 0."""
@@ -51,19 +50,29 @@ class PerturbedAttention(Addition):
 
     def rows_with(self, rows: Sequence[Row], branch: Branch, step: Step) -> Sequence[Row]:
         """The target's prompt once more."""
-        return [*rows, PERTURBED] if self.pag_scale and branch.name == "target" else rows
+        if self.is_off() or branch.name != "target":
+            return rows
+        assert self.base is not None
+        self._plain = branch.text if branch.text in self.base.rows(branch, step) else branch.null
+        return [*rows, self._perturbed]
+
+    @property
+    def _perturbed(self) -> Row:
+        return self._plain._replace(variant="perturbed")
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The perturbation, of its row alone."""
         return [_OnlyItself(self.pag_layers)] if self.pag_scale else []
 
     def shifted(self, predictions: Predictions, branch: Branch, step: Step) -> Predictions:
-        """Both halves of the target's, by the same: so their combination is."""
-        if PERTURBED not in predictions or branch.name != "target":
+        """All of the target's, by the same: so their combination is."""
+        if self.is_off() or branch.name != "target":
             return predictions
-        shift = self.pag_scale * (predictions[branch.text] - predictions[PERTURBED])
-        own = (branch.text, branch.null)
-        return {row: value + shift if row in own else value for row, value in predictions.items()}
+        shift = self.pag_scale * (predictions[self._plain] - predictions[self._perturbed])
+        return {
+            row: value + shift if row.branch == "target" and not row.variant else value
+            for row, value in predictions.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -76,4 +85,5 @@ class _OnlyItself(AttentionEdit):
         return layer.kind == "self" and self.layers in ("all", layer.place)
 
     def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
-        return {PERTURBED: torch.eye(queries, keys, dtype=torch.bool)}
+        itself = torch.eye(queries, keys, dtype=torch.bool)
+        return {row: itself for row in step.rows if row.variant == "perturbed"}

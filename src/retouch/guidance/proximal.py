@@ -111,13 +111,13 @@ class Proximal(Guidance):
         if self.threshold == 0 or (self.threshold is None and self.quantile == 1):
             kept = "everything" if self.threshold == 0 else "nothing"
             found["prox"] = f"where {kept} of the direction is kept both rules are the same"
-        lowest, held = asked.model.schedule(asked.steps).timesteps[0], False
+        lowest, held = asked.model.schedule(asked.total).timesteps[0], False
         for name in ("inversion_guidance", "reconstruction_guidance"):
             rho, below = getattr(self, name), getattr(self, f"{name}_below")
-            if rho == 0:
-                found[f"{name}_below"] = f"{name} is 0"
-            elif below <= lowest:
+            if below <= lowest:
                 found[name] = f"{name}_below is {below}, and no step is below that timestep"
+            elif rho == 0:
+                found[f"{name}_below"] = f"{name} is 0"
             else:
                 held = True
         if not held:

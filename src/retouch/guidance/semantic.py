@@ -54,6 +54,7 @@ class Semantic(Guidance):
     summary: ClassVar[str] = "away from the null text towards one concept or several, each within a mask of its own"
     aliases: ClassVar[tuple[str, ...]] = ("ledits++", "ledits-pp")
     is_linear: ClassVar[bool] = False
+    scale_0_is_null: ClassVar[bool] = True
 
     guidance_scale: float = parameter(
         5.0, "s: how strongly a concept pulls that names no scale of its own", low=0, high=50, source="diffusers"
@@ -102,8 +103,10 @@ class Semantic(Guidance):
             )
 
     def idle(self, asked: Asked) -> Idle:
-        """The threshold and the scale that every concept names itself."""
+        """The threshold and the scale that every concept names itself, and an end after the last step."""
         found: Idle = {}
+        if self.cooldown_steps is not None and self.cooldown_steps >= asked.steps:
+            found["cooldown_steps"] = f"only {asked.steps} {'step is' if asked.steps == 1 else 'steps are'} denoised"
         named = read_concepts(self.concepts, 0.0, 0.0)
         if named and named == read_concepts(self.concepts, 0.0, 1.0):
             found["edit_threshold"] = "every concept names its own"

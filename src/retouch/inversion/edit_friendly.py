@@ -9,6 +9,7 @@ import torch
 
 from retouch.inversion.ddim import meanings
 from retouch.parameters import parameter
+from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.noise_maps import check_noisy, noise_maps, stochasticity
 from retouch.parts.part import Inversion
@@ -49,6 +50,10 @@ class EditFriendly(Inversion):
     def check(self, steps: int) -> None:
         """Noise maps need noise."""
         check_noisy(self.stochasticity)
+
+    def idle(self, asked: Asked) -> Idle:
+        """A share of the steps that is none."""
+        return asked.left_out(skip=self.skip)
 
     def returns_picture(self, guidance_scale: float) -> bool:
         """At the scale that the noise maps were found for."""

@@ -37,9 +37,10 @@ class LeditsPPInversion(Inversion):
     )  # fmt: skip
 
     def idle(self, asked: Asked) -> Idle:
-        """The source prompt where no source branch is evaluated."""
+        """The source prompt where no source branch is evaluated, and a share of the steps that is none."""
         read = "source" in asked.texts or asked.model.recommended.when_changed
-        return {} if read else {"source": "the inversion asks the network without a text"}
+        found = {} if read else {"source": "the inversion asks the network without a text"}
+        return found | asked.left_out(skip=self.skip)
 
     def down(self, steps: int) -> int:
         """The steps that are left."""

@@ -33,8 +33,11 @@ class PartWay(Inversion):
     )  # fmt: skip
 
     def idle(self, asked: Asked) -> Idle:
-        """Which text it is inverted under, where there is only one."""
-        return {} if asked.source else {"encoded_under": "there is no source prompt"}
+        """Which text it is inverted under, where there is only one; the source prompt, where no text is it."""
+        if not asked.source:
+            return {"encoded_under": "there is no source prompt"}
+        read = self.encoded_under == "source" or "source" in asked.texts or asked.model.recommended.when_changed
+        return {} if read else {"source": "the picture is inverted without a text"}
 
     def down(self, steps: int) -> int:
         """The steps below r, rounded down."""

@@ -152,17 +152,30 @@ class Composed(Method):
         down = inversion.down(self.num_inference_steps)
         if not down:
             own = {p.name for p in parameters_of(inversion)}
+            if any(inversion.down(more) for more in (50, 1000)):  # it is T that leaves no whole step
+                own.add("num_inference_steps")
             return found | {p.name: "nothing is denoised" for p in parameters_of(self) if p.name not in own}
         texts = frozenset(row.text for step in self._steps_down() for row in step.rows)
-        asked = replace(asked, steps=down, texts=texts)
+        asked = replace(asked, steps=down, total=self.num_inference_steps, texts=texts)
         for part in (inversion, self.control_part, self.guidance_part, self.sampler_part):
             found |= part.idle(asked)
         if self.choice.inversion.reads_scale:
             found.pop("guidance_scale", None)
-        control = self.choice.control
-        if "target" not in texts and not (control.shares or control.needs_difference):
-            found["target"] = "other texts take its place"
-        return found
+        return found | self._idle_prompts(asked, found)
+
+    def _idle_prompts(self, asked: Asked, found: Idle) -> Idle:
+        """The prompts that nothing reads; ``found``: what the parts say, corrected where another part reads one."""
+        control, compared = self.choice.control, self.choice.control.needs_difference and not asked.masked
+        if compared:
+            found.pop("source", None)
+        if control.shares or control.needs_difference:
+            return {}
+        if "target" not in asked.texts:
+            return {"target": "other texts take its place"}
+        alone = all(self._made(addition).is_off() for addition in self.choice.additions)
+        if self.choice.guidance.scale_0_is_null and self.guidance_part.scale == 0 and alone:
+            return {} if asked.model.recommended.when_changed else {"target": "guidance_scale is 0"}
+        return {}
 
     def reconstructs(self, masked: bool = False) -> bool:
         """Whether its inversion makes up for guidance, or there is no guidance to make up for; without other changes.

@@ -36,7 +36,7 @@ class Method:
         raise TypeError(f"{type(self).__name__} does not say how many steps it takes")
 
     def evaluations(self) -> int:
-        """How many network evaluations (rows of a batch) one edit costs."""
+        """How many network evaluations (rows of a batch) one edit costs; at most, where prompts turn out the same."""
         raise TypeError(f"{type(self).__name__} does not say what it costs")
 
     def idle(self, asked: Asked) -> Idle:

@@ -100,13 +100,29 @@ def method_for(
     Raises:
         BadParameter: as :func:`method_named`.
     """
-    kind, base = method_type(name, **parts), method_type(name)
-    recommended = model.recommended.for_edit(name, source, target)
-    if kind is not base and issubclass(kind, Composed) and issubclass(base, Composed):
-        follows = recommended_for(base, kind, methods())  # what is recommended for an exchanged part goes with it
-        per_method = {m: model.recommended.for_edit(m, source, target) for m in set(follows.values())}
-        recommended = {p: per_method[m][p] for p, m in follows.items() if p in per_method[m]}
-    return kind(**read_settings(kind, {**recommended, **settings}, name))
+    kind = method_type(name, **parts)
+    return kind(**read_settings(kind, {**_recommended(model, name, kind, source, target), **settings}, name))
+
+
+def _recommended(model: Backbone, name: str, kind: type[Method], source: str | None, target: str) -> dict[str, Any]:
+    """What the model recommends for ``kind``, which is the method ``name``, perhaps with other parts."""
+    base = method_type(name)
+    if kind is base or not (issubclass(kind, Composed) and issubclass(base, Composed)):
+        return model.recommended.for_edit(name, source, target)
+    follows = recommended_for(base, kind, methods())  # what is recommended for an exchanged part goes with it
+    per_method = {m: model.recommended.for_edit(m, source, target) for m in set(follows.values())}
+    return {p: per_method[m][p] for p, m in follows.items() if p in per_method[m]}
+
+
+def made_anew(model: Backbone, method: Method, source: str | None, target: str, kept: Mapping[str, Any]) -> Method:
+    """The method as an edit would run it again that is given ``kept`` alone of its parameters.
+
+    Raises:
+        BadParameter: when these make no sense with what stands in place of the others.
+    """
+    kind, name = type(method), method.name.partition(" as ")[0]
+    recommended = _recommended(model, name, kind, source, target) if name in methods() else {}
+    return kind(**read_settings(kind, {**recommended, **kept}, name))
 
 
 def method_type(name: str, **parts: str | None) -> type[Method]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retouch.backbone.protocol import Backbone
 from retouch.parts.rows import whole_steps
@@ -19,7 +19,7 @@ class Asked:
         masked, reference: whether a mask and another picture are given.
         fitted: whether a fit is given, so that nothing is optimised.
         fitting: whether only a fit is asked for, so that nothing is sampled.
-        steps: how many steps are denoised; a method that is made of parts says it to these.
+        steps, total: how many steps are denoised, of how many; a method that is made of parts says it to these.
         texts: the texts that the network is told on the way down (:class:`retouch.parts.trajectory.Texts`), likewise.
     """
 
@@ -31,6 +31,7 @@ class Asked:
     fitted: bool = False
     fitting: bool = False
     steps: int = 0
+    total: int = 0
     texts: frozenset[str] = frozenset()
 
     def too_small(self, **shares: float) -> Idle:
@@ -40,6 +41,10 @@ class Asked:
     def none_of(self, **shares: float) -> Idle:
         """What to say of shares of the steps that are no whole step."""
         return {name: f"{share:g} of {self.steps} steps is no whole step" for name, share in shares.items()}
+
+    def left_out(self, **shares: float) -> Idle:
+        """Those of some shares of all steps that are above 0 and yet leave none of them out."""
+        return replace(self, steps=self.total).too_small(**shares)
 
     def acts(self, share: float) -> bool:
         """Whether a share of the steps is at least one."""

@@ -38,7 +38,7 @@ class Part:
     def idle(self, asked: Asked) -> Idle:
         """The parameters that cannot act on an edit as it is asked, with the reason; see :mod:`retouch.parts.asked`.
 
-        Whoever sets one is told so, and no recipe lists it.
+        Whoever sets one is told so; a recipe lists it only where its default would act in its place.
         """
         return {}
 
@@ -150,6 +150,7 @@ class Guidance(Part):
 
     needs_trajectory: ClassVar[bool] = False  # whether it holds the edit to the inverted picture
     is_linear: ClassVar[bool] = True  # whether w alone says how the halves are combined
+    scale_0_is_null: ClassVar[bool] = False  # whether at scale 0 the null text alone counts for the target
     renoises: ClassVar[bool] = False  # whether :attr:`Guided.renoise` is another prediction than the combined one
 
     @property
