@@ -53,9 +53,9 @@ def decode(path: Path_) -> Decoded:
     try:
         status = where.stat()
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise BadPicture(f"there is no file {shown}: check the path of the picture.") from None
+        raise BadPicture(f"there is no file {shown}: check the path.") from None
     except OSError as error:
-        raise BadPicture(f"{shown} cannot be opened ({one_line(error)}): check the path of the picture.") from None
+        raise BadPicture(f"{shown} cannot be opened ({one_line(error)}): check the path.") from None
     if stat.S_ISDIR(status.st_mode):
         raise BadPicture(f"{shown} is a folder, expected a picture: name a PNG, JPEG or WebP file.")
     if not stat.S_ISREG(status.st_mode):
