@@ -194,6 +194,8 @@ class _CrossMaps(AttentionEdit):
         self.share, self.factors = control.shares_of_words, control.factors.float().to(device)
         self.reweights = bool((control.factors != 1).any())
         self.always = self.reweights and control.reweight_while == "always"
+        self._of: tuple[int, int, torch.dtype] | None = None  # the step that the next three are for, and their type
+        self._last, self._taken, self._own = 0, self.mapping, self.shared
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
@@ -206,21 +208,30 @@ class _CrossMaps(AttentionEdit):
     def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         targets = variants_of(TARGET, list(probs))
         if SOURCE in probs and self._replaces(step):
-            return probs | {row: self._mixed(probs[SOURCE], probs[row], step) for row in targets}
+            taken, own = self._shares(step, probs[SOURCE].dtype)
+            given = probs[SOURCE] @ taken
+            return probs | {row: torch.addcmul(given, probs[row], own) for row in targets}
         return probs | {row: probs[row] * self.factors.to(probs[row]) for row in targets} if self.always else probs
 
     def _replaces(self, step: Step) -> bool:
         """Whether any token's map is replaced at this step."""
-        return step.number < int(replaced_steps(self.share, step.total).max())
+        self._shares(step, self.mapping.dtype if self._of is None else self._of[2])
+        return step.number < self._last
 
-    def _mixed(self, source: Tensor, own: Tensor, step: Step) -> Tensor:
-        now = (step.number < replaced_steps(self.share, step.total)).to(own)
-        kept = self.shared.to(own) * now
-        mixed = (source @ self.mapping.to(own)) * kept + own * (1 - kept)
-        if self.reweights:
-            factors = self.factors.to(own)
-            mixed = mixed * (factors if self.always else torch.where(now > 0, factors, torch.ones_like(factors)))
-        return mixed
+    def _shares(self, step: Step, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """What the source's map is multiplied with, mapping · α · factors, and the target's own, (1 − α) · factors.
+
+        They are a step's, and all layers ask for them.
+        """
+        if self._of != (step.number, step.total, dtype):
+            until = replaced_steps(self.share, step.total)
+            now = (step.number < until).to(self.mapping)
+            kept, factors = self.shared * now, self.factors
+            if not self.always:
+                factors = torch.where(now > 0, factors, torch.ones_like(factors))
+            self._taken, self._own = ((x * factors).to(dtype) for x in (self.mapping * kept, 1 - kept))
+            self._last, self._of = int(until.max()), (step.number, step.total, dtype)
+        return self._taken, self._own
 
 
 @dataclass(frozen=True)
