@@ -168,7 +168,8 @@ class EditedAttention:
         fast = [i for i in range(len(rows)) if i not in slow and i not in masked]
         out = torch.empty_like(query)
         if fast:
-            out[fast] = functional.scaled_dot_product_attention(query[fast], key[fast], value[fast], scale=attn.scale)
+            some = _regular(fast)
+            out[some] = functional.scaled_dot_product_attention(query[some], key[some], value[some], scale=attn.scale)
         for i, mask in masked.items():
             out[i] = functional.scaled_dot_product_attention(
                 query[i], key[i], value[i], attn_mask=mask, scale=attn.scale
@@ -176,12 +177,20 @@ class EditedAttention:
         if not asked:
             return out
         # in float32: the networks of SD 2.x overflow half precision before the scale
-        scores = (query[slow].float() * attn.scale) @ key[slow].float().transpose(-1, -2)
+        these = _regular(slow)
+        scores = (query[these].float() * attn.scale) @ key[these].float().transpose(-1, -2)
         for i, row in enumerate(asked):
             if row in allowed:
                 scores[i] = scores[i].masked_fill(~allowed[row], torch.finfo(scores.dtype).min)
         probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
         for edit in self.edits:
             probs = edit.change_probs(self.layer, self.now.step, probs)
-        out[slow] = torch.stack([probs[row] for row in asked]) @ value[slow]
+        out[these] = torch.stack([probs[row] for row in asked]) @ value[these]
         return out
+
+
+def _regular(rows: list[int]) -> slice | list[int]:
+    """Rows of a batch as a slice, which copies nothing, where they are evenly spaced."""
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    even = step > 0 and rows == list(range(rows[0], rows[-1] + 1, step))
+    return slice(rows[0], rows[-1] + 1, step) if even else rows
