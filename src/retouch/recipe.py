@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 from PIL import Image
@@ -28,11 +29,9 @@ def identity_of(
 
 def recipe_of(job: Job, method: Method) -> dict[str, Any]:
     """What an edit's file says about it: everything needed to do it again, JSON-ready."""
-    from importlib.metadata import version
-
     parameters, idle = acting(method, job)
     recipe: dict[str, Any] = {
-        "retouch": version("retouch"),
+        "retouch": _version("retouch"),
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
         **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
@@ -42,7 +41,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "source": job.source,
         "target": job.target,
         "seed": job.seed,
-        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+        "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }
     recipe |= {key: job.recipe[key] for key in ("mask", "reference") if job.recipe.get(key) and key not in idle}
     done = job.fit or job.work
@@ -51,6 +50,14 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
     if job.fit:
         recipe.setdefault("fit", {})["seed"] = job.fit.recipe.get("seed")
     return recipe
+
+
+@cache
+def _version(package: str) -> str:
+    """The package's version, looked up once: it is read from the disk."""
+    from importlib.metadata import version
+
+    return version(package)
 
 
 def _digest(image: Image.Image) -> str:

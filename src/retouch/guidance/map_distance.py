@@ -44,14 +44,15 @@ class _MapDistance(torch.autograd.Function):
             fixed_q = fixed_query[:, start : start + strip].float() * scale
             probs = (q @ k.mT).softmax(-1)  # (heads, strip, tokens)
             difference = probs - (fixed_q @ fixed_k.mT).softmax(-1)
-            total += difference.square().sum()
+            total += torch.linalg.vector_norm(difference).square()
             if d_query is not None and d_key is not None:
                 # through the softmax: dS = A ⊙ (G − Σ G ⊙ A), with G = 2 (A − A*) / size
-                gradient = probs * (difference - (difference * probs).sum(-1, keepdim=True)) * (2 / size)
-                d_query[:, start : start + strip] = gradient @ k * scale
+                inner = torch.linalg.vecdot(difference, probs).unsqueeze(-1)
+                gradient = difference.sub_(inner).mul_(probs)  # times 2 / size, below
+                d_query[:, start : start + strip] = gradient @ k * (2 * scale / size)
                 d_key += gradient.mT @ q
         if d_query is not None and d_key is not None:
-            ctx.save_for_backward(d_query, d_key)
+            ctx.save_for_backward(d_query, d_key * (2 / size))
             ctx.dtype = query.dtype
         return total / size
 

@@ -97,9 +97,9 @@ def write_to(image: Image.Image, file: IO[bytes], kind: str, recipe: Mapping[str
         OSError: when the file takes no more.
         ValueError: when the format does not take the recipe.
     """
-    options = dict[str, Any]()
-    if kind != "PNG":
-        options["quality"] = 95
+    options: dict[str, Any] = {"quality": 95}
+    if kind == "PNG":
+        options = {"compress_level": 2}  # three times as fast as the usual 6, and a seventh larger
     if kind == "JPEG":
         options["subsampling"] = 0  # an edit is often a colour: keep it at full resolution
     if recipe is not None:
