@@ -170,6 +170,7 @@ def fitting_section(fitting: dict) -> list[str]:
 def fits_section(fits: dict, guided: dict) -> list[str]:
     """How well the methods that optimise edit."""
     count = min(row["count"] for row in fits["rows"])
+    dated = " ".join(f"The rows of {name} are of {day}." for name, day in fits.get("dates", {}).items())
     seeds = f"{fits['start']}..{fits['start'] + count - 1}"
     return [
         "",
@@ -177,7 +178,7 @@ def fits_section(fits: dict, guided: dict) -> list[str]:
         "",
         paragraph(f"""`python benchmarks/fits.py {fits["command"]}`, {fits["date"]}: {count} held-out pairs per kind
             (pair seeds {seeds}), of four seeds the sample with the best CLIP score, as the papers select. *Of all
-            four* is what a sample is worth that nobody selects."""),
+            four* is what a sample is worth that nobody selects. {dated}"""),
         "",
         "**Asked change there / other attributes kept**, in percent:",
         "",
