@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retouch.diorama.captions import scene_for
+from retouch.diorama.painter import paint
 from retouch.diorama.pairs import edit_pair
+from retouch.editor import Editor
 from retouch.errors import BadPicture
 from retouch.keep import keep
 from retouch.picture import read_recipe
@@ -82,6 +85,15 @@ def test_the_same_picture_changes_nothing_and_another_size_is_taken():
         Image.fromarray(before), Image.fromarray(truth).resize((SIDE // 2, SIDE // 2), Image.Resampling.LANCZOS)
     )
     assert (np.asarray(half.changed) == 0)[~differs].mean() > 0.85 and half.image.size == (SIDE, SIDE)
+
+
+def test_a_small_picture_edited_by_the_embedded_model_is_one():
+    source, target = "a red cat sitting on a beach", "a blue cat sitting on a beach"
+    before = paint(scene_for(source, 3))[0]
+    edited = Editor.from_pretrained("diorama").edit(before, source=source, target=target).image
+    made = keep(before, edited)
+    assert 0.3 < made.untouched < 0.9
+    assert (np.asarray(made.image) == np.asarray(before)).all(2)[np.asarray(made.changed) == 0].all()
 
 
 def test_a_long_picture_is_one_too():

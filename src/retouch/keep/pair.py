@@ -11,12 +11,12 @@ from retouch.errors import BadPicture
 from retouch.keep.change import changed
 from retouch.keep.planes import Mask, Plane, blurred, floats, resized
 from retouch.keep.put_back import put_back, weights
-from retouch.keep.register import Matrix, Tone, between, laid_over, motion, moved, refined, tone
+from retouch.keep.register import Matrix, Tone, alike, between, laid_over, motion, moved, refined, tone
 
 _SIDE = 512  # the longer side at which pictures are compared
 _SHAPE = 0.03  # by how much the shapes may differ
 _ALIKE = 0.5  # the least correlation of two pictures of one thing, where nothing changed
-_LEFT = 0.02  # the least share of the picture that nothing changed
+_LEFT = 0.1  # the least share of the picture that nothing changed
 _ROUNDS = 3  # laid over, toned, looked at for what changed, and again without that
 _SOFTER = (0.0, 0.5, 0.8, 1.2, 1.8, 2.5)  # how much softer an edit may be, as a Gaussian blur in pixels
 _COARSE = 0.75  # an edit of fewer pixels a side than this share lends its change of colour, and not its blur
@@ -97,10 +97,10 @@ def _compared(one: Plane, other: Plane) -> _Compared:
     size = (one.shape[1], one.shape[0])
     start = motion(one, other)
     matrix = np.eye(2, 3, dtype=np.float32) if start is None else start
-    still, alike = np.ones(one.shape[:2], bool), 0.0
+    still = np.ones(one.shape[:2], bool)
     for number in range(_ROUNDS):
         if number or start is None:  # before it is known what changed, points are the better guide
-            matrix, alike = refined(one, other, matrix, still)
+            matrix = refined(one, other, matrix, still)
         laid, seen = laid_over(other, matrix, size)
         drift = tone(one, laid, seen & still)
         soft = min(
@@ -110,7 +110,7 @@ def _compared(one: Plane, other: Plane) -> _Compared:
         still = seen & ~region
         if still.mean() < _LEFT:
             break
-    if alike < _ALIKE or still.mean() < _LEFT:
+    if still.mean() < _LEFT or alike(drift.applied(one), laid, still) < _ALIKE:
         raise BadPicture(
             "before and after have too little in common: no pixel of the picture before would be left. Expected an "
             "edit of the same picture, moved by a little at most."

@@ -70,25 +70,33 @@ def motion(before: Plane, after: Plane) -> Matrix | None:
     return None if matrix is None or agree.sum() < _POINTS else np.asarray(matrix, np.float32)
 
 
-def refined(before: Plane, after: Plane, start: Matrix, still: Mask) -> tuple[Matrix, float]:
+def refined(before: Plane, after: Plane, start: Matrix, still: Mask) -> Matrix:
     """A motion to a small part of a pixel, from one that is near (enhanced correlation, Evangelidis & Psarakis 2008).
 
     Args:
         still: where the pictures may be compared.
 
     Returns:
-        the motion, or ``start`` where the search strays from it, and the correlation reached, at most 1.
+        the motion, or ``start`` where the search strays from it.
     """
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _STEPS, 1e-6)
     try:
-        reached, ended = cv2.findTransformECC(
+        _, ended = cv2.findTransformECC(
             _luma(before), _luma(after), start.copy(), cv2.MOTION_AFFINE, criteria, still.astype(np.uint8), 5
         )
     except cv2.error:  # it leads nowhere
-        return start, 0.0
+        return start
     size, found = (before.shape[1], before.shape[0]), np.asarray(ended, np.float32)
     strays = np.abs(moved(found, size) - moved(start, size)).max() > _STRAY * max(size)
-    return (start, 0.0) if strays else (found, float(reached))
+    return start if strays else found
+
+
+def alike(one: Plane, other: Plane, still: Mask) -> float:
+    """The correlation of two pictures' light where nothing changed, -1..1; 0 where there is nothing to compare."""
+    a, b = (_luma(plane)[still].astype(np.float64) for plane in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt(np.square(a).sum() * np.square(b).sum()))
+    return float((a * b).sum()) / size if size else 0.0
 
 
 def _luma(plane: Plane) -> Plane:
