@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -18,19 +17,18 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
-from retouch.idle import seed_note
 from retouch.masks.find import by_clicks, by_words
 from retouch.masks.presence import doubt
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
+from retouch.perform import edited, variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
-from retouch.recipe import recipe_of
+from retouch.prepare import opened, prepare
 from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
-from retouch.result import EditResult, decoded, mask_picture
-from retouch.task import Task, opened, prepare
+from retouch.result import EditResult, decoded
 from retouch.weights import plain
 
 __all__ = ["EditResult", "Editor"]
@@ -134,7 +132,7 @@ class Editor:
             checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
         with turn(self.model):
-            return _done(prepare(self.model, request))
+            return edited(self.model, request)
 
     def fit(
         self,
@@ -169,9 +167,9 @@ class Editor:
             raise BadParameter("method is None, expected a method's name or a method that fits, as imagic.")
         check_fits(type(method) if isinstance(method, Method) else method_type(method))
         with turn(self.model):
-            task = prepare(self.model, request)
-            assert isinstance(task.method, Optimising)
-            return replace(task.method.fit(task.job), notes=task.notes)
+            fitting, job, _ = prepare(self.model, request)
+            assert isinstance(fitting, Optimising)
+            return replace(fitting.fit(job), notes=job.notes)
 
     def variations(
         self,
@@ -201,25 +199,7 @@ class Editor:
         etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
         with turn(self.model):
-            return self._variations(prepare(self.model, request), seeds, etas)
-
-    def _variations(self, task: Task, seeds: Sequence[int], etas: Sequence[float] | None) -> list[EditResult]:
-        method, job = task.method, task.job
-        assert isinstance(method, Optimising) and job.fit is not None
-        if etas is not None and "eta" not in method.sampling:
-            raise BadParameter(f"{method.name} has no eta to vary: leave etas out.")
-        if not seeds or etas == []:
-            raise BadParameter("there is nothing to sample: give at least one seed, and one eta if any.")
-        methods = [method] if etas is None else [replace(method, eta=eta) for eta in etas]  # type: ignore[call-arg]
-        chosen = [(kind, seed) for kind in methods for seed in seeds]
-        noises = [kind.noise(job, torch.Generator().manual_seed(seed)) for kind, seed in chosen]
-        latents = method.sample(job, job.fit, noises, [kind.conditions(job.fit) for kind, _ in chosen])
-        images = [task.fitted.restore(decoded(self.model, one[None])) for one in latents]
-        seconds, cost = (time.monotonic() - task.began) / len(chosen), method.evaluations() - method.fit_evaluations()
-        return [
-            EditResult(image, recipe_of(replace(job, seed=seed), kind), seconds, cost, task.notes)
-            for (kind, seed), image in zip(chosen, images, strict=True)
-        ]
+            return variations(self.model, request, seeds, etas)
 
     def mask(
         self,
@@ -281,17 +261,3 @@ class Editor:
         """
         check_latents(latents)
         return decoded(self.model, latents)
-
-
-def _done(task: Task) -> EditResult:
-    """The task's method run, and its outcome as a picture at the size of the input."""
-    job, method, fitted = task.job, task.method, task.fitted
-    before = job.generator.get_state()
-    outcome = method.edit(job)
-    edited = fitted.restore(decoded(job.model, outcome.target))
-    notes = (*task.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]))
-    cost = job.model.evaluations - task.evaluated
-    return EditResult(
-        edited, recipe_of(job, method), time.monotonic() - task.began, cost, notes, mask_picture(outcome.mask, fitted),
-        job.work.checkpoint, job.model, outcome, fitted,
-    )  # fmt: skip

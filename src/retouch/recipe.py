@@ -43,7 +43,9 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }
-    recipe |= {key: job.recipe[key] for key in ("mask", "reference") if job.recipe.get(key) and key not in idle}
+    recipe |= {
+        key: job.work.identity[key] for key in ("mask", "reference") if job.work.identity.get(key) and key not in idle
+    }
     done = job.fit or job.work
     if done.steps:
         recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}

@@ -13,7 +13,7 @@ from retouch.guidance.semantic import attention_mask, noise_mask
 from retouch.methods.registry import method_named, methods
 from retouch.parts.job import Job
 from retouch.parts.rows import TARGET_BRANCH, Step
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 from retouch.sampler.dpm_solver_pp import DPMSolverSampler
 from tests.tiny import KINDS, tiny_backbone
 
@@ -66,7 +66,7 @@ def test_the_solver_steps_as_diffusers_does(kind):
     noises[0] = 0  # what theirs adds in the last step, which ends without noise
     here = z = torch.randn(1, 4, 8, 8, generator=generator)
     ours = DPMSolverSampler()
-    ours.begin(Job(None, z, "", "", None, None), Trajectory(schedule, [z] * 21, Texts({}), noises=list(noises)))
+    ours.begin(Job(None, z, "", "", None, None), Trajectory(schedule, [z] * 21, {}, noises=list(noises)))
     for number, t in enumerate(theirs.timesteps):
         step, original = Step(19 - number, number, 20, schedule), originals[number]
         level = step.level
@@ -94,7 +94,7 @@ def test_a_step_from_pure_noise_and_one_to_no_noise_are_of_first_order():
     schedule = Schedule((10, 500, 999), torch.cat([torch.linspace(0.999, 0.01, 999), torch.zeros(1)]).double(), 1.0)
     original, noise, found = torch.randn(3, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     ours = DPMSolverSampler()
-    ours.begin(Job(None, noise, "", "", None, None), Trajectory(schedule, [noise] * 4, Texts({}), noises=[found] * 3))
+    ours.begin(Job(None, noise, "", "", None, None), Trajectory(schedule, [noise] * 4, {}, noises=[found] * 3))
     first, second, last = (
         ours.step(TARGET_BRANCH, original * k, noise, Step(3 - k, k - 1, 3, schedule)) for k in (1, 2, 3)
     )

@@ -21,7 +21,7 @@ from retouch.methods.layer_diffusion import LayerDiffusion
 from retouch.methods.loop import denoise
 from retouch.parts.inversions import ddim_inversion
 from retouch.parts.job import Job
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 from retouch.sampler.ddim import DDIMSampler
 
 pytestmark = pytest.mark.slow
@@ -182,7 +182,7 @@ def branches(bench, latents, T=4):
     model, schedule = bench.model, bench.model.schedule(T)
     source, target, null = model.condition([SOURCE, TARGET, ""]).split()
     path = ddim_inversion(model, latents, source, schedule)
-    texts = Texts({"source": source, "target": target, "null": null, "source_null": null})
+    texts = {"source": source, "target": target, "null": null, "source_null": null}
     return Trajectory(schedule, path, texts, path)
 
 
@@ -213,7 +213,7 @@ def gradient(bench, trajectory, gateways, control=None):
 def direct_gradient(bench, trajectory, first):
     """Plain back-propagation through the steps from number ``first`` on, the network's noise included."""
     model, schedule, T = bench.model, trajectory.schedule, trajectory.steps
-    null, text = trajectory.texts.at("null", 0), trajectory.texts.at("target", 0)
+    null, text = trajectory.at("null", 0), trajectory.at("target", 0)
     with copied_weights(model.unet, weights_of) as variables:
         z = trajectory.start
         for number in range(T):
@@ -248,7 +248,7 @@ def test_between_gateways_the_gradient_passes_by_a_factor(bench, latents):
     with torch.no_grad():
         end = ended(model, trajectory)
         z = trajectory.start
-        null, text = trajectory.texts.at("null", 0), trajectory.texts.at("target", 0)
+        null, text = trajectory.at("null", 0), trajectory.at("target", 0)
         both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[3], Condition.cat([null, text]))
         z = schedule.step_down(z, guided(both[:1], both[1:], 3.0), 3)
     with copied_weights(model.unet, weights_of) as variables:

@@ -15,7 +15,7 @@ from retouch.inversion.prompt_tuning import prompt_tuning_inversion
 from retouch.methods.loop import denoise
 from retouch.parts.inversions import Inversions, ddim_inversion
 from retouch.parts.job import Job
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 from retouch.sampler.ddim import DDIMSampler
 
 pytestmark = pytest.mark.slow
@@ -249,7 +249,7 @@ def guiders(bench, case, low, high, **settings):
     latents, source, target = case
     model, schedule = bench.model, bench.model.schedule(T)
     embeds = dict(zip(("source", "target", "null"), model.condition([source, target, ""]).split(), strict=True))
-    trajectory = Trajectory(schedule, ddim_inversion(model, latents, embeds["source"], schedule), Texts(embeds))
+    trajectory = Trajectory(schedule, ddim_inversion(model, latents, embeds["source"], schedule), embeds)
     values = {"attention_strength": 3e5, "feature_strength": 500.0, "guided_share": 0.6} | settings
     energies = Guiders(rescale_low=low, rescale_high=high, **values)
     guidance = begun(energies, model, trajectory)
@@ -305,7 +305,7 @@ def test_the_gradient_is_that_of_the_energies_written_out(bench, case):
     model, schedule = bench.model, bench.model.schedule(T)
     embeds = dict(zip(("source", "target", "null"), model.condition([source, target, ""]).split(), strict=True))
     up = ddim_inversion(model, latents, embeds["source"], schedule)
-    trajectory, index = Trajectory(schedule, up, Texts(embeds)), T - 2
+    trajectory, index = Trajectory(schedule, up, embeds), T - 2
     energies = Guiders(attention_strength=3e5, feature_strength=0.0, guided_share=1.0)
     guidance = begun(energies, model, trajectory)
     step = Step(index, 1, T, schedule)

@@ -122,15 +122,14 @@ class Work:
     def fit(
         self,
         method: str,
-        recipe: Mapping[str, Any],
         embeds: Mapping[str, Tensor],
         network: Mapping[str, Tensor],
         rank: int,
     ) -> Fit:
-        """What the stages left, with how far they came."""
+        """What the stages left, with what they were for and how far they came."""
         return Fit(
-            method, recipe, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped, self.message,
-            self.seconds, self.checkpoint,
+            method, self.identity, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped,
+            self.message, self.seconds, self.checkpoint,
         )  # fmt: skip
 
     def raise_if_unusable(self) -> None:

@@ -203,7 +203,7 @@ class Guiders(Addition):
         """v∇g at the target's latent, and the prediction for (z_t, c_tgt) where it was among those with a gradient."""
         assert self._model is not None and self._trajectory is not None
         before, step.rows = step.rows, self._gradient_rows
-        texts = self._trajectory.texts.batch(step.rows, step.index)
+        texts = self._trajectory.batch(step.rows, step.index)
         saving = self._model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
         with torch.enable_grad(), saving:
             latents = target.detach().requires_grad_()

@@ -153,7 +153,7 @@ class Proximal(Guidance):
         delta, beside = _difference(predictions, TARGET_BRANCH), None
         if self._guides(predictions, SOURCE_BRANCH):
             beside = _difference(predictions, SOURCE_BRANCH)
-        elif self._trajectory.texts.same("null", "source"):
+        elif self._trajectory.same("null", "source"):
             beside = torch.zeros_like(delta)
         return threshold_of(delta, self.quantile, beside)
 

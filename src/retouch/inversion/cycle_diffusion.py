@@ -15,7 +15,7 @@ from retouch.parts.job import Job
 from retouch.parts.noise_maps import check_noisy, noise_maps, posterior, stochasticity
 from retouch.parts.part import Inversion
 from retouch.parts.rows import whole_steps
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @dataclass
@@ -68,7 +68,7 @@ class CycleDiffusion(Inversion):
             job.model, path, schedule, source, None if self.source_guidance_scale == 1 or null is source else null,
             guidance_scale=self.source_guidance_scale, eta=self.stochasticity, progress=job.progress,
         )  # fmt: skip
-        return Trajectory(schedule, path, Texts(conditions), path=path, noises=noises)
+        return Trajectory(schedule, path, conditions, path=path, noises=noises)
 
     def _chain(self, job: Job, schedule: Schedule, down: int) -> list[Tensor]:
         """z_0 … z_T; the noise at a level is what separates it from z_0."""

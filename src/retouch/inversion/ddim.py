@@ -11,7 +11,7 @@ from torch import Tensor
 from retouch.backbone.condition import Condition, StepwiseCondition
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 Conditions = dict[str, Condition | StepwiseCondition]
 
@@ -50,4 +50,4 @@ class DDIMInversion(Inversion):
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """DDIM inversion."""
         latents, conditions, _, _ = inverted(job, steps)
-        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))
+        return Trajectory(job.model.schedule(steps), latents, conditions)

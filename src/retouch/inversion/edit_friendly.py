@@ -14,7 +14,7 @@ from retouch.parts.job import Job
 from retouch.parts.noise_maps import check_noisy, noise_maps, stochasticity
 from retouch.parts.part import Inversion
 from retouch.parts.rows import whole_steps
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 LastNoise = Literal["kept", "dropped"]
 
@@ -85,4 +85,4 @@ class EditFriendly(Inversion):
         )  # fmt: skip
         if self.last_noise == "dropped":
             noises[0] = torch.zeros_like(noises[0])
-        return Trajectory(schedule, path, Texts(conditions), path=path, noises=noises)
+        return Trajectory(schedule, path, conditions, path=path, noises=noises)

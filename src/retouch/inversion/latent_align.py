@@ -8,7 +8,7 @@ from typing import ClassVar
 from retouch.inversion.ddim import inverted
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @dataclass
@@ -23,4 +23,4 @@ class LatentAlign(Inversion):
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """DDIM inversion whose latents are the source branch's path."""
         latents, conditions, _, _ = inverted(job, steps)
-        return Trajectory(job.model.schedule(steps), latents, Texts(conditions), path=latents)
+        return Trajectory(job.model.schedule(steps), latents, conditions, path=latents)

@@ -14,7 +14,7 @@ from retouch.parts.dpm_solver import Before, decay_between, solved, spread_of
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.rows import whole_steps
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @dataclass
@@ -75,5 +75,5 @@ class LeditsPPInversion(Inversion):
             if index:  # what rounding leaves is not carried further down; the picture itself stays as it is
                 latents[index] = mean + spread_of(spread) * noises[-1]
             job.progress(1)
-        texts = Texts({"source": source, "target": target, "null": null, "source_null": null})
+        texts = {"source": source, "target": target, "null": null, "source_null": null}
         return Trajectory(schedule, latents, texts, path=latents, noises=noises[::-1])

@@ -11,7 +11,7 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @dataclass
@@ -45,7 +45,7 @@ class NegativePromptInversion(Inversion):
         latents, conditions, source, null = inverted(job, steps)
         mixed = Condition.slerp(source, null, self.npi_interp) if self.npi_interp else source
         conditions["null"] = conditions["source_null"] = mixed
-        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))
+        return Trajectory(job.model.schedule(steps), latents, conditions)
 
 
 @dataclass
@@ -60,4 +60,4 @@ class SourceNegativePrompt(Inversion):
         """DDIM inversion with another null text for the source branch."""
         latents, conditions, source, _ = inverted(job, steps)
         conditions["source_null"] = source
-        return Trajectory(job.model.schedule(steps), latents, Texts(conditions))
+        return Trajectory(job.model.schedule(steps), latents, conditions)

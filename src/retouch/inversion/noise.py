@@ -12,7 +12,7 @@ from retouch.backbone.schedule import Schedule, steps_upto
 from retouch.parameters import parameter
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 def noised(latents: Tensor, noise: Tensor, schedule: Schedule, strength: float) -> tuple[list[Tensor], Schedule]:
@@ -69,4 +69,4 @@ class Noise(Inversion):
         noise = torch.randn(job.latents.shape, generator=job.generator).to(job.latents)
         target, null = job.model.condition([job.target, ""]).split()
         latents, below = noised(job.latents, noise, schedule, self.strength)
-        return Trajectory(below, latents, Texts({"target": target, "null": null}))
+        return Trajectory(below, latents, {"target": target, "null": null})

@@ -18,7 +18,7 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @torch.no_grad()
@@ -101,4 +101,4 @@ class NullText(Inversion):
             learning_rate=self.learning_rate, early_stop=self.early_stop, keep=self.keep, progress=job.progress,
         )  # fmt: skip
         conditions["null"] = conditions["source_null"] = StepwiseCondition(found.conditions)
-        return Trajectory(schedule, latents, Texts(conditions), found.path)
+        return Trajectory(schedule, latents, conditions, found.path)

@@ -10,7 +10,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
 from retouch.parts.rows import whole_steps
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 EncodedUnder = Literal["null", "source"]
 
@@ -55,6 +55,6 @@ class PartWay(Inversion):
         """DDIM inversion, cut off at r."""
         prompt = (job.source or "") if self.encoded_under == "source" else ""
         source, target, null, under = job.model.condition([job.source or "", job.target, "", prompt]).split()
-        texts = Texts({"source": source, "target": target, "null": null, "source_null": null})
+        texts = {"source": source, "target": target, "null": null, "source_null": null}
         latents = job.inversions.get(job.model, job.latents, prompt, under, steps, job.progress, self.down(steps))
         return Trajectory(job.model.schedule(steps), latents, texts)

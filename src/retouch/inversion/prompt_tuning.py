@@ -18,7 +18,7 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @torch.no_grad()
@@ -85,4 +85,4 @@ class PromptTuning(Inversion):
         mixed = [Condition.lerp(own, target.at(index), self.eta) for index, own in enumerate(found.conditions)]
         conditions["source"] = conditions["source_null"] = StepwiseCondition(found.conditions)
         conditions["target"] = StepwiseCondition(mixed)
-        return Trajectory(schedule, latents, Texts(conditions), found.path)
+        return Trajectory(schedule, latents, conditions, found.path)

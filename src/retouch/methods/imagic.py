@@ -93,7 +93,7 @@ class Imagic(Optimising):
                 )  # fmt: skip
                 network = fitted_tensors(variables) if job.work.steps.get("network") else {}
         texts = {**target.tensors("target"), **optimised.tensors("optimised")}
-        return job.work.fit(self.name, job.recipe, texts, network, self.adapter_rank)
+        return job.work.fit(self.name, texts, network, self.adapter_rank)
 
     def conditions(self, fit: Fit) -> Sequence[Condition]:
         """ē = η e_tgt + (1 − η) e_opt, at every step."""

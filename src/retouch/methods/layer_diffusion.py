@@ -183,7 +183,7 @@ class LayerDiffusion(Optimising):
             **said.with_embeds(e_a).tensors("object"), **place.with_embeds(e_b).tensors("background"),
             **said.with_embeds(e_opt).tensors("optimised"), **said.tensors("object text"),
         }  # fmt: skip
-        return job.work.fit(self.name, job.recipe, texts, network, self.adapter_rank)
+        return job.work.fit(self.name, texts, network, self.adapter_rank)
 
     def conditions(self, fit: Fit) -> Sequence[Condition]:
         """e_opt and the object text by turns, e_opt at the first step; e_opt alone without iterative guidance."""

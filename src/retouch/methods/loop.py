@@ -41,7 +41,7 @@ def denoise(
     state: State = {"target": trajectory.start}
     if control.shares:
         state["source"] = trajectory.start
-    halves = control.shares and not trajectory.texts.same("source_null", "source")
+    halves = control.shares and not trajectory.same("source_null", "source")
     parts = (control, guidance, sampler)
     edits = [edit for part in parts for edit in part.edits(model)]
     blocks = [edit for part in parts for edit in part.block_edits(model)]
@@ -54,7 +54,7 @@ def denoise(
             with torch.set_grad_enabled(bool(gateways)):
                 latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
-                predicted = model.predict(latents, step.timestep, trajectory.texts.batch(step.rows, index))
+                predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
             with torch.set_grad_enabled(bool(gateways)):
                 predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
                 below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}

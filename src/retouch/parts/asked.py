@@ -20,7 +20,7 @@ class Asked:
         fitted: whether a fit is given, so that nothing is optimised.
         fitting: whether only a fit is asked for, so that nothing is sampled.
         steps, total: how many steps are denoised, of how many; a method that is made of parts says it to these.
-        texts: the texts that the network is told on the way down (:class:`retouch.parts.trajectory.Texts`), likewise.
+        texts: the texts that the network is told on the way down, by their names in a trajectory; likewise.
     """
 
     model: Backbone

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Generator, Tensor
 
@@ -22,8 +21,9 @@ class Job:
     ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
     ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
     says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
-    draw from ``seed``, run under ``work`` and keep ``recipe`` in their fit; with a ``fit`` they only sample.
-    ``reference`` is another picture's z_0, of the same shape.
+    draw from ``seed`` and run under ``work``, which knows what it is for; with a ``fit`` they only sample.
+    ``reference`` is another picture's z_0, of the same shape. ``notes`` tell what was done to the input or cut off the
+    prompts, in sentences.
     """
 
     model: Backbone
@@ -37,8 +37,8 @@ class Job:
     seed: int = 0
     fit: Fit | None = None
     work: Work = field(default_factory=Work)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
     reference: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,28 +16,6 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Texts:
-    """Conditions of one row by name, the same at every schedule index or another at each.
-
-    Names: "source", "target", "null" (the target's ∅), "source_null" (the source branch's ∅).
-    """
-
-    conditions: Mapping[str, Condition | StepwiseCondition]
-
-    def at(self, name: str, index: int) -> Condition:
-        """What ``name`` means at schedule index ``index``."""
-        return self.conditions[name].at(index)
-
-    def batch(self, rows: Sequence[Row], index: int) -> Condition:
-        """The conditions of ``rows`` as one batch."""
-        return Condition.cat([self.at(row.text, index) for row in rows])
-
-    def same(self, name: str, other: str) -> bool:
-        """Whether two names mean the very same text at every step, so that one evaluation serves both."""
-        return self.conditions[name] is self.conditions[other]
-
-
-@dataclass(frozen=True)
 class Trajectory:
     """An inverted picture.
 
@@ -45,7 +23,8 @@ class Trajectory:
         schedule: its steps.
         latents: z*_0 … z*_T, each [1, C, h, w]; ``latents[i + 1]`` belongs to schedule index ``i``. Denoising starts
             from the last.
-        texts: what the texts mean at each step down.
+        conditions: what each text means, of one row each, the same at every schedule index or another at each; by name:
+            "source", "target", "null" (the target's ∅), "source_null" (the source branch's ∅), and a part's own.
         path: where the source branch is known to pass, like ``latents``; None where it has to be denoised. With z*
             itself (latent-align) its reconstruction is exact.
         noises: for samplers that add noise, what they add at each schedule index, [1, C, h, w] each; None where the
@@ -54,13 +33,21 @@ class Trajectory:
 
     schedule: Schedule
     latents: Sequence[Tensor]
-    texts: Texts
+    conditions: Mapping[str, Condition | StepwiseCondition]
     path: Sequence[Tensor] | None = None
     noises: Sequence[Tensor] | None = None
 
     def with_texts(self, more: Mapping[str, Condition]) -> Trajectory:
         """The same, with more names for texts."""
-        return replace(self, texts=Texts({**self.texts.conditions, **more})) if more else self
+        return replace(self, conditions={**self.conditions, **more}) if more else self
+
+    def batch(self, rows: Sequence[Row], index: int) -> Condition:
+        """What the texts of ``rows`` mean at schedule index ``index``, as one batch."""
+        return Condition.cat([self.conditions[row.text].at(index) for row in rows])
+
+    def same(self, name: str, other: str) -> bool:
+        """Whether two names mean the very same text at every step, so that one evaluation serves both."""
+        return self.conditions[name] is self.conditions[other]
 
     @property
     def start(self) -> Tensor:

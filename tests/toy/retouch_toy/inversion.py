@@ -7,7 +7,7 @@ import torch
 
 from retouch.parts.job import Job
 from retouch.parts.part import Inversion
-from retouch.parts.trajectory import Texts, Trajectory
+from retouch.parts.trajectory import Trajectory
 
 
 @dataclass
@@ -33,4 +33,4 @@ class RememberedNoise(Inversion):
         path = [job.latents, *(schedule.add_noise(job.latents, noise, index) for index in range(steps))]
         names = ("source", "target", "null")
         texts = dict(zip(names, job.model.condition([job.source or "", job.target, ""]).split(), strict=True))
-        return Trajectory(schedule, path, Texts({**texts, "source_null": texts["null"]}), path=path)
+        return Trajectory(schedule, path, {**texts, "source_null": texts["null"]}, path=path)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -35,32 +34,12 @@ from retouch.request import AnyMask, AnyPicture, Request, check_fit, checked_see
 from retouch.weighed import weighed
 
 
-@dataclass(frozen=True)
-class Task:
-    """A job for a method, and what is needed to make a result of its outcome.
-
-    Attributes:
-        fitted: the picture on the model's grid, and the way back.
-        notes: what was done to the input or cut off the prompts, in sentences.
-        began: when, by the monotonic clock.
-        evaluated: the model's network evaluations before it.
-    """
-
-    job: Job
-    method: Method
-    fitted: Fitted
-    notes: tuple[str, ...]
-    began: float
-    evaluated: int
-
-
-def prepare(model: Backbone, request: Request) -> Task:
-    """Checks a request and makes it ready for its method.
+def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
+    """Checks a request and makes it ready: the method, its job, and the picture on the model's grid with the way back.
 
     Raises:
         BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
     """
-    began, evaluated = time.monotonic(), model.evaluations
     check_arguments(request)
     request, of_weights = weighed(request)
     seed = checked_seed(request.seed)
@@ -87,10 +66,10 @@ def prepare(model: Backbone, request: Request) -> Task:
     job = Job(
         model, latents, target, source, torch.Generator().manual_seed(seed), _progress(method, request),
         None if plane is None else _latent_mask(plane, latents), request.inversions or Inversions(), seed,
-        None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity), identity,
-        None if reference is None else _encoded(model, reference),
+        None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
+        None if reference is None else _encoded(model, reference), notes,
     )  # fmt: skip
-    return Task(job, method, fitted, notes, began, evaluated)
+    return method, job, fitted
 
 
 def opened(image: AnyPicture) -> Picture:
