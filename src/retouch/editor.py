@@ -27,7 +27,7 @@ from retouch.perform import edited, variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
 from retouch.prepare import opened, prepare
-from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
+from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded
 from retouch.weights import plain
 
@@ -89,6 +89,10 @@ class Editor:
         guidance: str | None = None,
         sampler: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
+        region: tuple[float, ...] | str | None = None,
+        context: float = CONTEXT,
+        keep: str = "auto",
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -108,7 +112,15 @@ class Editor:
             method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
             inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
                 --parts`).
-            mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
+            mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
+                another size it is stretched.
+            foreground: a picture, white where the subject is, for methods that treat it apart.
+            region: (left, top, right, bottom) in pixels, or a word for a thing in the picture: the edit happens there.
+            context: how much around a mask or region is cut out of a large picture along with it and shown to the
+                model at its own size, in sides of the region.
+            keep: what happens outside a mask's reach too: with "auto" pixels that the edit did not change are the
+                input's own, unless it changes the picture everywhere; with "exact" even then; "off" returns what the
+                model drew, through its own size.
             reference: a picture whose background the edit should have, for methods that use one.
             seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
             progress: called with (steps done, all steps).
@@ -127,9 +139,9 @@ class Editor:
         """
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
-            image=image, source=source, target=target, method=method, parts=parts, mask=mask, reference=reference,
-            seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
-            checkpoint=checkpoint, settings=settings,
+            image=image, source=source, target=target, method=method, parts=parts, mask=mask, foreground=foreground,
+            region=region, context=context, keep=keep, reference=reference, seed=seed, progress=progress,
+            detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return edited(self.model, request)
@@ -142,6 +154,7 @@ class Editor:
         method: str | Optimising = "imagic",
         source: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -159,8 +172,9 @@ class Editor:
             BadParameter: for a method that fits nothing, and as in :meth:`edit`.
         """
         request = Request(
-            image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
-            progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
+            image=image, source=source, target=target, method=method, mask=mask, foreground=foreground,
+            reference=reference, seed=seed, progress=progress, detail=detail, budget=budget, checkpoint=checkpoint,
+            settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:
@@ -179,6 +193,7 @@ class Editor:
         seeds: Sequence[int] = (0, 1, 2, 3),
         etas: Sequence[float] | None = None,
         mask: AnyMask | None = None,
+        keep: str = "auto",
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -197,7 +212,7 @@ class Editor:
             raise BadFit("fit is None, expected a fit: make one with Editor.fit, or read a file with Fit.load(path).")
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
-        request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
+        request = Request(image=image, mask=mask, keep=keep, progress=progress, fit=fit, settings=settings)
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
 

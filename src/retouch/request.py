@@ -30,7 +30,10 @@ Detail = Callable[[str], None]
 """Called with a few words on what is going on."""
 
 AnyPicture = str | PathLike[str] | Image.Image | Picture
-AnyMask = str | PathLike[str] | Image.Image
+AnyMask = str | PathLike[str] | Image.Image | Picture
+
+CONTEXT = 0.5
+"""How much of the picture around a region is seen along with it, in sides of the region, on every side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,10 @@ class Request:
     method: str | Method | None = None
     parts: Mapping[str, str | None] = field(default_factory=dict)
     mask: AnyMask | None = None
+    foreground: AnyMask | None = None
+    region: tuple[float, ...] | str | None = None
+    context: float = CONTEXT
+    keep: str = "auto"
     reference: AnyMask | None = None
     seed: int = 0
     progress: Progress | None = None

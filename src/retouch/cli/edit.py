@@ -33,6 +33,11 @@ def edit(
     guidance: options.Part = "",
     sampler: options.Part = "",
     mask: options.Mask = None,
+    foreground: options.Foreground = None,
+    region: Annotated[str, typer.Option(help="Where it may happen: left,top,right,bottom in pixels, or a word.")] = "",
+    context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
+    keep: options.Keep = "auto",
+    changed: Annotated[Path | None, typer.Option(help="Also write where the edit is: white.")] = None,
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
     budget: options.Budget = None,
@@ -42,11 +47,15 @@ def edit(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
-    streams.check_streams({"--strip": strip, "--fit": fit}, picture=picture, mask=mask, reference=reference)
+    streams.check_streams(
+        {"--strip": strip, "--fit": fit, "--changed": changed}, picture=picture, mask=mask, reference=reference,
+        foreground=foreground,
+    )  # fmt: skip
     with streams.picture_stream(output):
         opened, where = streams.input_picture(picture), streams.input_mask(mask)
         behind = None if reference is None else streams.input_picture(reference).image
-        _check_outputs(opened, output, strip, force)
+        subject = streams.input_mask(foreground)
+        _check_outputs(opened, output, strip, changed, force)
 
         from retouch.parameters import settings_from_text
 
@@ -68,17 +77,21 @@ def edit(
         checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=quiet) as progress:
             result = editor.edit(
-                opened, source=source or None, target=target, method=method, mask=where, reference=behind, seed=seed,
+                opened, source=source or None, target=target, method=method, mask=where, foreground=subject,
+                region=options.read_region(region), context=context, keep=keep, reference=behind, seed=seed,
                 progress=progress, detail=progress.detail, fit=fitted, budget=budget, checkpoint=checkpoint,
                 **named, **given,  # type: ignore[arg-type]
             )  # fmt: skip
     for sentence in result.notes:
         say(sentence)
-    _write(result, opened, output, strip, force)
-    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
+    _write(result, opened, output, strip, changed, force)
+    untouched = "" if result.untouched is None else f"; {result.untouched:.1%} of the pixels are untouched"
+    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations{untouched}")
 
 
-def _write(result: EditResult, opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
+def _write(
+    result: EditResult, opened: Picture, output: Path, strip: Path | None, changed: Path | None, force: bool
+) -> None:
     if streams.is_stream(output):
         streams.output_picture(result.image, output, recipe=result.recipe)
     else:
@@ -87,14 +100,22 @@ def _write(result: EditResult, opened: Picture, output: Path, strip: Path | None
         from retouch.picture import side_by_side, write_picture
 
         write_picture(side_by_side([opened.image, result.image]), strip, recipe=result.recipe, force=force)
+    if changed:
+        from PIL import Image
+
+        from retouch.picture import write_picture
+
+        shown = result.changed or Image.new("L", result.image.size, 255)
+        write_picture(shown, changed, recipe=result.recipe, force=force)
 
 
-def _check_outputs(opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
+def _check_outputs(opened: Picture, output: Path, strip: Path | None, changed: Path | None, force: bool) -> None:
     from retouch.picture import check_outputs
     from retouch.sheet import row_size
 
     size = opened.image.size
-    check_outputs((None if streams.is_stream(output) else output, strip), force, (size, row_size([size, size])))
+    written = (None if streams.is_stream(output) else output, strip, changed)
+    check_outputs(written, force, (size, row_size([size, size]), size))
 
 
 def _chosen(
