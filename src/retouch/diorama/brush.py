@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, pi, radians, sin
+from math import cos, pi, radians, sin, sqrt
 
 from retouch.diorama.pen import Pen, Point
 
@@ -11,6 +11,7 @@ Colour = tuple[int, int, int]
 
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (28, 24, 28)
+_POLYGON = sqrt(sin(2 * pi / 22) / (2 * pi / 22))  # the radius of a circle as large as the 22-sided polygon in radius 1
 
 
 def scaled(colour: Colour, factor: float) -> Colour:
@@ -62,7 +63,9 @@ class Brush:
     def oval(self, centre: Point, rx: float, ry: float, colour: Colour, degrees: float = 0.0) -> None:
         """A filled ellipse, turned by ``degrees``."""
         c, s = cos(radians(degrees)), sin(radians(degrees))
-        corners = 22 if self._pen.factor == 1 else 96  # of the polygon that stands for the ellipse
+        corners = 22
+        if self._pen.factor > 1:  # rounder, of the same area
+            corners, rx, ry = 96, rx * _POLYGON, ry * _POLYGON
         around = [2 * pi * i / corners for i in range(corners)]
         self.polygon(
             [

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from retouch.diorama.brush import Brush, Colour
-from retouch.diorama.material import material
+from retouch.diorama.material import grain, ground, hairs, textured
 from retouch.diorama.pen import Pen, Point
 from retouch.diorama.places import paint_place
-from retouch.diorama.scene import Scene
+from retouch.diorama.scene import ANIMALS, Scene
 from retouch.diorama.styles import oil_painting, pencil_sketch
 from retouch.diorama.subjects import SIZES, draw_subject
 from retouch.diorama.textures import SIDE, Plane, factor_of, grid
@@ -60,22 +60,30 @@ def paint_array(scene: Scene, side: int = SIDE) -> tuple[NDArray[np.uint8], NDAr
     if scene.place == "city at night":
         subject = subject * np.array((0.86, 0.86, 0.95), np.float32)
 
-    texture = Random(scene.seed * 17 + 3)
+    chance = Random(scene.seed * 17 + 3)
     if scene.style == "oil painting":
-        picture = oil_painting(place, subject, alpha, texture, factor)
+        picture = oil_painting(place, subject, alpha, chance, factor)
     else:
         picture = place * (1 - alpha) + subject
         if scene.style == "pencil sketch":
-            picture = pencil_sketch(picture, texture, factor)
-    if factor > 1:
-        picture = picture * material(scene.seed, scene.subject, alpha[:, :, 0], factor)[:, :, None]
+            picture = pencil_sketch(picture, chance, scene.seed, factor)
+        elif factor > 1:
+            picture = textured(picture, _texture(scene, alpha[:, :, 0], horizon, factor))
     return np.clip(picture, 0, 255).astype(np.uint8), np.asarray(mask)
+
+
+def _texture(scene: Scene, alpha: Plane, horizon: int, factor: int) -> Plane:
+    """The fine texture of place and subject, each where it shows."""
+    place = ground(scene.place, scene.seed, horizon, factor)
+    subject = hairs(scene.seed, 6, factor) if scene.subject in ANIMALS else grain(scene.seed, 7, factor)
+    texture: Plane = place + alpha * (subject - place)
+    return texture
 
 
 def _cutout(scene: Scene, feet: Point, scale: float, factor: int) -> tuple[Plane, Image.Image]:
     """The subject alone: red, green and blue times alpha, and alpha, float32 [side, side, 4] in 0..255; its mask."""
     canvas = Image.new("RGBA", (SIDE * factor * _FINE, SIDE * factor * _FINE))
-    pen = Pen(ImageDraw.Draw(canvas), factor)
+    pen = Pen(ImageDraw.Draw(canvas), factor, gridded=False)
     brush = Brush(pen, (feet[0] * _FINE, feet[1] * _FINE), scale * _FINE, scene.direction == "left")
     draw_subject(brush, scene.subject, PALETTE[scene.colour], scene.pose, scene.accessory, scene.variant)
     cutout = canvas.convert("RGBa").reduce(_FINE)

@@ -49,7 +49,7 @@ class _Canvas:
             )
             for x in range(0, CANVAS + 1, 8 // self.draw.factor)
         ]
-        self.draw.polygon([*line, (CANVAS, CANVAS), (0, CANVAS)], fill=colour)
+        self.draw.polygon([*line, (CANVAS, CANVAS), (0, CANVAS)], colour, smooth=True)
 
     def disc(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         """A filled ellipse."""
@@ -72,7 +72,8 @@ def _beach(c: _Canvas) -> None:
     shore = h + r.uniform(26, 34)
     c.ramp(h, shore, c.jitter((24, 112, 180)), (70, 190, 206))
     c.ramp(shore, CANVAS, (246, 222, 164), c.jitter((222, 184, 120)))
-    c.draw.line([(x, shore + 3 * sin(x / 26)) for x in range(0, CANVAS + 1, 8)], fill=(250, 252, 252), width=6)
+    surf = [(x, shore + 3 * sin(x / 26)) for x in range(0, CANVAS + 1, 8)]
+    c.draw.line(surf, fill=(250, 252, 252), width=6, smooth=True)
     if r.random() < 0.5:
         x, y = c.aside(22, 50), shore + r.uniform(4, 12)
         cloth = r.choice([(240, 90, 80), (250, 190, 60), (70, 150, 230)])
@@ -189,7 +190,7 @@ def paint_place(place: str, seed: int, horizon: int, factor: int = 1) -> Plane:
     """
     random = Random(seed * 6 + PLACES.index(place))
     image = Image.new("RGB", (CANVAS * factor, CANVAS * factor))
-    _PAINTERS[place](_Canvas(image, Pen(ImageDraw.Draw(image), factor), horizon * 2, random))
+    _PAINTERS[place](_Canvas(image, Pen(ImageDraw.Draw(image), factor, gridded=True), horizon * 2, random))
     t = textures()
     grain, clouds = (enlarged(random.choice(planes), factor) for planes in (t.grain, t.clouds))
     picture = np.array(image.reduce(2), np.float32)

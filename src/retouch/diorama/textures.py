@@ -20,6 +20,7 @@ SIDES = (128, 256, 512, 1024)
 """The sides that a picture can be painted at."""
 
 Plane = NDArray[np.floating[Any]]
+_BRISTLES = 4099
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,22 @@ class Strokes:
     source: NDArray[np.int64]
 
     def laid(self, factor: int = 1) -> tuple[NDArray[np.int64], Plane]:
-        """For each pixel of a picture ``factor`` times larger, the pixel of the small one whose paint it shows, and
-        1 at the edges of strokes.
+        """For each pixel of a picture ``factor`` times larger its stroke's number, and what the
+        strokes' edges make darker: 1, or more where they are less than a small pixel wide.
         """
         return self._small if factor == 1 else self._drawn(factor)
+
+    def bristles(self, stroke: NDArray[np.int64], factor: int) -> Plane:
+        """Noise that runs along each stroke, two pixels wide, for the strokes of :meth:`laid`."""
+        ends = np.vstack([np.zeros(4), self.lines * factor]).astype(np.float32)
+        along = ends[:, 2:] - ends[:, :2]
+        along /= np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-6)
+        y, x = np.ogrid[0 : SIDE * factor, 0 : SIDE * factor]
+        first = ends[:, 1] * along[:, 0] - ends[:, 0] * along[:, 1] + _BRISTLES
+        across = y * along[stroke, 0] - x * along[stroke, 1] - first[stroke]
+        hair = np.floor(across / 2).astype(np.int64) + stroke * 37
+        noise = np.random.default_rng(11).standard_normal(_BRISTLES, np.float32)
+        return noise[hair % _BRISTLES]
 
     @cached_property
     def _small(self) -> tuple[NDArray[np.int64], Plane]:
@@ -51,9 +64,11 @@ class Strokes:
         draw = ImageDraw.Draw(canvas)
         for i, line in enumerate((self.lines * factor).tolist(), start=1):
             draw.line(line, fill=i, width=self.width * factor)
-        stroke = np.asarray(canvas)
-        edge = (stroke != np.roll(stroke, factor, 0)) | (stroke != np.roll(stroke, factor, 1))
-        return self.source[stroke], edge.astype(np.float32)
+        stroke, width = np.asarray(canvas, np.int64), max(1, factor // 2)
+        edge = (stroke != np.roll(stroke, width, 0)) | (stroke != np.roll(stroke, width, 1))
+        if factor > 1:  # a small picture goes on at its other side, which one pixel does not show
+            edge[:width], edge[:, :width] = False, False
+        return stroke, edge.astype(np.float32) * (factor / width)
 
 
 @dataclass(frozen=True)
