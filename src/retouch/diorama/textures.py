@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import cos, sin
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,6 @@ def factor_of(side: int) -> int:
     Raises:
         BadParameter: for a side at which nothing is painted.
     """
-    if isinstance(side, bool) or side not in SIDES:
-        raise BadParameter(f"side is {side!r}, expected one of {', '.join(map(str, SIDES))} pixels.")
-    return side // SIDE
+    if not isinstance(side, Integral) or side not in SIDES:
+        raise BadParameter(f"side is {side!r}, expected one of {', '.join(map(str, SIDES))} (pixels).")
+    return int(side) // SIDE
