@@ -12,7 +12,7 @@ _WINDOW = 3  # pixels of the model's grid: the radius in which a change of colou
 _RIDGE = 30.0  # squared grey levels: where the picture is flat the change is an offset alone
 _DARK = 16.0  # grey levels added to both before their brightness is compared
 _GAIN = (0.3, 2.0)
-_APART = (0.3, 0.55)  # of 2: how far two pictures disagree that perhaps, and surely, show other things
+_APART = (0.45, 0.8)  # of 2: how far two pictures disagree that perhaps, and surely, show other things
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def drawn_anew(colours: Transfer, unasked: Plane, edited: Plane) -> Plane:
     """
     gap = 1 - _agreement(np.clip(colours.applied(unasked), 0, 255), edited)
     busy, busier = _busy(unasked), _busy(edited)
-    gone, fresh = (busy > 7) & (busier < 0.55 * busy), (busier > 11) & (busy < 0.55 * busier)
+    gone, fresh = (busy > 9) & (busier < 0.4 * busy), (busier > 11) & (busy < 0.4 * busier)
     region = touching(gap > _APART[0], gap > _APART[1]) | gone | fresh
     region = grown(grown(grown(region, 2), -2), 1)
     return np.clip(blurred(region.astype(np.float32), 1.2) * 1.25 - 0.1, 0, 1)
