@@ -103,35 +103,16 @@ class Editor:
         checkpoint: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> EditResult:
-        """Edits a picture.
+        """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
 
         Args:
-            image: a path or a picture; any size, kept in the result.
-            source: what the picture shows; some methods do without.
-            target: what it should show; with a ``fit`` it may be left out.
-            method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
-            inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
-                --parts`).
-            mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
-                another size it is stretched.
-            foreground: a picture, white where the subject is, for methods that treat it apart.
-            region: (left, top, right, bottom) in pixels, or a word for a thing in the picture: the edit happens there.
-            context: how much around a mask or region is cut out of a large picture along with it and shown to the
-                model at its own size, in sides of the region.
-            keep: what happens outside a mask's reach too: with "auto" pixels that the edit did not change are the
-                input's own, unless it changes the picture everywhere; with "exact" even then; "off" returns what the
-                model drew, through its own size.
-            reference: a picture whose background the edit should have, for methods that use one.
-            seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
-            progress: called with (steps done, all steps).
-            detail: called with a few words on what a method that optimises is at: stage, loss.
-            inversions: kept from one call to the next, they let several edits of one picture share its inversion.
-            fit: what :meth:`fit` left for this picture; only sampling is left to do.
-            budget: seconds that a method which optimises may spend on it.
-            checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
-                goes on from there. Saving the result removes it.
-            settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
-                the published defaults. A method object is taken as it is.
+            image, source, target: the picture, what it shows, and what it should show.
+            method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
+                place of what the model recommends (``model.recommended``) and of the published defaults.
+            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            seed: of everything random; the same inputs, seed and machine give the same picture.
+            progress, detail: are told how far the work is.
+            reference, inversions, fit, budget, checkpoint: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
