@@ -56,6 +56,16 @@ class EditResult:
             return None
         return self._fitted.restore(decoded(self._model, self._outcome.source))
 
+    @cached_property
+    def drawn(self) -> Image.Image | None:
+        """The edit as the model drew it, at the size of the part that was edited, with nothing kept on purpose.
+
+        None for variations of a fit.
+        """
+        if self._model is None or self._outcome is None or self._fitted is None:
+            return None
+        return self._fitted.restore(decoded(self._model, self._outcome.target))
+
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the picture with its recipe inside; the checkpoint goes then.
 
