@@ -46,9 +46,12 @@ def measured(editor: Editor, judge, kind: str, seed: int, method: str | None) ->
     return {
         "kind": kind, "seed": seed, "method": result.recipe["method"], "evaluations": result.evaluations,
         "seconds": round(seconds, 2), "untouched": result.untouched, "identical_outside": float(same[away].mean()),
-        "psnr_outside": psnr(pair.picture, result.image, outside), "ssim_outside": ssim(pair.picture, result.image, outside),
-        "psnr_outside_drawn": psnr(pair.picture, drawn, outside), "ssim_outside_drawn": ssim(pair.picture, drawn, outside),
-        "psnr_inside": psnr(pair.truth, result.image, pair.mask), "psnr_inside_drawn": psnr(pair.truth, drawn, pair.mask),
+        "psnr_outside": psnr(pair.picture, result.image, outside),
+        "psnr_outside_drawn": psnr(pair.picture, drawn, outside),
+        "ssim_outside": ssim(pair.picture, result.image, outside),
+        "ssim_outside_drawn": ssim(pair.picture, drawn, outside),
+        "psnr_inside": psnr(pair.truth, result.image, pair.mask),
+        "psnr_inside_drawn": psnr(pair.truth, drawn, pair.mask),
         "judged": both(result.image), "judged_drawn": both(drawn),
         "whole": any("everywhere" in note for note in result.notes),
     }  # fmt: skip
@@ -59,8 +62,8 @@ def table(rows: list[dict]) -> str:
     names = ("identical_outside", "psnr_outside", "psnr_outside_drawn", "ssim_outside", "ssim_outside_drawn",
              "psnr_inside", "psnr_inside_drawn")  # fmt: skip
     lines = [
-        "| kind | cases | identical outside | PSNR outside | as drawn | SSIM outside | as drawn | PSNR inside | as drawn "
-        "| asked and kept | as drawn |",
+        "| kind | cases | identical outside | PSNR outside | as drawn | SSIM outside | as drawn | PSNR inside | as "
+        "drawn | asked and kept | as drawn |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for kind in (*KINDS, "all"):
