@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
+from retouch.auto.choose import candidates, chosen, is_chosen
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -97,6 +98,7 @@ class Editor:
         fit: Fit | None = None,
         budget: float | None = None,
         checkpoint: str | PathLike[str] | None = None,
+        clip: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> EditResult:
         """Edits a picture.
@@ -105,7 +107,8 @@ class Editor:
             image: a path or a picture; any size, kept in the result.
             source: what the picture shows; some methods do without.
             target: what it should show; with a ``fit`` it may be left out.
-            method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
+            method: a name from :func:`retouch.list_methods`, or a method object; by default the fit's, or "auto":
+                methods are tried, the cheapest first, until CLIP verifies the edit (docs/auto.md).
             inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
                 --parts`).
             mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
@@ -118,6 +121,8 @@ class Editor:
             budget: seconds that a method which optimises may spend on it.
             checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
                 goes on from there. Saving the result removes it.
+            clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
+                family; None for the one that the model recommends, if any. For other methods their parameter ``clip``.
             settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
                 the published defaults. A method object is taken as it is.
 
@@ -129,10 +134,36 @@ class Editor:
         request = Request(
             image=image, source=source, target=target, method=method, parts=parts, mask=mask, reference=reference,
             seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
-            checkpoint=checkpoint, settings=settings,
+            checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
+            if is_chosen(request):
+                return chosen(self.model, request)
+            if clip is not None:
+                request = replace(request, settings={**settings, "clip": clip}, clip=None)
             return edited(self.model, request)
+
+    def candidates(
+        self,
+        image: AnyPicture,
+        count: int = 4,
+        *,
+        source: str,
+        target: str,
+        mask: AnyMask | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+        detail: Detail | None = None,
+        clip: str | PathLike[str] | None = None,
+        **settings: Any,
+    ) -> list[EditResult]:
+        """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
+        request = Request(
+            image=image, source=source, target=target, mask=mask, seed=seed, progress=progress, detail=detail,
+            settings=settings, clip=clip,
+        )  # fmt: skip
+        with turn(self.model):
+            return candidates(self.model, request, count)
 
     def fit(
         self,

@@ -21,7 +21,11 @@ from retouch.parameters import read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
 
-DEFAULT_METHOD = "prox-npi"
+AUTO = "auto"
+"""The choice of a method, in place of its name; what is meant where nothing is named, see :mod:`retouch.auto`."""
+
+PLAIN_METHOD = "prox-npi"
+"""The method that is meant where none is named and the choice is not left open: parts in place of its own."""
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps there are."""
@@ -56,6 +60,7 @@ class Request:
     checkpoint: str | PathLike[str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     fitting: bool = False
+    clip: str | PathLike[str] | None = None
 
 
 def checked_seed(seed: int) -> int:
@@ -133,7 +138,7 @@ def method_of(model: Backbone, request: Request, source: str | None, target: str
     else:
         if request.fit is not None:
             settings, method = _settings_on(request.fit, settings), request.fit.method
-        made = method_for(model, method or DEFAULT_METHOD, source, target, settings, **request.parts)
+        made = method_for(model, method or PLAIN_METHOD, source, target, settings, **request.parts)
     if source is None and made.needs_source:
         raise needs_source(made.name)
     if request.fit is not None and isinstance(made, Optimising):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retouch.cli import options, streams
+from retouch.cli.candidates import check_candidates, write_candidates
 from retouch.cli.messages import note, progress_bar, tell_json
+from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,7 @@ def edit(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result; - for stdout, as PNG.")],
     target: options.Target = "",
     source: options.Source = "",
-    method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
+    method: Annotated[str, typer.Option(help="See `retouch methods`; default: auto, or the fit's.")] = "",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
     seed: options.Seed = 0,
@@ -36,6 +38,8 @@ def edit(
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
     budget: options.Budget = None,
+    clip: Annotated[str, typer.Option(help="The CLIP model by which auto verifies: a folder or a hub name.")] = "",
+    candidates: Annotated[int | None, typer.Option(help="A sheet of so many of the edits that auto tries.")] = None,
     force: options.Force = False,
     device: options.Device = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,
@@ -48,17 +52,14 @@ def edit(
         behind = None if reference is None else streams.input_picture(reference).image
         _check_outputs(opened, output, strip, force)
 
-        from retouch.parameters import settings_from_text
-
         fitted = options.read_fit(fit, method, target)
         if fitted is not None:
             target, method = target or str(fitted.recipe["target"]), method or fitted.method
-        method = method or "prox-npi"
         options.check_words(target, seed, budget)
-        given = settings_from_text(settings or [])
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
-        named = {axis: name or None for axis, name in parts.items()}
-        chosen = _chosen(method, named, given, model, source)
+        chosen, given = _chosen(method, {k: v for k, v in parts.items() if v}, settings, clip, model, source)
+        if candidates is not None:
+            check_candidates(candidates, chosen, opened, output, force, strip=strip, reference=reference, budget=budget)
 
         from retouch.editor import Editor
 
@@ -67,10 +68,14 @@ def edit(
         source = options.described(model, opened.image, source, target, chosen.needs_source, say)
         checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=quiet) as progress:
+            asked = {"source": source or None, "target": target, "mask": where, "seed": seed, **given}
+            if candidates is not None:
+                found = editor.candidates(opened, candidates, progress=progress, detail=progress.detail, **asked)
+                write_candidates(opened, found, output, force, say)
+                return
             result = editor.edit(
-                opened, source=source or None, target=target, method=method, mask=where, reference=behind, seed=seed,
-                progress=progress, detail=progress.detail, fit=fitted, budget=budget, checkpoint=checkpoint,
-                **named, **given,  # type: ignore[arg-type]
+                opened, method=method or None, reference=behind, progress=progress, detail=progress.detail, fit=fitted,
+                budget=budget, checkpoint=checkpoint, **asked,
             )  # fmt: skip
     for sentence in result.notes:
         say(sentence)
@@ -98,20 +103,33 @@ def _check_outputs(opened: Picture, output: Path, strip: Path | None, force: boo
 
 
 def _chosen(
-    method: str, parts: Mapping[str, str | None], settings: Mapping[str, str], model: str, source: str
-) -> type[Method]:
-    """The method; what is wrong with its name, parts or settings is said before anything is loaded.
+    method: str, parts: Mapping[str, str], settings: list[str] | None, clip: str, model: str, source: str
+) -> tuple[type[Method], dict[str, Any]]:
+    """The method, and its parts and settings; what is wrong with these is said before anything is loaded.
 
     How values go together is judged later, with what the model recommends.
     """
+    from retouch.auto.kind import Auto
+    from retouch.auto.ladder import plain_method
     from retouch.methods.registry import method_type, needs_source
-    from retouch.parameters import read_settings
+    from retouch.parameters import read_settings, settings_from_text
+    from retouch.request import AUTO, PLAIN_METHOD
 
-    chosen = method_type(method, **parts)
-    read_settings(chosen, settings, method)
+    given = settings_from_text(settings or [])
+    if method in ("", AUTO) and not parts:
+        chosen: type[Method] = Auto
+        plain_method(given)
+    else:
+        name = method or PLAIN_METHOD
+        if name == AUTO:
+            raise BadParameter(f"auto chooses the parts itself: leave --{next(iter(parts))} out, or name a method.")
+        if clip:
+            raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
+        chosen = method_type(name, **parts)
+        read_settings(chosen, given, name)
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
-    return chosen
+    return chosen, {**parts, **given, **({"clip": clip} if clip else {})}
 
 
 def recipe(
