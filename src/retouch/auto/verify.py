@@ -61,10 +61,11 @@ class ClipVerifier:
         self._rivals = [source, *half_done(source, target)]
         asked, self._stays, before = others(source, target, calibration.alternatives)
         self._rivals += [sentence for sentence in asked if sentence not in self._rivals]
-        self._sentences = clip.read(target, *self._rivals, *self._stays)
+        self._sentences = self._read(target, *self._rivals, *self._stays)
         seen = self._seen(picture)
-        self._before = float(self._logits(seen, self._sentences[:2]).diff().neg())
-        own = self._logits(seen, clip.read(source, *before))
+        logits = self._logits(seen, self._sentences)
+        self._before = float(logits[0] - logits[1])
+        own = self._logits(seen, self._read(source, *before))
         self._lead = (own[0] - own[1:]).clamp(max=0)  # where the picture itself is doubtful, the edit may be
 
     def __call__(self, edit: Image.Image) -> Verdict:
@@ -85,8 +86,14 @@ class ClipVerifier:
         with torch.no_grad():
             return self._clip.look(pixels)[0]
 
-    def _logits(self, seen: Tensor, sentences: Tensor) -> Tensor:
-        return (self._clip.scale * sentences @ seen).cpu()
+    def _read(self, *sentences: str) -> tuple[Tensor, Tensor]:
+        """What sentences say, and what is to be taken off their logits."""
+        of_kinds = [phrases for phrases in self._calibration.alternatives if "" in phrases]
+        bare = [sum(_said(sentence, phrases) == "" for phrases in of_kinds) for sentence in sentences]
+        return self._clip.read(*sentences), self._calibration.bare * torch.tensor(bare, dtype=torch.float32)
+
+    def _logits(self, seen: Tensor, read: tuple[Tensor, Tensor]) -> Tensor:
+        return (self._clip.scale * read[0] @ seen).cpu() - read[1]
 
 
 def half_done(source: str, target: str) -> list[str]:

@@ -32,6 +32,7 @@ class Calibration:
         asked: by how much the target must at least fit better than the source and than every half-done change.
         gained: how far this must have come at least from where it was with the picture itself.
         kept: by how much less than any other sentence the target may fit, which says something else of what stays.
+        bare: by how much a sentence that leaves out one of the phrases below fits too well.
         alternatives: phrases of one kind, of which a picture shows one. An empty one may be left out of a sentence;
             it is added at the end where the sentence holds none.
     """
@@ -39,6 +40,7 @@ class Calibration:
     asked: float = 0.0
     gained: float = 1.0
     kept: float = 0.0
+    bare: float = 0.0
     alternatives: Sequence[Sequence[str]] = ()
 
 
@@ -67,15 +69,15 @@ class Ladder:
 def read_ladder(content: Mapping[str, Any]) -> Ladder:
     """The ``"auto"`` of a model folder's ``retouch.json``.
 
-    ``{"clip": NAME, "asked": NATS, "gained": NATS, "kept": NATS, "alternatives": [[PHRASE, ...], ...], "ladder":
-    [{"method": NAME, "settings": {...}, "seed": NUMBER}, ...], "when_changed": [{"words": [...], "ladder": [...]}]}``,
-    every part optional but the ladders' methods.
+    ``{"clip": NAME, "asked": NATS, "gained": NATS, "kept": NATS, "bare": NATS, "alternatives": [[PHRASE, ...], ...],
+    "ladder": [{"method": NAME, "settings": {...}, "seed": NUMBER}, ...], "when_changed": [{"words": [...], "ladder":
+    [...]}]}``, every part optional but the ladders' methods.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: when it is not of this form.
     """
     usual = Calibration()
-    least = {name: float(content.get(name, getattr(usual, name))) for name in ("asked", "gained", "kept")}
+    least = {name: float(content.get(name, getattr(usual, name))) for name in ("asked", "gained", "kept", "bare")}
     alternatives = [[str(phrase) for phrase in phrases] for phrases in content.get("alternatives", [])]
     rules = [
         (frozenset(str(word).lower() for word in rule["words"]), _rungs(rule["ladder"]))
