@@ -117,27 +117,22 @@ def _said(best: Try, climbed: Climbed, verifier: ClipVerifier | None, why: Seque
     """What was tried, in a sentence."""
     if verifier is None:
         return list(why)
-    failed = [_shown(one) for one in climbed.tries if one is not best]
-    if best.passed and not failed:
-        return [f"auto took {_shown(best)}."]
+    others = "; ".join(_shown(one) for one in climbed.tries if one is not best)
     if best.passed:
-        return [f"auto tried {', then '.join(failed)}; it took {_shown(best)}."]
-    tried = "; ".join(map(_shown, climbed.tries))
+        return [f"auto took {_shown(best)}{f', after {others}' if others else ''}."]
     return [
-        f"auto could not verify this edit: it is the best of {len(climbed.tries)} ({tried}). Look at others with "
-        "--candidates 4, or name a method."
+        f"auto could not verify this edit: it took {_shown(best)}{f', before {others}' if others else ''}. Look at "
+        "others with --candidates 4, or name a method."
     ]
 
 
 def _shown(one: Try) -> str:
-    """A try and its verdict in words."""
+    """A try and what is made of it, in words."""
     settings = ", ".join(f"{name}={value}" for name, value in one.rung.settings.items())
     name = f"{one.rung.method}{f' with {settings}' if settings else ''}"
-    if one.verdict is None:
-        return f"{name}, which failed: {one.error.rstrip('.')}" if one.error else name
-    if one.passed:
-        return f"{name}, verified (asked {one.verdict.asked:+.1f}, gained {one.verdict.gained:+.1f})"
-    return f"{name}, not verified (asked {one.verdict.asked:+.1f}, gained {one.verdict.gained:+.1f})"
+    if one.error:
+        return f"{name}, which failed: {one.error.rstrip('.')}"
+    return f"{name}, {one.verdict}"
 
 
 def _told(

@@ -46,7 +46,7 @@ def changes(source: str, target: str) -> list[Change]:
 
 
 def kind_of(source: str, target: str) -> str:
-    """The kind of a change, as far as words tell: "style", "place", "added", "removed", or else "swapped".
+    """The kind of a change, as far as words tell: "style", "place", "pose", "added", "removed", or else "swapped".
 
     Of several changes the one that reaches furthest.
     """
@@ -56,6 +56,8 @@ def kind_of(source: str, target: str) -> str:
         return "style"
     if any(_is_place(change, target) for change in all_changes):
         return "place"
+    if any(_is_doing(change.old) and _is_doing(change.new) for change in all_changes):
+        return "pose"
     if all_changes and all(not change.old for change in all_changes):
         return "added"
     if all_changes and all(not change.new for change in all_changes):
@@ -117,6 +119,10 @@ def _is_place(change: Change, target: str) -> bool:
     at = next((i for i in range(len(words)) if words[i : i + len(new)] == new), 0)
     before = [word for word in words[max(0, at - 2) : at] if word not in _ARTICLES]
     return bool(before) and before[-1] in _PLACING
+
+
+def _is_doing(words: str) -> bool:
+    return any(word.endswith("ing") and len(word) > 5 for word in words_of(words))
 
 
 def _ends(prompt: str) -> list[int]:

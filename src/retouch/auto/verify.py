@@ -24,15 +24,25 @@ class Verdict:
         gained: how far the picture came from the source towards the target.
         kept: by how much the target fits better than any sentence that says something else of what stays, or than it
             did with the picture itself where that is less; None where no such sentence is known.
-        passed: whether this is enough.
+        short: what there is too little of, "asked", "gained" or "kept"; "" where it is enough.
         score: the higher, the better; of edits that pass and of those that do not.
     """
 
     asked: float
     gained: float
     kept: float | None
-    passed: bool
+    short: str
     score: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the edit is verified."""
+        return not self.short
+
+    def __str__(self) -> str:
+        found = {"": "verified", "kept": "which changed more than was asked"}.get(self.short, "not what was asked")
+        kept = "" if self.kept is None else f", kept {self.kept:+.1f}"
+        return f"{found} (asked {self.asked:+.1f}{kept})"
 
     def figures(self) -> dict[str, float | bool | None]:
         """For the recipe, rounded so that a bit more or less on another machine is not seen."""
@@ -75,8 +85,11 @@ class ClipVerifier:
         asked, gained = float(leads[:there].min()), float(leads[0]) - self._before
         kept = float((leads[there:] - self._lead).min()) if self._stays else None
         least = self._calibration
-        margins = [asked - least.asked, gained - least.gained, *([] if kept is None else [kept - least.kept])]
-        return Verdict(asked, gained, kept, min(margins) >= 0, min(margins))
+        margins = {"asked": asked - least.asked, "gained": gained - least.gained}
+        if kept is not None:
+            margins["kept"] = kept - least.kept
+        weakest = min(margins, key=margins.__getitem__)
+        return Verdict(asked, gained, kept, weakest if margins[weakest] < 0 else "", margins[weakest])
 
     def _seen(self, image: Image.Image) -> Tensor:
         """The whole picture, whatever its shape: an edit at its edge must be seen."""
