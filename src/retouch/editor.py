@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
+from retouch.auto.choose import candidates, chosen, is_chosen
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -101,6 +102,7 @@ class Editor:
         fit: Fit | None = None,
         budget: float | None = None,
         checkpoint: str | PathLike[str] | None = None,
+        clip: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> EditResult:
         """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
@@ -112,7 +114,7 @@ class Editor:
             mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
             seed: of everything random; the same inputs, seed and machine give the same picture.
             progress, detail: are told how far the work is.
-            reference, inversions, fit, budget, checkpoint: for methods that use them.
+            reference, inversions, fit, budget, checkpoint, clip: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -123,9 +125,39 @@ class Editor:
             image=image, source=source, target=target, method=method, parts=parts, mask=mask, foreground=foreground,
             region=region, context=context, keep=keep, reference=reference, seed=seed, progress=progress,
             detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
+            clip=clip,
         )  # fmt: skip
         with turn(self.model):
+            if is_chosen(request):
+                return chosen(self.model, request)
+            if clip is not None:
+                request = replace(request, settings={**settings, "clip": clip}, clip=None)
             return edited(self.model, request)
+
+    def candidates(
+        self,
+        image: AnyPicture,
+        count: int = 4,
+        *,
+        source: str,
+        target: str,
+        mask: AnyMask | None = None,
+        region: tuple[float, ...] | str | None = None,
+        context: float = CONTEXT,
+        keep: str = "auto",
+        seed: int = 0,
+        progress: Progress | None = None,
+        detail: Detail | None = None,
+        clip: str | PathLike[str] | None = None,
+        **settings: Any,
+    ) -> list[EditResult]:
+        """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
+        request = Request(
+            image=image, source=source, target=target, mask=mask, region=region, context=context, keep=keep, seed=seed,
+            progress=progress, detail=detail, settings=settings, clip=clip,
+        )  # fmt: skip
+        with turn(self.model):
+            return candidates(self.model, request, count)
 
     def fit(
         self,

@@ -21,7 +21,11 @@ from retouch.parameters import read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
 
-DEFAULT_METHOD = "prox-npi"
+AUTO = "auto"
+"""The choice of a method, in place of its name; what is meant where nothing is named, see :mod:`retouch.auto`."""
+
+PLAIN_METHOD = "prox-npi"
+"""The method that is meant where none is named and the choice is not left open: parts in place of its own."""
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps there are."""
@@ -44,8 +48,8 @@ class Request:
         image: a path or a picture; any size, kept in the result.
         source: what the picture shows; some methods do without.
         target: what it should show; with a ``fit`` it may be left out.
-        method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; prox-npi, or the
-            fit's.
+        method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; by default the
+            fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit (docs/auto.md).
         parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
             --parts`).
         mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
@@ -67,6 +71,8 @@ class Request:
         checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call goes
             on from there. Saving the result removes it.
         settings: the method's parameters.
+        clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the model's family;
+            None for the one that the model recommends, if any. For other methods their parameter ``clip``.
         fitting: whether only a fit is asked for.
     """
 
@@ -90,6 +96,7 @@ class Request:
     checkpoint: str | PathLike[str] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     fitting: bool = False
+    clip: str | PathLike[str] | None = None
 
 
 def checked_seed(seed: int) -> int:
@@ -167,7 +174,7 @@ def method_of(model: Backbone, request: Request, source: str | None, target: str
     else:
         if request.fit is not None:
             settings, method = _settings_on(request.fit, settings), request.fit.method
-        made = method_for(model, method or DEFAULT_METHOD, source, target, settings, **request.parts)
+        made = method_for(model, method or PLAIN_METHOD, source, target, settings, **request.parts)
     if source is None and made.needs_source:
         raise needs_source(made.name)
     if request.fit is not None and isinstance(made, Optimising):

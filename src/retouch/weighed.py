@@ -8,7 +8,7 @@ from retouch.errors import BadParameter
 from retouch.methods.method import Method
 from retouch.methods.registry import method_type, methods
 from retouch.parameters import parameters_of
-from retouch.request import DEFAULT_METHOD, Request
+from retouch.request import PLAIN_METHOD, Request
 from retouch.weights import read_weights
 
 
@@ -38,7 +38,7 @@ def weighed(request: Request) -> tuple[Request, list[str]]:
     if not read.weights:
         return request, notes
     said = ",".join(f"{word}={value:g}" for word, value in read.weights.items())
-    method = request.method or (request.fit.method if request.fit else DEFAULT_METHOD)
+    method = request.method or (request.fit.method if request.fit else PLAIN_METHOD)
     kind = type(method) if isinstance(method, Method) else method_type(method, **request.parts)
     if "reweight" not in {p.name for p in parameters_of(kind)}:
         those = ", ".join(name for name, k in methods().items() if "reweight" in {p.name for p in parameters_of(k)})

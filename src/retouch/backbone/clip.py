@@ -70,6 +70,11 @@ class Clip:
         """The model's own preprocessor config; empty where it has none."""
         return self._loaded[2]
 
+    @property
+    def scale(self) -> float:
+        """What it was trained to multiply cosines by: differences of scaled cosines are nats between sentences."""
+        return float(self._loaded[0].logit_scale.exp())
+
     def look(self, images: Tensor) -> Tensor:
         """What pictures show: [B, dim] of length 1. Gradients flow to ``images``.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retouch.backbone.rungs import Ladder, read_ladder
 from retouch.errors import BadModel
 from retouch.prompts import words_of
 
@@ -27,10 +28,14 @@ class WhenChanged:
 
 @dataclass(frozen=True)
 class Recommended:
-    """A model's recommendations: for every edit, and on top of these for edits that change certain words."""
+    """A model's recommendations: for every edit, and on top of these for edits that change certain words.
+
+    ``ladder``: which methods are tried where none is named.
+    """
 
     settings: Settings = field(default_factory=dict)
     when_changed: Sequence[WhenChanged] = ()
+    ladder: Ladder = field(default_factory=Ladder)
 
     def for_edit(self, method: str, source: str | None, target: str) -> dict[str, Any]:
         """The parameters recommended for one edit; without a source prompt nothing is known to change."""
@@ -45,8 +50,8 @@ class Recommended:
 def read_recommended(folder: Path) -> Recommended:
     """Reads a model folder's optional file ``retouch.json``.
 
-    ``{"settings": {METHOD: {PARAMETER: VALUE}}, "when_changed": [{"words": [...], "settings": {...}}]}``, the second
-    part optional.
+    ``{"settings": {METHOD: {PARAMETER: VALUE}}, "when_changed": [{"words": [...], "settings": {...}}], "auto": ...}``,
+    the second and third part optional; what "auto" holds, :func:`retouch.backbone.rungs.read_ladder` says.
 
     Raises:
         BadModel: when the file is not of this form.
@@ -60,7 +65,7 @@ def read_recommended(folder: Path) -> Recommended:
             WhenChanged(frozenset(str(word).lower() for word in rule["words"]), _settings(rule["settings"]))
             for rule in content.get("when_changed", [])
         ]
-        return Recommended(_settings(content["settings"]), rules)
+        return Recommended(_settings(content["settings"]), rules, read_ladder(content.get("auto", {})))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadModel(
             f'{path} is damaged: expected {{"settings": {{METHOD: {{PARAMETER: VALUE}}}}}}; correct or remove it.'

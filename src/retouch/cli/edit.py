@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retouch.cli import options, streams
+from retouch.cli.candidates import check_candidates, write_candidates
 from retouch.cli.messages import note, progress_bar, tell_json
+from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +26,7 @@ def edit(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result; - for stdout, as PNG.")],
     target: options.Target = "",
     source: options.Source = "",
-    method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
+    method: Annotated[str, typer.Option(help="See `retouch methods`; default: auto, or the fit's.")] = "",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
     seed: options.Seed = 0,
@@ -42,6 +44,8 @@ def edit(
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
     budget: options.Budget = None,
+    clip: Annotated[str, typer.Option(help="The CLIP model by which auto verifies: a folder or a hub name.")] = "",
+    candidates: Annotated[int | None, typer.Option(help="A sheet of so many of the edits that auto tries.")] = None,
     force: options.Force = False,
     device: options.Device = "",
     strip: Annotated[Path | None, typer.Option(help="Also write input and result side by side.")] = None,
@@ -64,15 +68,18 @@ def _edit(asked: SimpleNamespace) -> None:
         reference = None if asked.reference is None else streams.input_picture(asked.reference).image
         _check_outputs(opened, asked.output, asked.strip, asked.changed, asked.force)
 
-        from retouch.parameters import settings_from_text
-
         fit = options.read_fit(asked.fit, asked.method, asked.target)
         target = asked.target or (str(fit.recipe["target"]) if fit else "")
-        method = asked.method or (fit.method if fit else "prox-npi")
+        method = asked.method or (fit.method if fit else "")
         options.check_words(target, asked.seed, asked.budget)
-        region, given = options.read_region(asked.region), settings_from_text(asked.settings or [])
-        parts = {axis: getattr(asked, axis) or None for axis in ("inversion", "control", "guidance", "sampler")}
-        chosen = _chosen(method, parts, given, asked.model, asked.source)
+        parts = {axis: getattr(asked, axis) for axis in ("inversion", "control", "guidance", "sampler")}
+        chosen, given = _chosen(
+            method, {k: v for k, v in parts.items() if v}, asked.settings, asked.clip, asked.model, asked.source
+        )
+        only = {"strip": asked.strip, "reference": reference, "foreground": foreground, "budget": asked.budget}
+        if asked.candidates is not None:
+            check_candidates(asked.candidates, chosen, opened, asked.output, asked.force, **only, changed=asked.changed)
+        given |= {"region": options.read_region(asked.region), "context": asked.context, "keep": asked.keep}
 
         from retouch.editor import Editor
 
@@ -81,11 +88,15 @@ def _edit(asked: SimpleNamespace) -> None:
         source = options.described(asked.model, opened.image, asked.source, target, chosen.needs_source, say)
         checkpoint = options.checkpoint_beside(asked.output) if chosen.optimises and fit is None else None
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
+            given |= {"source": source or None, "target": target, "mask": mask, "seed": asked.seed}
+            given |= {"progress": progress, "detail": progress.detail}
+            if asked.candidates is not None:
+                found = editor.candidates(opened, asked.candidates, **given)
+                write_candidates(opened, found, asked.output, asked.force, say)
+                return
             result = editor.edit(
-                opened, source=source or None, target=target, method=method, mask=mask, foreground=foreground,
-                region=region, context=asked.context, keep=asked.keep, reference=reference, seed=asked.seed,
-                progress=progress, detail=progress.detail, fit=fit, budget=asked.budget, checkpoint=checkpoint,
-                **parts, **given,  # type: ignore[arg-type]
+                opened, method=method or None, foreground=foreground, reference=reference, fit=fit,
+                budget=asked.budget, checkpoint=checkpoint, **given,
             )  # fmt: skip
     _tell(result, opened, asked.output, asked.strip, asked.changed, asked.force, say)
 
@@ -132,20 +143,33 @@ def _check_outputs(opened: Picture, output: Path, strip: Path | None, changed: P
 
 
 def _chosen(
-    method: str, parts: Mapping[str, str | None], settings: Mapping[str, str], model: str, source: str
-) -> type[Method]:
-    """The method; what is wrong with its name, parts or settings is said before anything is loaded.
+    method: str, parts: Mapping[str, str], settings: list[str] | None, clip: str, model: str, source: str
+) -> tuple[type[Method], dict[str, Any]]:
+    """The method, and its parts and settings; what is wrong with these is said before anything is loaded.
 
     How values go together is judged later, with what the model recommends.
     """
+    from retouch.auto.kind import Auto
+    from retouch.auto.ladder import plain_method
     from retouch.methods.registry import method_type, needs_source
-    from retouch.parameters import read_settings
+    from retouch.parameters import read_settings, settings_from_text
+    from retouch.request import AUTO, PLAIN_METHOD
 
-    chosen = method_type(method, **parts)
-    read_settings(chosen, settings, method)
+    given = settings_from_text(settings or [])
+    if method in ("", AUTO) and not parts:
+        chosen: type[Method] = Auto
+        plain_method(given)
+    else:
+        name = method or PLAIN_METHOD
+        if name == AUTO:
+            raise BadParameter(f"auto chooses the parts itself: leave --{next(iter(parts))} out, or name a method.")
+        if clip:
+            raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
+        chosen = method_type(name, **parts)
+        read_settings(chosen, given, name)
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
-    return chosen
+    return chosen, {**parts, **given, **({"clip": clip} if clip else {})}
 
 
 def recipe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 from retouch.cli.messages import tell, tell_json, tell_prose, tell_table
 
 if TYPE_CHECKING:
+    from retouch.backbone.recommended import Recommended
+    from retouch.backbone.rungs import Rung
     from retouch.methods.method import Method
 
 
@@ -24,10 +27,10 @@ def methods(
     if parts:
         _show_parts(as_json)
         return
-    from retouch.methods.registry import method_type
+    from retouch.auto.kind import kind_named
     from retouch.methods.registry import methods as known
 
-    chosen = {name: method_type(name)} if name else dict(known())
+    chosen = {name: kind_named(name)} if name else dict(known())
     if as_json:
         tell_json([_described(method) for method in chosen.values()], indent=2)
     elif name:
@@ -39,6 +42,10 @@ def methods(
         ]
         tell_table(("method", "good for", "evaluations", "needs --from"), rows)
         tell()
+        tell_prose(
+            "Where no method is named, auto tries several, the cheapest first, until CLIP sees the change: `retouch "
+            "methods auto`."
+        )
         tell_prose("`retouch methods NAME` lists a method's parameters; set one with --set name=value.")
 
 
@@ -47,6 +54,7 @@ def _show(method: type[Method]) -> None:
     from retouch.backbone.recommended import read_recommended
     from retouch.methods.composition import Composed
     from retouch.parameters import parameters_of
+    from retouch.request import AUTO
 
     diorama = read_recommended(EMBEDDED_FOLDER)
     recommended = diorama.settings.get(method.name, {})
@@ -59,12 +67,31 @@ def _show(method: type[Method]) -> None:
         rows.append((p.name, _shown(p.default) + more, f"{p.range()} {p.unit}".strip(), p.help))
     tell_table(("parameter", "default", "range", "meaning"), rows)
     tell()
+    if method.name == AUTO:
+        _show_ladders(diorama)
+        return
     made = f"made of: {method.made_of()} (`retouch methods --parts`)"
     tell_prose(made if issubclass(method, Composed) else f"it edits: {method.made_of()}")
     for rule in diorama.when_changed:
         if method.name in rule.settings:
             values = ", ".join(f"{key} {_shown(value)}" for key, value in rule.settings[method.name].items())
             tell_prose(f"diorama, where {' or '.join(sorted(rule.words))} comes or goes: {values}")
+
+
+def _show_ladders(diorama: Recommended) -> None:
+    """What auto tries: with Diorama, and by the kind of change with a model that recommends nothing."""
+    from retouch.auto.ladder import BY_KIND
+
+    def shown(rungs: Sequence[Rung]) -> str:
+        return ", then ".join(" ".join([r.method, *(f"{k}={_shown(v)}" for k, v in r.settings.items())]) for r in rungs)
+
+    ladder = diorama.ladder
+    tell_prose(f"diorama: {shown(ladder.rungs)}")
+    for words, rungs in ladder.when_changed:
+        tell_prose(f"diorama, where {' or '.join(sorted(words))} comes or goes: {shown(rungs)}")
+    for kind, rungs in BY_KIND.items():
+        tell_prose(f"a model that recommends nothing, {kind}: {shown(rungs)}")
+    tell_prose("Without a CLIP model (--clip) only the first is tried, and a note says so.")
 
 
 def _show_parts(as_json: bool) -> None:
@@ -99,12 +126,13 @@ def _described(method: Any) -> dict[str, Any]:
     from retouch.backbone.load import EMBEDDED_FOLDER
     from retouch.backbone.recommended import read_recommended
     from retouch.parameters import parameters_of
+    from retouch.request import AUTO
 
     diorama = read_recommended(EMBEDDED_FOLDER)
     return {
         "name": method.name, "title": method.title, "paper": method.paper, "good_for": method.good_for,
         "needs_source": method.needs_source, "parts": getattr(method, "parts", None),
-        "evaluations": method().evaluations(),
+        "evaluations": None if method.name == AUTO else method().evaluations(),
         "recommended": {"diorama": diorama.settings.get(method.name, {})},
         "recommended_when_changed": {
             "diorama": [

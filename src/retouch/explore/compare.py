@@ -12,12 +12,12 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from retouch.auto.kind import kind_named
 from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter, RetouchError
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
 from retouch.idle import notes_of_many
-from retouch.methods.registry import method_type
 from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
@@ -141,7 +141,8 @@ def compare(
     done, rows, inversions = 0, list[Compared](), Inversions()
     for name in methods:
 
-        def advance(steps: int, _total: int, before: int = done, name: str = name) -> None:
+        def advance(steps: int, total: int, before: int = done, name: str = name) -> None:
+            totals[name] = max(totals[name], total)  # that of auto grows
             if progress:
                 progress(before + steps, sum(totals.values()), name)
 
@@ -180,7 +181,7 @@ def own_settings(names: Sequence[str], settings: Mapping[str, Any]) -> dict[str,
     """
     own = {}
     for name in names:
-        kind = method_type(name)
+        kind = kind_named(name)
         known = {p.name for p in parameters_of(kind)}
         own[name] = read_settings(kind, {key: value for key, value in settings.items() if key in known}, name)
     unused = set(settings) - {key for values in own.values() for key in values}

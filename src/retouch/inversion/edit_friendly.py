@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+from torch import Tensor
 
 from retouch.inversion.ddim import meanings
 from retouch.parameters import parameter
@@ -74,14 +76,22 @@ class EditFriendly(Inversion):
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """Draws the path, and finds the noise maps."""
         schedule, conditions, source, null = job.model.schedule(steps), *meanings(job)
+        drawn_from = job.generator.get_state().numpy().tobytes()
         path = [job.latents]
         for index in range(steps):  # all are drawn, so that more or fewer steps left out find the same noise
             fresh = torch.randn(job.latents.shape, generator=job.generator).to(job.latents)
             path.append(schedule.add_noise(job.latents, fresh, index))
         path = path[: self.down(steps) + 1]
+        scale, eta = self.source_guidance_scale, self.stochasticity
+        halves = scale != 1 and null is not source
+
+        def once(levels: Hashable, cost: int, make: Callable[[], list[Tensor]]) -> list[Tensor]:
+            key = (self.name, job.source, steps, scale if halves else 1, eta, drawn_from, levels)
+            return job.inversions.once(job.model, job.latents, key, cost, make)
+
         noises = noise_maps(
-            job.model, path, schedule, source, None if self.source_guidance_scale == 1 or null is source else null,
-            guidance_scale=self.source_guidance_scale, eta=self.stochasticity, progress=job.progress,
+            job.model, path, schedule, source, null if halves else None, guidance_scale=scale, eta=eta,
+            progress=job.progress, once=once,
         )  # fmt: skip
         if self.last_noise == "dropped":
             noises[0] = torch.zeros_like(noises[0])

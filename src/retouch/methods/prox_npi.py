@@ -22,4 +22,4 @@ class ProxNPI(Composed, inversion="negative-prompt", control="prompt-to-prompt",
     name = "prox-npi"
     title = "Proximal negative-prompt inversion"
     paper = "Han et al. 2024, arXiv:2306.05414"
-    good_for = "the default: clear edits that keep the rest"
+    good_for = "clear edits that keep the rest"

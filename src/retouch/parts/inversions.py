@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
 from retouch.parts.trajectory import Progress
+
+Made = TypeVar("Made")
 
 
 @torch.no_grad()
@@ -49,7 +52,7 @@ def ddim_inversion(
 
 @dataclass
 class Inversions:
-    """DDIM inversions of one picture by one model, each made once: what several methods share. Another forgets them.
+    """Inversions of one picture by one model, each made once: what several methods share. Another forgets them.
 
     Attributes:
         shared: how many evaluations were saved so far because an inversion was there already.
@@ -58,7 +61,7 @@ class Inversions:
 
     shared: int = 0
     shared_seconds: float = 0.0
-    _kept: dict[tuple[str, int, int], tuple[Sequence[Tensor], float]] = field(default_factory=dict)
+    _kept: dict[Hashable, tuple[object, float]] = field(default_factory=dict)
     _latents: Tensor | None = None
     _model: Backbone | None = None
 
@@ -74,16 +77,37 @@ class Inversions:
     ) -> Sequence[Tensor]:
         """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
         climbed = steps if levels is None else levels
+        return self.once(
+            model, latents, (prompt, steps, climbed), climbed * len(latents),
+            lambda: ddim_inversion(model, latents, condition, model.schedule(steps), progress, climbed),
+            lambda: progress(climbed),
+        )  # fmt: skip
+
+    def once(
+        self,
+        model: Backbone,
+        latents: Tensor,
+        key: Hashable,
+        evaluations: int,
+        make: Callable[[], Made],
+        otherwise: Callable[[], None] = lambda: None,
+    ) -> Made:
+        """What ``make`` finds of ``latents``, or found when it was asked for by this ``key`` before.
+
+        Args:
+            evaluations: what it costs.
+            otherwise: called where it was found before.
+        """
         if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
             self._model, self._latents = model, latents
             self._kept.clear()
-        key = (prompt, steps, climbed)
         if key in self._kept:
-            self.shared += climbed * len(latents)
-            self.shared_seconds += self._kept[key][1]
-            progress(climbed)
-        else:
-            began = time.perf_counter()
-            made = ddim_inversion(model, latents, condition, model.schedule(steps), progress, climbed)
-            self._kept[key] = made, time.perf_counter() - began
-        return self._kept[key][0]
+            made, seconds = self._kept[key]
+            self.shared += evaluations
+            self.shared_seconds += seconds
+            otherwise()
+            return made  # type: ignore[return-value]  # by this key the same is made
+        began = time.perf_counter()
+        new = make()
+        self._kept[key] = new, time.perf_counter() - began
+        return new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from retouch.errors import BadParameter
 from retouch.parameters import parameter
 
 _ROWS = 8  # of one network batch
+
+Once = Callable[[Hashable, int, Callable[[], list[Tensor]]], list[Tensor]]
+"""Takes a name for some maps, how many evaluations they cost and what makes them; makes them unless it has them."""
 
 
 def stochasticity() -> float:
@@ -57,6 +60,7 @@ def noise_maps(
     guidance_scale: float,
     eta: float,
     progress: Callable[[int], None] | None = None,
+    once: Once | None = None,
 ) -> list[Tensor]:
     """The noises that lead a stochastic sampler down a path: n_t = (z_{t-1} − mean(z_t)) / s.
 
@@ -66,6 +70,7 @@ def noise_maps(
         path: z_0 and the latents at the schedule's levels from the lowest up, [1, C, h, w] each.
         text, null: what guidance combines on the way down; no ``null`` for the text's prediction as it is.
         eta: η of the sampler, above 0.
+        once: keeps the maps of each batch of levels, for another call with the same path up to there.
 
     Returns:
         one [1, C, h, w] for every schedule index below ``len(path) - 1``.
@@ -75,16 +80,26 @@ def noise_maps(
     found: list[Tensor] = []
     for first in range(0, len(path) - 1, at_once):
         indices = range(first, min(first + at_once, len(path) - 1))
-        latents = torch.cat([path[i + 1] for i in indices])
-        timesteps = torch.tensor([schedule.timesteps[i] for i in indices] * len(conditions))
-        told = Condition.cat([one.expand(len(indices)) for one in conditions])
-        predicted = model.predict(latents.repeat(len(conditions), 1, 1, 1), timesteps, told).chunk(len(conditions))
-        combined = predicted[0] if null is None else predicted[0] + guidance_scale * (predicted[1] - predicted[0])
-        for row, index in enumerate(indices):
-            here, level, below = path[index + 1], schedule.level(index), schedule.level(index - 1)
-            original, noise = level.split(combined[row : row + 1], here, model.prediction_type)
-            mean, spread = posterior(original, noise, level, below, eta)
-            found.append((path[index] - mean) / spread)
+
+        def batch(indices: range = indices) -> list[Tensor]:
+            latents = torch.cat([path[i + 1] for i in indices])
+            timesteps = torch.tensor([schedule.timesteps[i] for i in indices] * len(conditions))
+            told = Condition.cat([one.expand(len(indices)) for one in conditions])
+            predicted = model.predict(latents.repeat(len(conditions), 1, 1, 1), timesteps, told).chunk(len(conditions))
+            combined = predicted[0] if null is None else predicted[0] + guidance_scale * (predicted[1] - predicted[0])
+            return [
+                _map(path, index, combined[row : row + 1], schedule, model.prediction_type, eta)
+                for row, index in enumerate(indices)
+            ]
+
+        found += once((first, len(indices)), len(indices) * len(conditions), batch) if once else batch()
         if progress:
             progress(len(indices))
     return found
+
+
+def _map(path: Sequence[Tensor], index: int, predicted: Tensor, schedule: Schedule, kind: str, eta: float) -> Tensor:
+    """The noise that leads from the path's level ``index + 1`` to the one below."""
+    original, noise = schedule.level(index).split(predicted, path[index + 1], kind)
+    mean, spread = posterior(original, noise, schedule.level(index), schedule.level(index - 1), eta)
+    return (path[index] - mean) / spread

@@ -14,6 +14,7 @@ from retouch.errors import RetouchError
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
 from retouch.parts.inversions import Inversions
+from retouch.request import AUTO
 from retouch.runs.files import slug
 from retouch.runs.manifest import Record
 from retouch.runs.memory import PeakMemory
@@ -84,12 +85,13 @@ def _edited(
     editor: Editor, work: Work, variant: Variant, seeds: Sequence[int], inversions: Inversions
 ) -> Iterator[Made]:
     entry, given = work.case.entry, {**variant.parts, **variant.settings}
+    alone = variant.method == AUTO  # whose tries share inversions with one another: that is what it costs
     for seed in seeds:
         saved, saved_seconds = inversions.shared, inversions.shared_seconds
         with PeakMemory(editor.model.device) as memory:
             result = editor.edit(
                 work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
-                mask=work.case.mask if work.masked else None, inversions=inversions,
+                mask=work.case.mask if work.masked else None, inversions=None if alone else inversions,
                 keep="off", **given,
             )  # fmt: skip
         record = _record(

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from retouch.auto.kind import kind_named
 from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
 from retouch.methods.method import Method
-from retouch.methods.registry import method_type, methods
+from retouch.methods.registry import methods
 from retouch.parameters import parameters_of, read_settings, settings_from_text
 from retouch.suites.suite import Entry, Suite
 
@@ -30,7 +31,7 @@ class Variant:
         Raises:
             BadParameter: when there is none, or the parts make no sense.
         """
-        return method_type(self.method, **self.parts)
+        return kind_named(self.method, **self.parts)
 
     def stored(self) -> dict[str, Any]:
         """What a run's manifest keeps of it, by the label."""
@@ -52,7 +53,7 @@ def chosen_methods(text: str) -> list[str]:
     if not names:
         raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
     for name in names:
-        method_type(name)
+        kind_named(name)
     return names
 
 
