@@ -50,15 +50,14 @@ def compare(
     opened, where = streams.input_picture(picture), streams.input_mask(mask)
     options.check_words(target, seed)
 
-    from retouch.explore.compare import compare as run
-    from retouch.explore.compare import own_settings, size_of_sheet
+    from retouch.explore import compare as explore
     from retouch.parameters import settings_from_text
     from retouch.runs.files import slug
     from retouch.runs.variants import chosen_methods
 
     names, given = chosen_methods(methods), settings_from_text(settings or [])
-    own_settings(names, given)  # refused before anything is loaded
-    check_outputs((output,), force, (size_of_sheet(len(names), columns),))
+    explore.own_settings(names, given)  # refused before anything is loaded
+    check_outputs((output,), force, (explore.size_of_sheet(len(names), columns),))
     options.check_each(each, list(map(slug, names)), opened.image.size, force, output)
 
     from retouch.editor import Editor
@@ -68,7 +67,7 @@ def compare(
     source = options.described(model, opened.image, source, target, True, say)
     scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)
     with progress_bar("compare", quiet=quiet) as progress:
-        comparison = run(
+        comparison = explore.compare(
             editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, keep=keep,
             seed=seed, scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
         )  # fmt: skip
