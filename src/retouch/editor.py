@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
-from retouch.auto.choose import candidates, chosen, is_chosen
+from retouch.auto.choose import candidates, edit
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -24,7 +24,7 @@ from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
-from retouch.perform import edited, variations
+from retouch.perform import variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
 from retouch.prepare import opened, prepare
@@ -122,7 +122,7 @@ class Editor:
             checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
                 goes on from there. Saving the result removes it.
             clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
-                family; None for the one that the model recommends, if any. For other methods their parameter ``clip``.
+                family; None for the one that the model recommends. For other methods their parameter of this name.
             settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
                 the published defaults. A method object is taken as it is.
 
@@ -137,11 +137,7 @@ class Editor:
             checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
-            if is_chosen(request):
-                return chosen(self.model, request)
-            if clip is not None:
-                request = replace(request, settings={**settings, "clip": clip}, clip=None)
-            return edited(self.model, request)
+            return edit(self.model, request)
 
     def candidates(
         self,

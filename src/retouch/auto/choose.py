@@ -16,6 +16,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.rungs import Calibration, Rung
 from retouch.errors import BadParameter
 from retouch.methods.registry import needs_source
+from retouch.perform import edited
 from retouch.prepare import opened
 from retouch.request import AUTO, Request, checked_seed, prompts_of
 from retouch.result import EditResult
@@ -25,11 +26,19 @@ MOST = 16
 """Candidates at a time."""
 
 
-def is_chosen(request: Request) -> bool:
-    """Whether the request leaves the method open: named auto, or neither method nor fit nor parts."""
+def edit(model: Backbone, request: Request) -> EditResult:
+    """The edit by the method that is named, or by the one chosen where none is: neither method nor fit nor parts.
+
+    Raises:
+        RetouchError: a sentence that says what to do.
+    """
     if request.method == AUTO:
-        return True
-    return request.method is None and request.fit is None and not any(request.parts.values())
+        return chosen(model, request)
+    if request.method is None and request.fit is None and not any(request.parts.values()):
+        return chosen(model, request)
+    if request.clip is not None:
+        request = replace(request, settings={**request.settings, "clip": request.clip}, clip=None)
+    return edited(model, request)
 
 
 def chosen(model: Backbone, request: Request) -> EditResult:

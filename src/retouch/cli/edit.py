@@ -73,10 +73,8 @@ def edit(
                 found = editor.candidates(opened, candidates, progress=progress, detail=progress.detail, **asked)
                 write_candidates(opened, found, output, force, say)
                 return
-            result = editor.edit(
-                opened, method=method or None, reference=behind, progress=progress, detail=progress.detail, fit=fitted,
-                budget=budget, checkpoint=checkpoint, **asked,
-            )  # fmt: skip
+            asked |= {"method": method or None, "reference": behind, "fit": fitted, "checkpoint": checkpoint}
+            result = editor.edit(opened, budget=budget, progress=progress, detail=progress.detail, **asked)
     for sentence in result.notes:
         say(sentence)
     _write(result, opened, output, strip, force)
