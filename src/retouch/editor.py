@@ -28,7 +28,7 @@ from retouch.perform import variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
 from retouch.prepare import opened, prepare
-from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
+from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded
 from retouch.weights import plain
 
@@ -90,6 +90,10 @@ class Editor:
         guidance: str | None = None,
         sampler: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
+        region: tuple[float, ...] | str | None = None,
+        context: float = CONTEXT,
+        keep: str = "auto",
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -101,30 +105,17 @@ class Editor:
         clip: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> EditResult:
-        """Edits a picture.
+        """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
 
         Args:
-            image: a path or a picture; any size, kept in the result.
-            source: what the picture shows; some methods do without.
-            target: what it should show; with a ``fit`` it may be left out.
-            method: a name from :func:`retouch.list_methods`, or a method object; by default the fit's, or "auto":
-                methods are tried, the cheapest first, until CLIP verifies the edit (docs/auto.md).
-            inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
-                --parts`).
-            mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
-            reference: a picture whose background the edit should have, for methods that use one.
-            seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
-            progress: called with (steps done, all steps).
-            detail: called with a few words on what a method that optimises is at: stage, loss.
-            inversions: kept from one call to the next, they let several edits of one picture share its inversion.
-            fit: what :meth:`fit` left for this picture; only sampling is left to do.
-            budget: seconds that a method which optimises may spend on it.
-            checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
-                goes on from there. Saving the result removes it.
-            clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
-                family; None for the one that the model recommends. For other methods their parameter of this name.
-            settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
-                the published defaults. A method object is taken as it is.
+            image, source, target: the picture, what it shows, and what it should show.
+            method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
+                place of what the model recommends (``model.recommended``) and of the published defaults. By default
+                methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
+            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            seed: of everything random; the same inputs, seed and machine give the same picture.
+            progress, detail: are told how far the work is.
+            reference, inversions, fit, budget, checkpoint: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -132,9 +123,10 @@ class Editor:
         """
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
-            image=image, source=source, target=target, method=method, parts=parts, mask=mask, reference=reference,
-            seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
-            checkpoint=checkpoint, settings=settings, clip=clip,
+            image=image, source=source, target=target, method=method, parts=parts, mask=mask, foreground=foreground,
+            region=region, context=context, keep=keep, reference=reference, seed=seed, progress=progress,
+            detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
+            clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -147,6 +139,9 @@ class Editor:
         source: str,
         target: str,
         mask: AnyMask | None = None,
+        region: tuple[float, ...] | str | None = None,
+        context: float = CONTEXT,
+        keep: str = "auto",
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -155,8 +150,8 @@ class Editor:
     ) -> list[EditResult]:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
-            image=image, source=source, target=target, mask=mask, seed=seed, progress=progress, detail=detail,
-            settings=settings, clip=clip,
+            image=image, source=source, target=target, mask=mask, region=region, context=context, keep=keep, seed=seed,
+            progress=progress, detail=detail, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return candidates(self.model, request, count)
@@ -169,6 +164,7 @@ class Editor:
         method: str | Optimising = "imagic",
         source: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -186,8 +182,9 @@ class Editor:
             BadParameter: for a method that fits nothing, and as in :meth:`edit`.
         """
         request = Request(
-            image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
-            progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
+            image=image, source=source, target=target, method=method, mask=mask, foreground=foreground,
+            reference=reference, seed=seed, progress=progress, detail=detail, budget=budget, checkpoint=checkpoint,
+            settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:
@@ -206,6 +203,7 @@ class Editor:
         seeds: Sequence[int] = (0, 1, 2, 3),
         etas: Sequence[float] | None = None,
         mask: AnyMask | None = None,
+        keep: str = "auto",
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -224,7 +222,7 @@ class Editor:
             raise BadFit("fit is None, expected a fit: make one with Editor.fit, or read a file with Fit.load(path).")
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
-        request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
+        request = Request(image=image, mask=mask, keep=keep, progress=progress, fit=fit, settings=settings)
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
 

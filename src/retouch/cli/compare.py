@@ -31,6 +31,7 @@ def compare(
     seed: options.Seed = 0,
     settings: options.Settings = None,
     mask: options.Mask = None,
+    keep: options.Keep = "auto",
     clip: Annotated[
         str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
     ] = "",
@@ -68,8 +69,8 @@ def compare(
     scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)
     with progress_bar("compare", quiet=quiet) as progress:
         comparison = run(
-            editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, seed=seed,
-            scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
+            editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, keep=keep,
+            seed=seed, scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)

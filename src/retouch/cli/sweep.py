@@ -28,6 +28,7 @@ def sweep(
     set_model: options.SetModel = None,
     settings: options.Settings = None,
     mask: options.Mask = None,
+    keep: options.Keep = "auto",
     clip: Annotated[
         str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
     ] = "",
@@ -66,7 +67,7 @@ def sweep(
     editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     with progress_bar("sweep", quiet=quiet) as progress:
         swept = run_sweep(
-            editor, opened, made, etas=values, seeds=chosen, mask=where,
+            editor, opened, made, etas=values, seeds=chosen, mask=where, keep=keep,
             scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
         )  # fmt: skip
     _write(swept, output, curve, best, each, force)
