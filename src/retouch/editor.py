@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
-from retouch.auto.choose import candidates, chosen, is_chosen
+from retouch.auto.choose import candidates, edit
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -24,7 +24,7 @@ from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
-from retouch.perform import edited, variations
+from retouch.perform import variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
 from retouch.prepare import opened, prepare
@@ -110,11 +110,12 @@ class Editor:
         Args:
             image, source, target: the picture, what it shows, and what it should show.
             method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
-                place of what the model recommends (``model.recommended``) and of the published defaults.
+                place of what the model recommends (``model.recommended``) and of the published defaults. By default
+                methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
             mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
             seed: of everything random; the same inputs, seed and machine give the same picture.
             progress, detail: are told how far the work is.
-            reference, inversions, fit, budget, checkpoint, clip: for methods that use them.
+            reference, inversions, fit, budget, checkpoint: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -128,11 +129,7 @@ class Editor:
             clip=clip,
         )  # fmt: skip
         with turn(self.model):
-            if is_chosen(request):
-                return chosen(self.model, request)
-            if clip is not None:
-                request = replace(request, settings={**settings, "clip": clip}, clip=None)
-            return edited(self.model, request)
+            return edit(self.model, request)
 
     def candidates(
         self,

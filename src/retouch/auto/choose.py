@@ -16,7 +16,8 @@ from retouch.backbone.protocol import Backbone
 from retouch.backbone.rungs import Calibration, Rung
 from retouch.errors import BadParameter
 from retouch.methods.registry import needs_source
-from retouch.prepare import opened
+from retouch.part import cut
+from retouch.perform import edited
 from retouch.request import AUTO, Request, checked_seed, prompts_of
 from retouch.result import EditResult
 from retouch.weights import plain, read_weights
@@ -25,11 +26,19 @@ MOST = 16
 """Candidates at a time."""
 
 
-def is_chosen(request: Request) -> bool:
-    """Whether the request leaves the method open: named auto, or neither method nor fit nor parts."""
+def edit(model: Backbone, request: Request) -> EditResult:
+    """The edit by the method that is named, or by the one chosen where none is: neither method nor fit nor parts.
+
+    Raises:
+        RetouchError: a sentence that says what to do.
+    """
     if request.method == AUTO:
-        return True
-    return request.method is None and request.fit is None and not any(request.parts.values())
+        return chosen(model, request)
+    if request.method is None and request.fit is None and not any(request.parts.values()):
+        return chosen(model, request)
+    if request.clip is not None:
+        request = replace(request, settings={**request.settings, "clip": request.clip}, clip=None)
+    return edited(model, request)
 
 
 def chosen(model: Backbone, request: Request) -> EditResult:
@@ -69,16 +78,7 @@ def check_count(count: int, name: str = "candidates") -> None:
 
 def _ready(model: Backbone, request: Request) -> tuple[list[Rung], ClipVerifier | None, list[str]]:
     """What to try, what verifies, and a sentence where nothing does: all that is wrong is said here or by the first."""
-    check_arguments(replace(request, method=None))
-    checked_seed(request.seed)
-    if any(request.parts.values()):
-        axis = next(axis for axis, name in request.parts.items() if name)
-        raise BadParameter(f"auto chooses the parts itself: leave {axis} out, or name the method that it is for.")
-    if request.fit is not None:
-        raise BadParameter("a fit brings its own method: leave auto out.")
-    for name in ("foreground", "reference", "budget", "checkpoint"):
-        if getattr(request, name) is not None:
-            raise BadParameter(f"{name} has no effect: auto tries no method that takes one. Leave it out.")
+    _refuse(request)
     source, target = prompts_of(request)
     if source is None:
         raise needs_source(AUTO)
@@ -95,7 +95,22 @@ def _ready(model: Backbone, request: Request) -> tuple[list[Rung], ClipVerifier 
         return rungs[:1], None, [_unverified(rungs[0].method, kind_of(source, target))]
     own = name == model.recommended.ladder.clip
     calibration = model.recommended.ladder.calibration if own else Calibration()
-    return rungs, ClipVerifier(_clip(model, name), calibration, opened(request.image).image, source, target), []
+    clip, (_, where) = _clip(model, name), cut(model, request)
+    return rungs, ClipVerifier(clip, calibration, where.part, source, target, where.box), []
+
+
+def _refuse(request: Request) -> None:
+    """Refuses what makes no sense where the method is chosen."""
+    check_arguments(replace(request, method=None))
+    checked_seed(request.seed)
+    if any(request.parts.values()):
+        axis = next(axis for axis, name in request.parts.items() if name)
+        raise BadParameter(f"auto chooses the parts itself: leave {axis} out, or name the method that it is for.")
+    if request.fit is not None:
+        raise BadParameter("a fit brings its own method: leave auto out.")
+    for name in ("reference", "foreground", "budget", "checkpoint"):
+        if getattr(request, name) is not None:
+            raise BadParameter(f"{name} has no effect: auto tries no method that takes one. Leave it out.")
 
 
 def _clip(model: Backbone, name: str) -> Clip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from retouch.auto.texts import kind_of
@@ -55,11 +56,13 @@ def plain_method(settings: Mapping[str, Any]) -> str:
         if _has(name, settings):
             read_settings(method_type(name), settings, name)
             return name
-    known = {name for method in able for name in _names(method)}
+    known = sorted({name for method in able for name in _names(method)})
     for name in settings:
         if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
             raise BadParameter(
-                f"no method that auto chooses from has a parameter {name!r}: name the method, with --method."
+                f"no method that auto chooses from has a parameter {name!r}{hint}: name the method, with --method."
             )
     raise BadParameter(
         f"no method has all of {', '.join(settings)}: leave some out, or name the method that is meant, with --method."

@@ -60,13 +60,22 @@ class ClipVerifier:
     Args:
         picture: before the edit, RGB.
         source, target: what it shows and should show; they must differ.
+        box: what part of an edit the picture is, (left, top, right, bottom) in pixels; None for all of it.
 
     Raises:
         BadModel: when there is no such CLIP model.
     """
 
-    def __init__(self, clip: Clip, calibration: Calibration, picture: Image.Image, source: str, target: str) -> None:
-        self._clip, self._calibration = clip, calibration
+    def __init__(
+        self,
+        clip: Clip,
+        calibration: Calibration,
+        picture: Image.Image,
+        source: str,
+        target: str,
+        box: tuple[int, int, int, int] | None = None,
+    ) -> None:
+        self._clip, self._calibration, self._box = clip, calibration, box
         self.about = {"name": clip.name, "fingerprint": clip.fingerprint}
         self._rivals = [source, *half_done(source, target)]
         asked, self._stays, before = others(source, target, calibration.alternatives)
@@ -80,7 +89,7 @@ class ClipVerifier:
 
     def __call__(self, edit: Image.Image) -> Verdict:
         """What it makes of an edit."""
-        logits = self._logits(self._seen(edit), self._sentences)
+        logits = self._logits(self._seen(edit if self._box is None else edit.crop(self._box)), self._sentences)
         leads, there = logits[0] - logits[1:], len(self._rivals)
         asked, gained = float(leads[:there].min()), float(leads[0]) - self._before
         kept = float((leads[there:] - self._lead).min()) if self._stays else None
