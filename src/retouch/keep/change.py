@@ -9,7 +9,7 @@ from retouch.keep.planes import Mask, Plane, blurred, grown, length, luma_chroma
 
 _BLUR = 1.0  # pixels of the model's grid: noise averages out, an outline does not
 _NOISE = (4.0, 8.0)  # grey levels; more would hide changes beside outlines that the model draws badly
-_SEED, _REACH = (3.5, 16.0), (2.5, 9.0)  # times the noise, and at least so many levels: for sure, and perhaps
+_SEED, _REACH = (3.0, 14.0), (2.0, 7.0)  # times the noise, and at least so many levels: for sure, and perhaps
 _GROW = 1  # pixels
 _LITTLE = 0.1  # of the largest part's change
 
