@@ -83,6 +83,7 @@ class Editor:
         *,
         source: str | None = None,
         target: str | None = None,
+        negative_prompt: str | None = None,
         method: str | Method | None = None,
         inversion: str | None = None,
         control: str | None = None,
@@ -105,6 +106,8 @@ class Editor:
             image: a path or a picture; any size, kept in the result.
             source: what the picture shows; some methods do without.
             target: what it should show; with a ``fit`` it may be left out.
+            negative_prompt: what guidance leads away from, for methods that are guided by more than the target alone;
+                see docs/composition.md for what becomes of it where the null text is taken already.
             method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
             inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
                 --parts`).
@@ -127,9 +130,9 @@ class Editor:
         """
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
-            image=image, source=source, target=target, method=method, parts=parts, mask=mask, reference=reference,
-            seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget,
-            checkpoint=checkpoint, settings=settings,
+            image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
+            mask=mask, reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions,
+            fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return edited(self.model, request)
@@ -141,6 +144,7 @@ class Editor:
         target: str,
         method: str | Optimising = "imagic",
         source: str | None = None,
+        negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
@@ -152,15 +156,17 @@ class Editor:
     ) -> Fit:
         """Only the optimisation of a method that optimises: any number of edits can then be sampled from the fit.
 
-        The arguments are those of :meth:`edit`. Ctrl-C ends the optimisation after the step in hand; what was fitted
+        The arguments are those of :meth:`edit`; a negative prompt matters to a fit that samples, and edits made from
+        it keep it unless they have their own. Ctrl-C ends the optimisation after the step in hand; what was fitted
         until then is returned (``fit.stopped`` says so), and likewise the last good state when the loss diverges.
 
         Raises:
             BadParameter: for a method that fits nothing, and as in :meth:`edit`.
         """
         request = Request(
-            image=image, source=source, target=target, method=method, mask=mask, reference=reference, seed=seed,
-            progress=progress, detail=detail, budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
+            image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, mask=mask,
+            reference=reference, seed=seed, progress=progress, detail=detail, budget=budget, checkpoint=checkpoint,
+            settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:
@@ -178,6 +184,7 @@ class Editor:
         *,
         seeds: Sequence[int] = (0, 1, 2, 3),
         etas: Sequence[float] | None = None,
+        negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         progress: Progress | None = None,
         **settings: Any,
@@ -187,6 +194,7 @@ class Editor:
         Args:
             image: the picture that the fit was made for.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
+            negative_prompt, mask: as for :meth:`edit`.
             settings: parameters of sampling.
 
         Raises:
@@ -197,7 +205,9 @@ class Editor:
             raise BadFit("fit is None, expected a fit: make one with Editor.fit, or read a file with Fit.load(path).")
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
-        request = Request(image=image, mask=mask, progress=progress, fit=fit, settings=settings)
+        request = Request(
+            image=image, negative_prompt=negative_prompt, mask=mask, progress=progress, fit=fit, settings=settings
+        )
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
 

@@ -23,6 +23,7 @@ def compare(
     target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
     source: options.Source = "",
+    negative: options.Negative = "",
     methods: Annotated[
         str, typer.Option(help="Names separated by commas; tuning-free; or all, which also fits (minutes).")
     ] = "tuning-free",
@@ -64,12 +65,12 @@ def compare(
 
     editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     say = (lambda sentence: None) if quiet else note
-    source = options.described(model, opened.image, source, target, True, say)
+    source = options.described(model, opened.image, source, target, True, say, negative)
     scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)
     with progress_bar("compare", quiet=quiet) as progress:
         comparison = run(
-            editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, seed=seed,
-            scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
+            editor, opened, source=source or None, target=target, methods=names, negative_prompt=negative or None,
+            settings=given, mask=where, seed=seed, scorer=scorer, progress=progress,
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)

@@ -23,6 +23,7 @@ def edit(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result; - for stdout, as PNG.")],
     target: options.Target = "",
     source: options.Source = "",
+    negative: options.Negative = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`; default: prox-npi, or the fit's.")] = "",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
@@ -64,13 +65,13 @@ def edit(
 
         editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
         say = (lambda sentence: None) if quiet else note
-        source = options.described(model, opened.image, source, target, chosen.needs_source, say)
+        source = options.described(model, opened.image, source, target, chosen.needs_source, say, negative)
         checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=quiet) as progress:
             result = editor.edit(
-                opened, source=source or None, target=target, method=method, mask=where, reference=behind, seed=seed,
-                progress=progress, detail=progress.detail, fit=fitted, budget=budget, checkpoint=checkpoint,
-                **named, **given,  # type: ignore[arg-type]
+                opened, source=source or None, target=target, negative_prompt=negative or None, method=method,
+                mask=where, reference=behind, seed=seed, progress=progress, detail=progress.detail, fit=fitted,
+                budget=budget, checkpoint=checkpoint, **named, **given,  # type: ignore[arg-type]
             )  # fmt: skip
     for sentence in result.notes:
         say(sentence)

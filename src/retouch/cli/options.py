@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PictureFile = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size; - for stdin.")]
 Target = Annotated[str, typer.Option("--to", help="What the picture should show.")]
 Source = Annotated[str, typer.Option("--from", help="What the picture shows now.")]
+Negative = Annotated[
+    str, typer.Option("--negative", help="What the result should not show: guidance leads away from it.")
+]
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
 SetModel = Annotated[
     list[str] | None,
@@ -58,7 +61,9 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
 
-def described(model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Say) -> str:
+def described(
+    model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Say, negative: str = ""
+) -> str:
     """The source prompt; Diorama says itself what its picture shows where one is missing, and warns of odd words."""
     if model != "diorama":
         return source
@@ -67,7 +72,7 @@ def described(model: str, image: Image.Image, source: str, target: str, needs_so
     if not source.strip() and needs_source:
         source = describe(image)
         say(f"no --from was given; the picture is taken to show: {source!r}")
-    for sentence in advise(image, source, target):
+    for sentence in advise(image, source, target, negative):
         say(sentence)
     return source
 

@@ -26,6 +26,7 @@ def sweep(
     seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    negative: options.Negative = "",
     settings: options.Settings = None,
     mask: options.Mask = None,
     clip: Annotated[
@@ -66,7 +67,7 @@ def sweep(
     editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     with progress_bar("sweep", quiet=quiet) as progress:
         swept = run_sweep(
-            editor, opened, made, etas=values, seeds=chosen, mask=where,
+            editor, opened, made, etas=values, seeds=chosen, negative_prompt=negative or None, mask=where,
             scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
         )  # fmt: skip
     _write(swept, output, curve, best, each, force)

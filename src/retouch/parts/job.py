@@ -22,8 +22,8 @@ class Job:
     ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
     says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
     draw from ``seed`` and run under ``work``, which knows what it is for; with a ``fit`` they only sample.
-    ``reference`` is another picture's z_0, of the same shape. ``notes`` tell what was done to the input or cut off the
-    prompts, in sentences.
+    ``reference`` is another picture's z_0, of the same shape; ``negative`` is the negative prompt. ``notes`` tell what
+    was done to the input or cut off the prompts, in sentences.
     """
 
     model: Backbone
@@ -39,6 +39,7 @@ class Job:
     work: Work = field(default_factory=Work)
     reference: Tensor | None = None
     notes: tuple[str, ...] = ()
+    negative: str | None = None
 
 
 @dataclass(frozen=True)
