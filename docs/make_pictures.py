@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from retouch import Editor, list_methods
 from retouch.diorama import paint, scene_for
 from retouch.diorama.pairs import edit_pair
@@ -87,7 +89,23 @@ def world(editor: Editor) -> None:
     )
 
 
-SHEETS = {"edits": edits, "methods": by_every_method, "fits": fits, "world": world}
+def sizes(editor: Editor) -> None:
+    """Scenes at 128 pixels, at 1024, and a part of the latter as it is."""
+    scenes = (
+        (43, "a red cat sitting in a meadow, wearing a scarf"),
+        (44, "an oil painting of a blue horse in a desert"),
+    )
+    rows = []
+    for seed, text in scenes:
+        small, large = (paint(scene_for(text, seed), side)[0] for side in (128, 1024))
+        as_it_is = large.crop((400, 250, 720, 570))
+        enlarged = small.resize((320, 320), Image.Resampling.NEAREST)
+        shown = ((enlarged, text), (large, "at 1024 pixels"), (as_it_is, "a part of it, pixel by pixel"))
+        rows.append([labelled(one, label, 320, lines=1) for one, label in shown])
+    write_picture(contact_sheet(rows), FOLDER / "sizes.jpg", recipe={"scenes": scenes}, force=True)
+
+
+SHEETS = {"edits": edits, "methods": by_every_method, "fits": fits, "world": world, "sizes": sizes}
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
 
 _PATH = (str, PathLike)
+KEEP = ("auto", "exact", "off")
+"""How much of the picture an edit keeps; see :meth:`retouch.editor.Editor.edit`."""
 
 
 def check_arguments(given: Any) -> None:
@@ -30,8 +32,10 @@ def check_arguments(given: Any) -> None:
         BadPicture, BadFit, BadParameter: naming the argument, what it is and what was expected.
     """
     _expect(given.image, "image", (*_PATH, Image.Image, Picture), "a path or a PIL image", BadPicture)
-    for name in ("mask", "reference"):
-        _expect(getattr(given, name), name, (*_PATH, Image.Image, type(None)), "a path or a PIL image", BadPicture)
+    for name in ("mask", "foreground", "reference"):
+        _expect(
+            getattr(given, name), name, (*_PATH, Image.Image, Picture, type(None)), "a path or a PIL image", BadPicture
+        )
     _expect(given.method, "method", (str, Method, type(None)), "a method's name or a method", BadParameter)
     _expect(given.fit, "fit", (Fit, type(None)), "a fit: read a file with Fit.load(path)", BadFit)
     _expect(given.checkpoint, "checkpoint", (*_PATH, type(None)), "a path", BadParameter)
@@ -42,6 +46,12 @@ def check_arguments(given: Any) -> None:
     for name in ("progress", "detail"):
         if getattr(given, name) is not None and not callable(getattr(given, name)):
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
+    if given.keep not in KEEP:
+        raise BadParameter(f"keep is {_shown(given.keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
+    if not (_is_number(given.context) and 0 <= given.context < float("inf")):
+        raise BadParameter(f"context is {_shown(given.context)}, expected a number from 0.")
+    if given.region is not None and not (isinstance(given.region, str) and given.region.strip()):
+        _expect_numbers(given.region, "region", 4, "(left, top, right, bottom) in pixels, or a word")
     budget = given.budget
     if budget is not None and not (_is_number(budget) and budget > 0):
         raise BadParameter(f"budget is {_shown(budget)}, expected a number of seconds above 0.")

@@ -27,7 +27,7 @@ from retouch.perform import edited, variations
 from retouch.picture import fit as fit_to_grid
 from retouch.picture import to_array
 from retouch.prepare import opened, prepare
-from retouch.request import AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
+from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded
 from retouch.weights import plain
 
@@ -90,6 +90,10 @@ class Editor:
         guidance: str | None = None,
         sampler: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
+        region: tuple[float, ...] | str | None = None,
+        context: float = CONTEXT,
+        keep: str = "auto",
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -100,29 +104,16 @@ class Editor:
         checkpoint: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> EditResult:
-        """Edits a picture.
+        """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
 
         Args:
-            image: a path or a picture; any size, kept in the result.
-            source: what the picture shows; some methods do without.
-            target: what it should show; with a ``fit`` it may be left out.
-            negative_prompt: what guidance leads away from, for methods that are guided by more than the target alone;
-                see docs/composition.md for what becomes of it where the null text is taken already.
-            method: a name from :func:`retouch.list_methods`, or a method object; prox-npi, or the fit's.
-            inversion, control, guidance, sampler: parts in place of the method's own, by name (`retouch methods
-                --parts`).
-            mask: a picture, white where the edit may happen; the rest is kept. Of another size it is stretched.
-            reference: a picture whose background the edit should have, for methods that use one.
-            seed: of everything random, 0..2^63-1; the same inputs, seed and machine give the same picture.
-            progress: called with (steps done, all steps).
-            detail: called with a few words on what a method that optimises is at: stage, loss.
-            inversions: kept from one call to the next, they let several edits of one picture share its inversion.
-            fit: what :meth:`fit` left for this picture; only sampling is left to do.
-            budget: seconds that a method which optimises may spend on it.
-            checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call
-                goes on from there. Saving the result removes it.
-            settings: the method's parameters, in place of what the model recommends (``model.recommended``) and of
-                the published defaults. A method object is taken as it is.
+            image, source, target, negative_prompt: the picture, what it shows, what it should show, and what not.
+            method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
+                place of what the model recommends (``model.recommended``) and of the published defaults.
+            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            seed: of everything random; the same inputs, seed and machine give the same picture.
+            progress, detail: are told how far the work is.
+            reference, inversions, fit, budget, checkpoint: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -131,8 +122,9 @@ class Editor:
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
-            mask=mask, reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions,
-            fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
+            mask=mask, foreground=foreground, region=region, context=context, keep=keep, reference=reference, seed=seed,
+            progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint,
+            settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return edited(self.model, request)
@@ -146,6 +138,7 @@ class Editor:
         source: str | None = None,
         negative_prompt: str | None = None,
         mask: AnyMask | None = None,
+        foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -165,6 +158,7 @@ class Editor:
         """
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, mask=mask,
+            foreground=foreground,
             reference=reference, seed=seed, progress=progress, detail=detail, budget=budget, checkpoint=checkpoint,
             settings=settings, fitting=True,
         )  # fmt: skip
@@ -186,6 +180,7 @@ class Editor:
         etas: Sequence[float] | None = None,
         negative_prompt: str | None = None,
         mask: AnyMask | None = None,
+        keep: str = "auto",
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -206,8 +201,9 @@ class Editor:
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(
-            image=image, negative_prompt=negative_prompt, mask=mask, progress=progress, fit=fit, settings=settings
-        )
+            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress, fit=fit,
+            settings=settings,
+        )  # fmt: skip
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
 

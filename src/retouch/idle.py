@@ -13,7 +13,7 @@ from retouch.parameters import parameters_of
 from retouch.parts.asked import Asked
 from retouch.parts.job import Job
 
-_REFUSED = ("reference", "budget", "checkpoint")
+_REFUSED = ("reference", "foreground", "budget", "checkpoint")
 """Arguments that only some methods take; a setting may stand in a command for several methods, and gets a note."""
 _SHARED = tuple(f"the {what} has no effect" for what in ("source prompt", "target prompt", "negative prompt", "seed"))
 """How the notes begin on what several methods are given together."""
@@ -24,8 +24,8 @@ def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments:
 
     Args:
         settings: the parameters that were set, not those recommended or left at their defaults.
-        arguments: the names of those given among "mask", "reference", "source", "target", "negative_prompt", "budget"
-            and "checkpoint".
+        arguments: the names of those given among "mask", "foreground", "reference", "source", "target",
+            "negative_prompt", "budget" and "checkpoint".
 
     Raises:
         BadParameter: for an argument that the method does not take.
@@ -58,8 +58,9 @@ def acting(method: Method, job: Job) -> tuple[dict[str, Any], set[str]]:
     either: a share of the steps that is no whole step stays, as a larger one would act.
     """
     asked = Asked(
-        job.model, job.target, job.source, masked=job.mask is not None, reference=job.reference is not None,
-        fitted=job.fit is not None, negative=job.negative is not None,
+        job.model, job.target, job.source, masked=job.mask is not None, foreground=job.foreground is not None,
+        reference=job.reference is not None, fitted=job.fit is not None,
+        negative=job.negative is not None,
     )  # fmt: skip
     idle, kept, left_out = set(method.idle(asked)), asdict(method), set[str]()
     for name in [name for name in kept if name in idle]:

@@ -5,30 +5,54 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 
+from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
 from retouch.errors import BadParameter
 from retouch.idle import seed_note
+from retouch.keep.edit import put_into
+from retouch.keep.planes import Plane
 from retouch.methods.optimising import Optimising
+from retouch.part import Cut, cut
+from retouch.parts.job import Job
+from retouch.picture import Fitted
 from retouch.prepare import prepare
 from retouch.recipe import recipe_of
-from retouch.request import Request
-from retouch.result import EditResult, decoded, mask_picture
+from retouch.request import CONTEXT, Request
+from retouch.result import EditResult, decoded, decoded_values, mask_picture
+
+
+class _Put(NamedTuple):
+    """An edit in its picture: the map of what it changed, the share of pixels as they were, and what to say of it."""
+
+    image: Image.Image
+    changed: Image.Image | None
+    untouched: float
+    notes: tuple[str, ...]
 
 
 def edited(model: Backbone, request: Request) -> EditResult:
     """The request's method run, and its outcome as a picture at the size of the input."""
     began, evaluated = time.monotonic(), model.evaluations
-    method, job, fitted = prepare(model, request)
+    check_arguments(request)
+    asked, where = cut(model, request)
+    method, job, fitted = prepare(model, asked)
     before = job.generator.get_state()
     outcome = method.edit(job)
-    image = fitted.restore(decoded(model, outcome.target))
-    notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]))
+    put = _put(job, request, where, fitted, outcome.target, outcome.source)
+    notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]), *put.notes)
+    mask = mask_picture(outcome.mask, fitted)
     return EditResult(
-        image, recipe_of(job, method), time.monotonic() - began, model.evaluations - evaluated, notes,
-        mask_picture(outcome.mask, fitted), job.work.checkpoint, model, outcome, fitted,
+        put.image, _kept_recipe(recipe_of(job, method), request, where, put), time.monotonic() - began,
+        model.evaluations - evaluated, notes,
+        None if mask is None else where.put_back(mask, Image.new("L", where.whole.size)), job.work.checkpoint,
+        put.untouched, put.changed, model, outcome, fitted,
     )  # fmt: skip
 
 
@@ -37,7 +61,9 @@ def variations(
 ) -> list[EditResult]:
     """One result for every eta and seed, sampled from the request's fit in batches."""
     began = time.monotonic()
-    method, job, fitted = prepare(model, request)
+    check_arguments(request)
+    asked, where = cut(model, request)
+    method, job, fitted = prepare(model, asked)
     assert isinstance(method, Optimising) and job.fit is not None
     if etas is not None and "eta" not in method.sampling:
         raise BadParameter(f"{method.name} has no eta to vary: leave etas out.")
@@ -45,11 +71,71 @@ def variations(
         raise BadParameter("there is nothing to sample: give at least one seed, and one eta if any.")
     methods = [method] if etas is None else [replace(method, eta=eta) for eta in etas]  # type: ignore[call-arg]
     chosen = [(kind, seed) for kind in methods for seed in seeds]
-    noises = [kind.noise(job, torch.Generator().manual_seed(seed)) for kind, seed in chosen]
-    latents = method.sample(job, job.fit, noises, [kind.conditions(job.fit) for kind, _ in chosen])
-    images = [fitted.restore(decoded(model, one[None])) for one in latents]
+    told = [(kind.conditions(job.fit), seed) for kind, seed in chosen]
+    unasked = method.unasked(job.fit) if job.keeps else None
+    if unasked is not None:
+        told += [(unasked, seed) for seed in dict.fromkeys(seeds)]
+    noises = [method.noise(job, torch.Generator().manual_seed(seed)) for _, seed in told]
+    latents = method.sample(job, job.fit, noises, [text for text, _ in told])
+    sources = {seed: latents[i : i + 1] for i, (_, seed) in enumerate(told) if i >= len(chosen)}
+    puts = [
+        _put(job, request, where, fitted, one[None], sources.get(seed))
+        for (_, seed), one in zip(chosen, latents[: len(chosen)], strict=True)
+    ]
     seconds, cost = (time.monotonic() - began) / len(chosen), method.evaluations() - method.fit_evaluations()
     return [
-        EditResult(image, recipe_of(replace(job, seed=seed), kind), seconds, cost, job.notes)
-        for (kind, seed), image in zip(chosen, images, strict=True)
-    ]
+        EditResult(
+            put.image, _kept_recipe(recipe_of(replace(job, seed=seed), kind), request, where, put), seconds, cost,
+            (*job.notes, *put.notes), untouched=put.untouched, changed=put.changed,
+        )
+        for (kind, seed), put in zip(chosen, puts, strict=True)
+    ]  # fmt: skip
+
+
+def _put(job: Job, request: Request, where: Cut, fitted: Fitted, target: Tensor, source: Tensor | None) -> _Put:
+    """The target's latents as a picture, in the input's place, where it changed something and may."""
+    if request.keep == "off" and where.mask is None:
+        image = where.put_back(fitted.restore(decoded(job.model, target)))
+        return _Put(image, None, _untouched(where.whole, image), ())
+    unasked = job.latents if source is None else source
+    shown = np.asarray(fitted.image, np.float32)[_inner(fitted)]
+    then, now = (_plane(job.model, latents, fitted) for latents in (unasked, target))
+    part, weight, whole = put_into(
+        where.part, shown, then, now, changed_only=request.keep != "off", everywhere=request.keep == "exact",
+        mask=where.mask,
+    )  # fmt: skip
+    notes: tuple[str, ...] = ()
+    if whole:
+        if where.mask is None:
+            part = fitted.restore(decoded(job.model, target))
+        notes = ("the edit changed the picture everywhere: it is returned as the model drew it (keep=exact keeps all "
+                 "that it can).",)  # fmt: skip
+    image = where.put_back(part)
+    taken = where.put_back(Image.fromarray(np.ceil(weight * 255).astype(np.uint8)), Image.new("L", where.whole.size))
+    return _Put(image, taken, _untouched(where.whole, image), notes)
+
+
+def _inner(fitted: Fitted) -> tuple[slice, slice]:
+    left, top, right, bottom = fitted.box
+    return slice(top, bottom), slice(left, right)
+
+
+def _plane(model: Backbone, latents: Tensor, fitted: Fitted) -> Plane:
+    """The picture of latents in 0..255 without the margin, not rounded."""
+    return np.ascontiguousarray(decoded_values(model, latents)[_inner(fitted)])
+
+
+def _untouched(before: Image.Image, after: Image.Image) -> float:
+    """The share of pixels that are the same in both."""
+    return float((np.asarray(before) == np.asarray(after)).all(2).mean())
+
+
+def _kept_recipe(recipe: dict[str, Any], request: Request, where: Cut, put: _Put) -> dict[str, Any]:
+    """The recipe with how the picture was kept, and what part of it was edited."""
+    recipe |= {"keep": request.keep, "untouched": round(put.untouched, 6)}
+    if request.region is not None:
+        assert where.mask is not None
+        recipe["region"] = request.region if isinstance(request.region, str) else [float(v) for v in request.region]
+    if request.context != CONTEXT:
+        recipe["context"] = request.context
+    return recipe

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torch.nn import functional
 
-from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
 from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter
@@ -29,7 +29,7 @@ from retouch.parameters import parameters_of
 from retouch.parts.asked import Asked
 from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
-from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, read_mask, read_picture, to_array
+from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, opened_mask, read_picture, to_array
 from retouch.recipe import identity_of
 from retouch.request import AnyMask, AnyPicture, Request, check_fit, checked_seed, method_of, negative_of, prompts_of
 from retouch.weighed import weighed
@@ -41,7 +41,6 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     Raises:
         BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
     """
-    check_arguments(request)
     request, of_weights = weighed(request)
     seed = checked_seed(request.seed)
     check_fit(model, request)
@@ -49,8 +48,9 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     of_prompts = [*of_weights, *cut_off_notes(model, source, target)]
     method = method_of(model, request, source, target)
     asked = Asked(
-        model, target, source, masked=request.mask is not None, reference=request.reference is not None,
-        fitted=request.fit is not None, fitting=request.fitting, negative=negative is not None,
+        model, target, source, masked=request.mask is not None, foreground=request.foreground is not None,
+        reference=request.reference is not None, fitted=request.fit is not None, fitting=request.fitting,
+        negative=negative is not None,
     )  # fmt: skip
     of_prompts += _idle(request, method, asked)
     if negative and negative_acts(method, asked):
@@ -60,20 +60,23 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
 
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
-    plane, of_mask = (None, ()) if request.mask is None else fit_mask(read_mask(request.mask), fitted)
+    plane, of_mask = _marked(request.mask, fitted)
+    subject, of_subject = _marked(request.foreground, fitted)
     reference = _reference(request.reference, fitted)
     identity = identity_of(
-        model.identity, method, source, target, seed, negative, picture=fitted.image, mask=plane, reference=reference
-    )
+        model.identity, method, source, target, seed, negative, picture=fitted.image, mask=plane,
+        foreground=subject, reference=reference,
+    )  # fmt: skip
     _check_picture(request.fit, identity)
 
-    notes = (*picture.notes, *fitted.notes, *of_mask, *of_prompts)
     latents = _encoded(model, fitted.image)
     job = Job(
         model, latents, target, source, torch.Generator().manual_seed(seed), _progress(method, request),
-        None if plane is None else _latent_mask(plane, latents), request.inversions or Inversions(), seed,
+        _latent_mask(plane, latents), request.inversions or Inversions(), seed,
         None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
-        None if reference is None else _encoded(model, reference), notes, negative,
+        reference=None if reference is None else _encoded(model, reference),
+        foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
+        notes=(*picture.notes, *fitted.notes, *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted
 
@@ -87,6 +90,15 @@ def opened(image: AnyPicture) -> Picture:
     if isinstance(image, Picture):
         return image
     return read_picture(image) if isinstance(image, str | PathLike) else from_image(image)
+
+
+def _marked(mask: AnyMask | None, fitted: Fitted) -> tuple[Image.Image | None, tuple[str, ...]]:
+    """A mask on the model's grid, and what is to be said of it."""
+    if mask is None:
+        return None, ()
+    read = opened_mask(mask)
+    plane, notes = fit_mask(read.image, fitted)
+    return plane, (*read.notes, *notes)
 
 
 def _reference(image: AnyMask | None, fitted: Fitted) -> Image.Image | None:
@@ -103,7 +115,7 @@ def _check_picture(made: Fit | None, identity: dict[str, Any]) -> None:
 def _idle(request: Request, method: Method, asked: Asked) -> list[str]:
     """What is said of settings and arguments that cannot act."""
     settings = set_by_hand(method) if isinstance(request.method, Method) else request.settings
-    arguments = ("mask", "reference", "budget", "checkpoint", "source", "target", "negative_prompt")
+    arguments = ("mask", "foreground", "reference", "budget", "checkpoint", "source", "target", "negative_prompt")
     return idle_notes(method, asked, settings, [name for name in arguments if getattr(request, name)])
 
 
@@ -154,10 +166,15 @@ def _encoded(model: Backbone, image: Image.Image) -> Tensor:
     return model.encode(torch.from_numpy(to_array(image))[None])
 
 
-def _latent_mask(plane: Image.Image, latents: Tensor) -> Tensor:
-    """A mask (L) on the model's grid as [1, 1, h, w] in 0..1 at the latents' size, averaged over each cell."""
-    small = plane.resize((latents.shape[-1], latents.shape[-2]), Image.Resampling.BOX)
-    return torch.from_numpy(np.asarray(small, np.float32) / 255)[None, None].to(latents.device)
+def _latent_mask(plane: Image.Image | None, latents: Tensor) -> Tensor | None:
+    """A mask (L) on the model's grid as [1, 1, h, w] in 0..1 at the latents' size: the most of each cell.
+
+    A cell that the mask touches is free to change; the pixels beside it are put back once it is decoded.
+    """
+    if plane is None:
+        return None
+    whole = torch.from_numpy(np.asarray(plane, np.float32) / 255)[None, None]
+    return functional.adaptive_max_pool2d(whole, latents.shape[-2:]).to(latents.device)
 
 
 def _on(made: Fit, device: torch.device) -> Fit:

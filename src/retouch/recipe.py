@@ -53,9 +53,8 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }
-    recipe |= {
-        key: job.work.identity[key] for key in ("mask", "reference") if job.work.identity.get(key) and key not in idle
-    }
+    pictures = {key: job.work.identity.get(key) for key in ("mask", "foreground", "reference") if key not in idle}
+    recipe |= {key: digest for key, digest in pictures.items() if digest}
     done = job.fit or job.work
     if done.steps:
         recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}

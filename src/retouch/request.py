@@ -30,14 +30,45 @@ Detail = Callable[[str], None]
 """Called with a few words on what is going on."""
 
 AnyPicture = str | PathLike[str] | Image.Image | Picture
-AnyMask = str | PathLike[str] | Image.Image
+AnyMask = str | PathLike[str] | Image.Image | Picture
+
+CONTEXT = 0.5
+"""How much of the picture around a region is seen along with it, in sides of the region, on every side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a caller asks of an editor; the fields are the arguments of :meth:`retouch.editor.Editor.edit`.
 
-    ``fitting``: only a fit is asked for.
+    Attributes:
+        image: a path or a picture; any size, kept in the result.
+        source: what the picture shows; some methods do without.
+        target: what it should show; with a ``fit`` it may be left out.
+        negative_prompt: what it should not show: guidance leads away from it; None for nothing, or the fit's.
+        method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; prox-npi, or the
+            fit's.
+        parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
+            --parts`).
+        mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
+            another size it is stretched.
+        foreground: a picture, white where the subject is, for methods that treat it apart.
+        region: (left, top, right, bottom) in pixels, or a word for a thing in the picture: the edit happens there.
+        context: how much around a mask or region is cut out of a large picture along with it and shown to the model at
+            its own size, in sides of the region, on every side.
+        keep: with "auto" pixels that the edit did not change are the input's own, unless it changes the picture
+            everywhere; with "exact" even then; "off" returns what the model drew, through its own size. Outside a mask
+            the input's bytes stay in any case.
+        reference: a picture whose background the edit should have, for methods that use one.
+        seed: of everything random, 0..2^63-1.
+        progress: called with (steps done, all steps).
+        detail: called with a few words on what a method that optimises is at: stage, loss.
+        inversions: kept from one call to the next, they let several edits of one picture share its inversion.
+        fit: what :meth:`retouch.editor.Editor.fit` left for this picture; only sampling is left to do.
+        budget: seconds that a method which optimises may spend on it.
+        checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call goes
+            on from there. Saving the result removes it.
+        settings: the method's parameters.
+        fitting: whether only a fit is asked for.
     """
 
     image: AnyPicture
@@ -47,6 +78,10 @@ class Request:
     method: str | Method | None = None
     parts: Mapping[str, str | None] = field(default_factory=dict)
     mask: AnyMask | None = None
+    foreground: AnyMask | None = None
+    region: tuple[float, ...] | str | None = None
+    context: float = CONTEXT
+    keep: str = "auto"
     reference: AnyMask | None = None
     seed: int = 0
     progress: Progress | None = None

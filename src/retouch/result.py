@@ -8,7 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -29,6 +31,9 @@ class EditResult:
         notes: what was done to the input or cut off the prompts, in sentences.
         mask: where the edit was allowed, L at the size of the input, for methods that decide it.
         checkpoint: the file that keeps the work until :meth:`save` has written the picture; None without one.
+        untouched: the share of pixels that are the input's own, 0..1.
+        changed: how much of the edit each pixel takes, L at the size of the input: 0 where it is the input's own. None
+            where nothing was kept on purpose.
     """
 
     image: Image.Image
@@ -38,6 +43,8 @@ class EditResult:
     notes: tuple[str, ...]
     mask: Image.Image | None = None
     checkpoint: Path | None = field(default=None, compare=False)
+    untouched: float | None = None
+    changed: Image.Image | None = None
     _model: Backbone | None = field(default=None, repr=False, compare=False)
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
     _fitted: Fitted | None = field(default=None, repr=False, compare=False)
@@ -48,6 +55,16 @@ class EditResult:
         if self._model is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
             return None
         return self._fitted.restore(decoded(self._model, self._outcome.source))
+
+    @cached_property
+    def drawn(self) -> Image.Image | None:
+        """The edit as the model drew it, at the size of the part that was edited, with nothing kept on purpose.
+
+        None for variations of a fit.
+        """
+        if self._model is None or self._outcome is None or self._fitted is None:
+            return None
+        return self._fitted.restore(decoded(self._model, self._outcome.target))
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the picture with its recipe inside; the checkpoint goes then.
@@ -64,6 +81,15 @@ def decoded(model: Backbone, latents: Tensor) -> Image.Image:
     """The picture of latents [1, C, h, w], on the model's grid."""
     with turn(model, within=True), torch.no_grad():
         return from_array(model.decode(latents)[0].cpu().numpy())
+
+
+def decoded_values(model: Backbone, latents: Tensor) -> NDArray[np.float32]:
+    """The picture of latents [1, C, h, w] as [H, W, 3] in 0..255, clipped and not rounded."""
+    with turn(model, within=True), torch.no_grad():
+        values = model.decode(latents)[0].float().cpu().numpy().transpose(1, 2, 0)
+    if not np.isfinite(values).all():
+        from_array(values.transpose(2, 0, 1))  # says so
+    return np.asarray(np.clip((values + 1) * 127.5, 0, 255), np.float32)
 
 
 def mask_picture(mask: Tensor | None, fitted: Fitted) -> Image.Image | None:

@@ -59,9 +59,9 @@ def evaluated(model, control, number, rows=FOUR):
 
 
 def masked(mask):
-    """The control with a mask by hand, as an edit prepares it."""
+    """The control with a foreground by hand, as an edit prepares it."""
     control = MutualSelfAttention(start_step=0)
-    control.prepare(Job(None, torch.zeros(1, 4, *mask.shape[-2:]), "", "", None, None, mask))
+    control.prepare(Job(None, torch.zeros(1, 4, *mask.shape[-2:]), "", "", None, None, foreground=mask))
     return control
 
 

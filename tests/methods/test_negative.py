@@ -43,7 +43,8 @@ def run(model, name, negative=None, parts=None, source=SOURCE, **settings):
 def edit(editor, name, **given):
     settings = {k: v for k, v in short(name, 4).items() if k not in given}
     start = {"start_step": 1} if name in ("masactrl", "prox-masactrl") else {}
-    return editor.edit(PICTURE, **{"source": SOURCE, "target": TARGET, "method": name, **settings, **start, **given})
+    return editor.edit(PICTURE, **{"source": SOURCE, "target": TARGET, "method": name, "keep": "off", **settings, **start,
+                                  **given})  # fmt: skip
 
 
 SMALL = {
@@ -177,7 +178,7 @@ def test_equal_prompts_with_a_negative_one_are_an_edit(editor):
 def test_a_recipe_with_it_makes_the_same_picture_again(editor, name):
     first = edit(editor, name, negative_prompt=NEGATIVE, seed=2)
     words = {key: first.recipe[key] for key in ("source", "target", "negative_prompt", "seed")}
-    again = editor.edit(PICTURE, method=name, **first.recipe["parameters"], **words)
+    again = editor.edit(PICTURE, method=name, keep="off", **first.recipe["parameters"], **words)
     assert first.image.tobytes() == again.image.tobytes() and first.recipe == again.recipe
 
 
@@ -192,7 +193,7 @@ def test_a_fit_serves_edits_with_any_negative_prompt_unless_it_has_sampled_under
     assert fits["layer-diffusion"].recipe["negative_prompt"] == NEGATIVE
 
     def sampled(name, **given):
-        return editor.variations(PICTURE, fits[name], seeds=[1], num_inference_steps=4, **given)[0]
+        return editor.variations(PICTURE, fits[name], seeds=[1], num_inference_steps=4, keep="off", **given)[0]
 
     plain, led = sampled("imagic"), sampled("imagic", negative_prompt=NEGATIVE)
     assert plain.image.tobytes() != led.image.tobytes() and led.recipe["negative_prompt"] == NEGATIVE

@@ -35,9 +35,22 @@ def latents(bench):
     return bench.latents(SOURCE)
 
 
-def edit(bench, latents, method, seed=1, mask=None, fit=None):
+def edit(bench, latents, method, seed=1, mask=None, fit=None, foreground=None):
     generator = torch.Generator().manual_seed(seed)
-    return method.edit(Job(bench.model, latents, TARGET, SOURCE, generator, lambda n: None, mask, seed=seed, fit=fit))
+    return method.edit(
+        Job(
+            bench.model,
+            latents,
+            TARGET,
+            SOURCE,
+            generator,
+            lambda n: None,
+            mask,
+            seed=seed,
+            fit=fit,
+            foreground=foreground,
+        )
+    )
 
 
 def test_imagic_without_a_fit_at_eta_one_is_text_to_image(bench, latents):
@@ -172,7 +185,7 @@ def test_given_texts_take_the_place_of_the_split():
 def test_masks_that_leave_no_layer_are_refused(bench, latents):
     for value, says in ((0.0, "marks nothing"), (1.0, "covers everything")):
         with pytest.raises(BadParameter, match=says):
-            edit(bench, latents, LayerDiffusion(**LAYERS), mask=torch.full((1, 1, *latents.shape[-2:]), value))
+            edit(bench, latents, LayerDiffusion(**LAYERS), foreground=torch.full((1, 1, *latents.shape[-2:]), value))
 
 
 # E4C
@@ -213,7 +226,7 @@ def gradient(bench, trajectory, gateways, control=None):
 def direct_gradient(bench, trajectory, first):
     """Plain back-propagation through the steps from number ``first`` on, the network's noise included."""
     model, schedule, T = bench.model, trajectory.schedule, trajectory.steps
-    null, text = trajectory.at("null", 0), trajectory.at("target", 0)
+    null, text = trajectory.conditions["null"].at(0), trajectory.conditions["target"].at(0)
     with copied_weights(model.unet, weights_of) as variables:
         z = trajectory.start
         for number in range(T):
@@ -248,7 +261,7 @@ def test_between_gateways_the_gradient_passes_by_a_factor(bench, latents):
     with torch.no_grad():
         end = ended(model, trajectory)
         z = trajectory.start
-        null, text = trajectory.at("null", 0), trajectory.at("target", 0)
+        null, text = trajectory.conditions["null"].at(0), trajectory.conditions["target"].at(0)
         both = model.predict_noise(z.repeat(2, 1, 1, 1), schedule.timesteps[3], Condition.cat([null, text]))
         z = schedule.step_down(z, guided(both[:1], both[1:], 3.0), 3)
     with copied_weights(model.unet, weights_of) as variables:

@@ -19,6 +19,7 @@ def paint(
     caption: Annotated[str, typer.Argument(help='What to paint, e.g. "a red cat sitting on a beach".')],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture; - for stdout.")],
     seed: Annotated[int, typer.Option(help="Fixes everything the caption leaves open.")] = 0,
+    side: Annotated[int, typer.Option(help="Of the picture in pixels: 128, 256, 512 or 1024.")] = 128,
     mask: Annotated[Path | None, typer.Option(help="Also write the subject's mask.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
 ) -> None:
@@ -26,16 +27,19 @@ def paint(
     from retouch.diorama.advice import unknown_word_notes
     from retouch.diorama.captions import scene_for
     from retouch.diorama.painter import paint as paint_scene
+    from retouch.diorama.textures import SIDE, factor_of
     from retouch.picture import check_outputs, write_picture
 
     streams.check_streams({"--mask": mask})
     check_outputs((None if streams.is_stream(output) else output, mask), force)
+    factor_of(side)
     scene = scene_for(caption, seed)
     for sentence in unknown_word_notes(caption):
         note(sentence)
     with streams.picture_stream(output):
-        picture, subject = paint_scene(scene)
-    streams.output_picture(picture, output, recipe={"diorama": caption, "seed": seed}, force=force)
+        picture, subject = paint_scene(scene, side)
+    recipe = {"diorama": caption, "seed": seed, **({} if side == SIDE else {"side": side})}
+    streams.output_picture(picture, output, recipe=recipe, force=force)
     if mask:
         write_picture(subject, mask, recipe=None, force=force)
 

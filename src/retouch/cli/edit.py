@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,11 @@ def edit(
     guidance: options.Part = "",
     sampler: options.Part = "",
     mask: options.Mask = None,
+    foreground: options.Foreground = None,
+    region: Annotated[str, typer.Option(help="Where it may happen: left,top,right,bottom in pixels, or a word.")] = "",
+    context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
+    keep: options.Keep = "auto",
+    changed: Annotated[Path | None, typer.Option(help="Also write where the edit is: white.")] = None,
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
     budget: options.Budget = None,
@@ -43,43 +49,65 @@ def edit(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by text: say what it shows (--from) and what it should show (--to)."""
-    streams.check_streams({"--strip": strip, "--fit": fit}, picture=picture, mask=mask, reference=reference)
-    with streams.picture_stream(output):
-        opened, where = streams.input_picture(picture), streams.input_mask(mask)
-        behind = None if reference is None else streams.input_picture(reference).image
-        _check_outputs(opened, output, strip, force)
+    _edit(SimpleNamespace(**locals()))
+
+
+def _edit(asked: SimpleNamespace) -> None:
+    """The command; the options by their names."""
+    streams.check_streams(
+        {"--strip": asked.strip, "--fit": asked.fit, "--changed": asked.changed}, picture=asked.picture,
+        mask=asked.mask, reference=asked.reference, foreground=asked.foreground,
+    )  # fmt: skip
+    say = (lambda sentence: None) if asked.quiet else note
+    with streams.picture_stream(asked.output):
+        opened = streams.input_picture(asked.picture)
+        mask, foreground = streams.input_mask(asked.mask), streams.input_mask(asked.foreground)
+        reference = None if asked.reference is None else streams.input_picture(asked.reference).image
+        _check_outputs(opened, asked.output, asked.strip, asked.changed, asked.force)
 
         from retouch.parameters import settings_from_text
 
-        fitted = options.read_fit(fit, method, target)
-        if fitted is not None:
-            target, method = target or str(fitted.recipe["target"]), method or fitted.method
-        method = method or "prox-npi"
-        options.check_words(target, seed, budget)
-        given = settings_from_text(settings or [])
-        parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
-        named = {axis: name or None for axis, name in parts.items()}
-        chosen = _chosen(method, named, given, model, source)
+        fit = options.read_fit(asked.fit, asked.method, asked.target)
+        target = asked.target or (str(fit.recipe["target"]) if fit else "")
+        method = asked.method or (fit.method if fit else "prox-npi")
+        options.check_words(target, asked.seed, asked.budget)
+        region, given = options.read_region(asked.region), settings_from_text(asked.settings or [])
+        parts = {axis: getattr(asked, axis) or None for axis in ("inversion", "control", "guidance", "sampler")}
+        chosen = _chosen(method, parts, given, asked.model, asked.source)
 
         from retouch.editor import Editor
 
-        editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
-        say = (lambda sentence: None) if quiet else note
-        source = options.described(model, opened.image, source, target, chosen.needs_source, say, negative)
-        checkpoint = options.checkpoint_beside(output) if chosen.optimises and fitted is None else None
-        with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=quiet) as progress:
+        read_as = options.model_settings(asked.set_model)
+        editor = Editor.from_pretrained(asked.model, device=asked.device or None, **read_as)
+        source = options.described(
+            asked.model, opened.image, asked.source, target, chosen.needs_source, say, asked.negative
+        )
+        checkpoint = options.checkpoint_beside(asked.output) if chosen.optimises and fit is None else None
+        with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
             result = editor.edit(
-                opened, source=source or None, target=target, negative_prompt=negative or None, method=method,
-                mask=where, reference=behind, seed=seed, progress=progress, detail=progress.detail, fit=fitted,
-                budget=budget, checkpoint=checkpoint, **named, **given,  # type: ignore[arg-type]
+                opened, source=source or None, target=target, negative_prompt=asked.negative or None, method=method,
+                mask=mask, foreground=foreground, region=region, context=asked.context, keep=asked.keep,
+                reference=reference, seed=asked.seed, progress=progress, detail=progress.detail, fit=fit,
+                budget=asked.budget, checkpoint=checkpoint, **parts, **given,  # type: ignore[arg-type]
             )  # fmt: skip
+    _tell(result, opened, asked.output, asked.strip, asked.changed, asked.force, say)
+
+
+def _tell(
+    result: EditResult, opened: Picture, output: Path, strip: Path | None, changed: Path | None, force: bool,
+    say: options.Say,
+) -> None:  # fmt: skip
+    """Writes what came out, and says what is to be said of it."""
     for sentence in result.notes:
         say(sentence)
-    _write(result, opened, output, strip, force)
-    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations")
+    _write(result, opened, output, strip, changed, force)
+    untouched = "" if result.untouched is None else f"; {result.untouched:.1%} of the pixels are untouched"
+    say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations{untouched}")
 
 
-def _write(result: EditResult, opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
+def _write(
+    result: EditResult, opened: Picture, output: Path, strip: Path | None, changed: Path | None, force: bool
+) -> None:
     if streams.is_stream(output):
         streams.output_picture(result.image, output, recipe=result.recipe)
     else:
@@ -88,14 +116,22 @@ def _write(result: EditResult, opened: Picture, output: Path, strip: Path | None
         from retouch.picture import side_by_side, write_picture
 
         write_picture(side_by_side([opened.image, result.image]), strip, recipe=result.recipe, force=force)
+    if changed:
+        from PIL import Image
+
+        from retouch.picture import write_picture
+
+        shown = result.changed or Image.new("L", result.image.size, 255)
+        write_picture(shown, changed, recipe=result.recipe, force=force)
 
 
-def _check_outputs(opened: Picture, output: Path, strip: Path | None, force: bool) -> None:
+def _check_outputs(opened: Picture, output: Path, strip: Path | None, changed: Path | None, force: bool) -> None:
     from retouch.picture import check_outputs
     from retouch.sheet import row_size
 
     size = opened.image.size
-    check_outputs((None if streams.is_stream(output) else output, strip), force, (size, row_size([size, size])))
+    written = (None if streams.is_stream(output) else output, strip, changed)
+    check_outputs(written, force, (size, row_size([size, size]), size))
 
 
 def _chosen(

@@ -37,7 +37,22 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method here that has it.")
 ]
 Part = Annotated[str, typer.Option(help="In place of the method's own; see `retouch methods --parts`.")]
-Mask = Annotated[Path | None, typer.Option(help="A picture: white where the edit may happen.")]
+Mask = Annotated[
+    Path | None, typer.Option(help="A picture: white where the edit may happen, grey by how much; the rest stays.")
+]
+Foreground = Annotated[
+    Path | None, typer.Option(help="A picture: white where the subject is, for methods that treat it apart.")
+]
+Keep = Annotated[
+    str,
+    typer.Option(
+        help="auto: what the edit did not change are the picture's own pixels, unless it changes all of it; exact: "
+        "even then; off: everything as the model drew it."
+    ),
+]
+Clip = Annotated[
+    str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
+]
 Reference = Annotated[
     Path | None, typer.Option(help="A picture whose background the edit should have, for methods that use one.")
 ]
@@ -87,6 +102,26 @@ def model_settings(given: list[str] | None) -> dict[str, Any]:
     from retouch.parameters import settings_from_text
 
     return read_model_settings(settings_from_text(given or [], "--set-model", "prediction=v")).given()
+
+
+def read_region(text: str) -> tuple[float, ...] | str | None:
+    """What --region says: four numbers, or a word.
+
+    Raises:
+        BadParameter: for some other count of numbers.
+    """
+    if not text.strip():
+        return None
+    pieces = text.split(",")
+    try:
+        numbers = tuple(float(piece) for piece in pieces)
+    except ValueError:
+        if any(piece.strip().lstrip("+-").replace(".", "", 1).isdigit() for piece in pieces):
+            raise BadParameter(f"--region is {text!r}, expected left,top,right,bottom in pixels, or a word.") from None
+        return text
+    if len(numbers) != 4:
+        raise BadParameter(f"--region is {text!r}, expected left,top,right,bottom in pixels, or a word.")
+    return numbers
 
 
 @contextmanager

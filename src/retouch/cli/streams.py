@@ -35,17 +35,17 @@ def input_picture(path: Path) -> Picture:
     return from_bytes(_bytes_in(), _INPUT) if is_stream(path) else read_picture(path)
 
 
-def input_mask(path: Path | None) -> Image.Image | None:
+def input_mask(path: Path | None) -> Picture | None:
     """A mask from its file, or from standard input; None where there is none.
 
     Raises:
         BadPicture: when it cannot be read, or marks nothing.
     """
-    from retouch.picture import mask_from_bytes, read_mask
+    from retouch.picture import mask_from_bytes, opened_mask
 
     if path is None:
         return None
-    return mask_from_bytes(_bytes_in(), _INPUT) if is_stream(path) else read_mask(path)
+    return mask_from_bytes(_bytes_in(), _INPUT) if is_stream(path) else opened_mask(path)
 
 
 def recipe_inside(path: Path) -> dict[str, Any] | None:

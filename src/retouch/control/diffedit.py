@@ -39,7 +39,6 @@ class DiffEditMask(Control):
 
     name: ClassVar[str] = "diffedit"
     summary: ClassVar[str] = "finds the region where the two prompts differ, and keeps the picture outside it"
-    uses_mask: ClassVar[bool] = True
     needs_difference: ClassVar[bool] = True
 
     mask_strength: float = parameter(
@@ -56,7 +55,6 @@ class DiffEditMask(Control):
     )  # fmt: skip
     _mask: Tensor | None = field(default=None, init=False)
     _trajectory: Trajectory | None = field(default=None, init=False)
-    _by_hand: bool = field(default=False, init=False)
 
     def idle(self, asked: Asked) -> Idle:
         """The search, where the region is given."""
@@ -74,12 +72,11 @@ class DiffEditMask(Control):
         return self.mask_noises
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
-        """Finds the region, or takes the user's."""
-        self._trajectory, self._by_hand = trajectory, job.mask is not None
+        """Finds the region, unless there is the user's, which the loop holds to."""
+        self._trajectory = trajectory
         if job.mask is None:
             self._mask = binarised(self._contrast(job), self.mask_threshold)
         else:
-            self._mask = job.mask
             job.progress(self.mask_noises)
 
     @torch.no_grad()
@@ -105,7 +102,8 @@ class DiffEditMask(Control):
 
     def after_step(self, state: State, step: Step) -> State:
         """The state, outside the region the inverted picture."""
-        assert self._mask is not None and self._trajectory is not None
+        if self._mask is None or self._trajectory is None:
+            return state
         held = self._trajectory.latents[step.index]
         return {**state, "target": torch.lerp(held, state["target"], self._mask.to(held))}
 
@@ -115,7 +113,7 @@ class DiffEditMask(Control):
 
     def notes(self) -> list[str]:
         """Whether there was anything to change."""
-        if self._mask is None or self._mask.any() or self._by_hand:
+        if self._mask is None or self._mask.any():
             return []
         return [
             "nowhere do the two prompts differ enough for the picture to change: lower mask_threshold, or give a mask."

@@ -39,8 +39,8 @@ class MutualSelfAttention(Control):
 
     The masked variant (section 3.3) splits foreground and background: the target's queries inside its object's mask
     see only the keys inside the source's, those outside only the keys outside. The masks come from the
-    cross-attention of named words, as far as the current step has computed it (the authors' code), or from the user,
-    one for both branches.
+    cross-attention of named words, as far as the current step has computed it (the authors' code), or from the user:
+    the edit's ``foreground``, one for both branches.
     """
 
     name: ClassVar[str] = "mutual-self-attention"
@@ -48,7 +48,7 @@ class MutualSelfAttention(Control):
     aliases: ClassVar[tuple[str, ...]] = ("masactrl",)
     shares: ClassVar[bool] = True
     reads_source_null: ClassVar[bool] = True
-    uses_mask: ClassVar[bool] = True
+    takes_foreground: ClassVar[bool] = True
 
     start_step: int = parameter(
         4, "S: the first step, from 0, that shares; before it the new layout forms", low=0, high=999, unit="step",
@@ -60,7 +60,7 @@ class MutualSelfAttention(Control):
     )  # fmt: skip
     mask_words: str = parameter(
         "none", "words of both prompts whose region is the foreground: it looks only at the source's, the rest only at "
-        "the rest; 'none' for no split (a mask given by hand splits, too)",
+        "the rest; 'none' for no split (a foreground given by hand splits, too)",
         kind="text", source="MasaCtrl, section 3.3",
     )  # fmt: skip
     mask_threshold: float = parameter(
@@ -84,21 +84,21 @@ class MutualSelfAttention(Control):
         return self.mask_words.strip().lower() not in ("none", "")
 
     def idle(self, asked: Asked) -> Idle:
-        """Words beside a mask by hand, and the threshold of words that are not looked for."""
-        if asked.masked:
-            found = {"mask_threshold": "the mask says what is foreground"}
-            return found | ({"mask_words": "the mask says what is foreground"} if self._names_words else {})
+        """Words beside a foreground by hand, and the threshold of words that are not looked for."""
+        if asked.foreground:
+            found = {"mask_threshold": "it is given what is foreground"}
+            return found | ({"mask_words": "it is given what is foreground"} if self._names_words else {})
         return {} if self._names_words else {"mask_threshold": "mask_words names no words"}
 
     def prepare(self, job: Job) -> None:
-        """The user's mask, or the words' where these are named."""
-        self._by_hand, self._maps, self._size = job.mask, None, (job.latents.shape[-2], job.latents.shape[-1])
-        if job.mask is not None or not self._names_words:
+        """The user's foreground, or the words' where these are named."""
+        self._by_hand, self._maps, self._size = job.foreground, None, (job.latents.shape[-2], job.latents.shape[-1])
+        if job.foreground is not None or not self._names_words:
             return
         if not job.source:
             raise BadPrompt(
                 f"mask_words is {self.mask_words!r}, but there is no source prompt to find them in: say what the "
-                "picture shows, or give a mask."
+                "picture shows, or give a foreground."
             )
         source, target = prompts_of(job)
         words = {SOURCE: find_words(source, self.mask_words), TARGET: find_words(target, self.mask_words)}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retouch.diorama.brush import Point, polar, shifted
+from retouch.diorama.brush import polar, shifted
+from retouch.diorama.pen import Point
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, pi, radians, sin
+from math import cos, pi, radians, sin, sqrt
 
-from PIL.ImageDraw import ImageDraw
+from retouch.diorama.pen import Pen, Point
 
 Colour = tuple[int, int, int]
-Point = tuple[float, float]
 
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (28, 24, 28)
+_POLYGON = sqrt(sin(2 * pi / 22) / (2 * pi / 22))  # the radius of a circle as large as the 22-sided polygon in radius 1
 
 
 def scaled(colour: Colour, factor: float) -> Colour:
@@ -44,26 +44,29 @@ def polar(point: Point, length: float, degrees: float) -> Point:
 class Brush:
     """Draws in subject units: x ahead, y up, feet at the origin. ``mirrored`` faces the subject to the left."""
 
-    def __init__(self, draw: ImageDraw, origin: Point, scale: float, mirrored: bool) -> None:
-        self._draw, self._origin, self._scale, self._side = draw, origin, scale, -1 if mirrored else 1
+    def __init__(self, pen: Pen, origin: Point, scale: float, mirrored: bool) -> None:
+        self._pen, self._origin, self._scale, self._side = pen, origin, scale, -1 if mirrored else 1
 
     def _pixel(self, point: Point) -> Point:
         return self._origin[0] + self._side * point[0] * self._scale, self._origin[1] - point[1] * self._scale
 
     def polygon(self, points: Sequence[Point], colour: Colour) -> None:
         """A filled polygon."""
-        self._draw.polygon([self._pixel(point) for point in points], fill=(*colour, 255))
+        self._pen.polygon([self._pixel(point) for point in points], fill=(*colour, 255))
 
     def dot(self, centre: Point, radius: float, colour: Colour) -> None:
         """A filled circle."""
         x, y = self._pixel(centre)
         r = radius * self._scale
-        self._draw.ellipse((x - r, y - r, x + r, y + r), fill=(*colour, 255))
+        self._pen.ellipse((x - r, y - r, x + r, y + r), fill=(*colour, 255))
 
     def oval(self, centre: Point, rx: float, ry: float, colour: Colour, degrees: float = 0.0) -> None:
         """A filled ellipse, turned by ``degrees``."""
         c, s = cos(radians(degrees)), sin(radians(degrees))
-        around = [2 * pi * i / 22 for i in range(22)]
+        corners = 22
+        if self._pen.factor > 1:  # rounder, of the same area
+            corners, rx, ry = 96, rx * _POLYGON, ry * _POLYGON
+        around = [2 * pi * i / corners for i in range(corners)]
         self.polygon(
             [
                 (centre[0] + rx * cos(t) * c - ry * sin(t) * s, centre[1] + rx * cos(t) * s + ry * sin(t) * c)

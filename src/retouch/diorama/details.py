@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from retouch.diorama.brush import INK, Brush, Point, scaled, shifted
+from retouch.diorama.brush import INK, Brush, scaled, shifted
+from retouch.diorama.pen import Point
 
 
 def hat(brush: Brush, top: Point, width: float) -> None:

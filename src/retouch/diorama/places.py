@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from retouch.diorama.brush import Colour, scaled
+from retouch.diorama.pen import Pen
 from retouch.diorama.scene import PLACES
-from retouch.diorama.textures import Plane, textures
+from retouch.diorama.textures import Plane, enlarged, textures
 
 CANVAS = 256  # places are drawn at twice the size and halved, which softens every edge
 
@@ -20,16 +21,16 @@ CANVAS = 256  # places are drawn at twice the size and halved, which softens eve
 @dataclass(frozen=True)
 class _Canvas:
     image: Image.Image
-    draw: ImageDraw.ImageDraw
+    draw: Pen
     horizon: float
     random: Random
 
     def ramp(self, top: float, bottom: float, first: Colour, last: Colour) -> None:
         """A vertical colour gradient over the full width."""
-        start, stop = max(0, int(top)), min(CANVAS, int(bottom))
+        start, stop = (edge * self.draw.factor for edge in (max(0, int(top)), min(CANVAS, int(bottom))))
         share = np.linspace(0, 1, max(1, stop - start), dtype=np.float32)[:, None]
         column = (np.array(first, np.float32) * (1 - share) + np.array(last, np.float32) * share).astype(np.uint8)
-        strip = Image.fromarray(column[:, None]).resize((CANVAS, len(column)), Image.Resampling.NEAREST)
+        strip = Image.fromarray(column[:, None]).resize((self.image.width, len(column)), Image.Resampling.NEAREST)
         self.image.paste(strip, (0, start))
 
     def ridge(self, y: float, height: float, colour: Colour) -> None:
@@ -46,9 +47,9 @@ class _Canvas:
                     + 0.35 * sin(waves[1] * x / CANVAS * 6.28 + phase[1])
                 ),
             )
-            for x in range(0, CANVAS + 1, 8)
+            for x in range(0, CANVAS + 1, 8 // self.draw.factor)
         ]
-        self.draw.polygon([*line, (CANVAS, CANVAS), (0, CANVAS)], fill=colour)
+        self.draw.polygon([*line, (CANVAS, CANVAS), (0, CANVAS)], colour, smooth=True)
 
     def disc(self, x: float, y: float, rx: float, ry: float, colour: Colour) -> None:
         """A filled ellipse."""
@@ -71,11 +72,12 @@ def _beach(c: _Canvas) -> None:
     shore = h + r.uniform(26, 34)
     c.ramp(h, shore, c.jitter((24, 112, 180)), (70, 190, 206))
     c.ramp(shore, CANVAS, (246, 222, 164), c.jitter((222, 184, 120)))
-    c.draw.line([(x, shore + 3 * sin(x / 26)) for x in range(0, CANVAS + 1, 8)], fill=(250, 252, 252), width=6)
+    surf = [(x, shore + 3 * sin(x / 26)) for x in range(0, CANVAS + 1, 8)]
+    c.draw.line(surf, fill=(250, 252, 252), width=6, smooth=True)
     if r.random() < 0.5:
         x, y = c.aside(22, 50), shore + r.uniform(4, 12)
         cloth = r.choice([(240, 90, 80), (250, 190, 60), (70, 150, 230)])
-        c.draw.line((x, y + 12, x, y - 52), fill=(150, 110, 80), width=4)
+        c.draw.line([(x, y + 12), (x, y - 52)], fill=(150, 110, 80), width=4)
         c.draw.pieslice((x - 34, y - 76, x + 34, y - 12), 180, 360, fill=cloth)
         c.draw.pieslice((x - 12, y - 76, x + 12, y - 12), 180, 360, fill=(252, 248, 240))
 
@@ -135,7 +137,7 @@ def _desert(c: _Canvas) -> None:
     c.draw.rounded_rectangle((x - 8 * q, y - 66 * q, x + 8 * q, y), 8 * q, fill=green)
     for side, height in ((-1, 30), (1, 42)):
         arm, elbow = x + side * 20 * q, y - height * q + 8
-        c.draw.line((x, elbow, arm, elbow), fill=green, width=int(11 * q))
+        c.draw.line([(x, elbow), (arm, elbow)], fill=green, width=int(11 * q))
         c.draw.rounded_rectangle((arm - 6 * q, elbow - 22 * q, arm + 6 * q, elbow + 5), 6 * q, fill=green)
 
 
@@ -180,18 +182,22 @@ _PAINTERS: dict[str, Callable[[_Canvas], None]] = {
 _CLOUDS = {"beach": 0.7, "meadow": 0.8, "snow": 0.4}
 
 
-def paint_place(place: str, seed: int, horizon: int) -> Plane:
-    """The background, float32 [128, 128, 3] in about 0..255; ``horizon`` is a pixel row."""
+def paint_place(place: str, seed: int, horizon: int, factor: int = 1) -> Plane:
+    """The background, float32 [side, side, 3] in about 0..255 with side = 128 · factor.
+
+    Args:
+        horizon: its row in a picture of 128×128.
+    """
     random = Random(seed * 6 + PLACES.index(place))
-    image = Image.new("RGB", (CANVAS, CANVAS))
-    _PAINTERS[place](_Canvas(image, ImageDraw.Draw(image), horizon * 2, random))
+    image = Image.new("RGB", (CANVAS * factor, CANVAS * factor))
+    _PAINTERS[place](_Canvas(image, Pen(ImageDraw.Draw(image), factor, gridded=True), horizon * 2, random))
     t = textures()
-    grain, clouds = random.choice(t.grain), random.choice(t.clouds)
+    grain, clouds = (enlarged(random.choice(planes), factor) for planes in (t.grain, t.clouds))
     picture = np.array(image.reduce(2), np.float32)
     if place in _CLOUDS:
-        rows = horizon - 6
+        rows = (horizon - 6) * factor
         fading = np.linspace(1, 0.3, rows, dtype=np.float32)[:, None, None] * _CLOUDS[place]
         cover = np.clip(clouds[:rows] * 1.9 - 0.4, 0, 1)[:, :, None] * fading
         picture[:rows] += (255 - picture[:rows]) * cover
-    shaded: Plane = picture * (1 + 0.025 * grain + 0.03 * clouds)[:, :, None]
-    return shaded
+    picture *= (1 + 0.025 * grain + 0.03 * clouds)[:, :, None]
+    return picture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retouch.diorama.anatomy import ANATOMY, Anatomy, Pose, pose_of
-from retouch.diorama.brush import INK, WHITE, Brush, Colour, Point, is_dark, mixed, polar, scaled, shifted
+from retouch.diorama.brush import INK, WHITE, Brush, Colour, is_dark, mixed, polar, scaled, shifted
 from retouch.diorama.details import eye, hat, scarf
+from retouch.diorama.pen import Point
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
+from retouch.diorama.textures import SIDE, factor_of
 from retouch.errors import BadParameter
 from retouch.quantity import Quantity
 from retouch.suites.suite import Case, Entry, Suite, option
@@ -26,9 +27,11 @@ class DioramaSuite(Suite):
         kinds: some of :data:`retouch.diorama.pairs.KINDS`, or as one text with commas between them; none for all.
         count: scenes of each kind.
         start: the first scene's seed.
+        side: of the pictures in pixels, one of :data:`retouch.diorama.textures.SIDES`; the judge looks at every edit
+            reduced to 128.
 
     Raises:
-        BadParameter: for an unknown kind, or no scene.
+        BadParameter: for an unknown kind, no scene, or a side at which nothing is painted.
     """
 
     name = "diorama"
@@ -42,6 +45,7 @@ class DioramaSuite(Suite):
     kinds: str | Sequence[str] = option("edit kinds separated by commas, all where none is named", default="")
     count: int = option("scenes of each kind", default=20, low=1)
     start: int = option("the first scene's seed", default=HELD_OUT_FROM, low=0)
+    side: int = option("of the pictures in pixels: 128, 256, 512 or 1024", default=SIDE, low=SIDE)
 
     def __post_init__(self) -> None:
         kinds = self.kinds.split(",") if isinstance(self.kinds, str) else self.kinds
@@ -51,14 +55,17 @@ class DioramaSuite(Suite):
         for kind in kinds:
             if kind not in KINDS:
                 raise BadParameter(f"there is no edit kind {kind!r}; the kinds are: {', '.join(KINDS)}.")
+        factor_of(self.side)
         self.entries = [_entry(kind, self.start + i) for i in range(self.count) for kind in dict.fromkeys(kinds)]
         self.identity = {
             "suite": self.name, "kinds": sorted(set(kinds)), "count": self.count, "start": self.start,
         }  # fmt: skip
+        if self.side != SIDE:
+            self.identity["side"] = self.side
 
     def case(self, entry: Entry) -> Case:
         """Paints the picture, the region that may change and the right answer."""
-        pair = edit_pair(entry.kind, entry.about["seed"])
+        pair = edit_pair(entry.kind, entry.about["seed"], self.side)
         return Case(entry, pair.picture, pair.mask, pair.truth)
 
     def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
@@ -66,12 +73,17 @@ class DioramaSuite(Suite):
         from retouch.diorama.judge import load_judge  # torch is imported late
 
         asked, kept = [], []
-        for saw, case in zip(load_judge().look(edits), cases, strict=True):
+        for saw, case in zip(load_judge().look([_small(edit) for edit in edits]), cases, strict=True):
             about = case.entry.about
             asked.append(float(all(saw[name] == value for name, value in about["asked"].items())))
             right = [saw[name] == value for name, value in about["kept"].items()]
             kept.append(sum(right) / len(right))
         return {"asked": asked, "kept": kept, "both": [float(a == k == 1) for a, k in zip(asked, kept, strict=True)]}
+
+
+def _small(edit: Image.Image) -> Image.Image:
+    """An edit at the size that the judge learnt on."""
+    return edit if edit.size == (SIDE, SIDE) else edit.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def _entry(kind: str, seed: int) -> Entry:

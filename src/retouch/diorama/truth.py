@@ -6,6 +6,7 @@ from PIL import Image
 
 from retouch.diorama.captions import scene_for
 from retouch.diorama.painter import paint
+from retouch.diorama.textures import SIDE
 from retouch.errors import BadPicture
 from retouch.picture import Picture, read_recipe
 
@@ -22,7 +23,8 @@ def true_mask(picture: Picture) -> Image.Image:
             f"{picture.path or 'the picture'} does not say how it was painted: only files that `retouch diorama paint` "
             "wrote do. Use --point or --word."
         )
-    painted, mask = paint(scene_for(recipe["diorama"], int(recipe.get("seed", 0))))
+    scene = scene_for(recipe["diorama"], int(recipe.get("seed", 0)))
+    painted, mask = paint(scene, int(recipe.get("side", SIDE)))
     if painted.tobytes() != picture.image.tobytes():
         raise BadPicture(f"{picture.path} was changed since it was painted: use --point or --word.")
     return mask

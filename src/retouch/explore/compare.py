@@ -107,7 +107,8 @@ def compare(
     methods: Sequence[str],
     negative_prompt: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    mask: str | PathLike[str] | Image.Image | None = None,
+    mask: str | PathLike[str] | Image.Image | Picture | None = None,
+    keep: str = "auto",
     seed: int = 0,
     scorer: ClipScorer | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -132,11 +133,11 @@ def compare(
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
     plane = None if mask is None else read_mask(mask)
-    keep = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
+    outside = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
 
     def figures(edit: Image.Image) -> tuple[float | None, float, float]:
         score = None if scorer is None else scorer.score(edit, plain(target))
-        return score, psnr(image.image, edit, keep), ssim(image.image, edit, keep)
+        return score, psnr(image.image, edit, outside), ssim(image.image, edit, outside)
 
     totals = {name: _steps(editor, name, source, target, own[name]) for name in methods}
     done, rows, inversions = 0, list[Compared](), Inversions()
@@ -147,8 +148,8 @@ def compare(
                 progress(before + steps, sum(totals.values()), name)
 
         edit = partial(
-            editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=plane,
-            seed=seed, progress=advance, inversions=inversions, **own[name],
+            editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=mask,
+            keep=keep, seed=seed, progress=advance, inversions=inversions, **own[name],
         )  # fmt: skip
         rows.append(_compared(name, edit, figures))
         done += totals[name]

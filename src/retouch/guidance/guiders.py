@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -95,6 +95,7 @@ class Guiders(Addition):
     _energies: list[Tensor] = field(default_factory=list, init=False)
     _model: Backbone | None = field(default=None, init=False)
     _trajectory: Trajectory | None = field(default=None, init=False)
+    _starting: bool = field(default=False, init=False)
 
     def chosen(self) -> dict[str, float]:
         """The numbers: the preset's, where none is given."""
@@ -185,10 +186,6 @@ class Guiders(Addition):
         scale = float(step.level.noise_scale(self._model.prediction_type))  # what is predicted, in units of noise
         # at guidance 1 a base may go without the null half: the pull is the prediction itself
         pull = self.base.pull(predictions, branch, step) if TARGET_NULL in predictions else predictions[TARGET]
-        if self.preset == "layout" and torch.equal(latents, self._trajectory.latents[step.index + 1]):
-            # the first step: both evaluations are the same, g = 0, and what gradient there is is rounding, which
-            # rescaling would blow up to r_low
-            gradient = torch.zeros_like(gradient)
         numbers = self.chosen()
         correction, ratio = rescaled(gradient, pull * scale, numbers["low"], numbers["high"])
         if ratio is not None:
@@ -199,17 +196,28 @@ class Guiders(Addition):
         # the same shift of both halves is a shift of their guided combination, and leaves their difference alone
         return {row: one + correction if row.branch == "target" else one for row, one in predictions.items()}
 
+    def adds(self, energy: Callable[[], Tensor], row: Row) -> None:
+        """Adds an energy that compares ``row`` with the inverted one.
+
+        Where (z*_t, c_src) is compared with itself, at the first step, it is left out: it and its gradient are 0, and
+        what they would be is rounding, which rescaling blows up to r_low.
+        """
+        if row != TARGET_AS_SOURCE or not self._starting:
+            self._energies.append(energy())
+
     def _gradient(self, target: Tensor, step: Step) -> tuple[Tensor, Tensor | None]:
         """v∇g at the target's latent, and the prediction for (z_t, c_tgt) where it was among those with a gradient."""
         assert self._model is not None and self._trajectory is not None
         before, step.rows = step.rows, self._gradient_rows
         texts = self._trajectory.batch(step.rows, step.index)
         saving = self._model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
+        self._starting = torch.equal(target, self._trajectory.latents[step.index + 1])
         with torch.enable_grad(), saving:
             latents = target.detach().requires_grad_()
             predicted = self._model.predict(latents.expand(len(step.rows), -1, -1, -1), step.timestep, texts)
-            energy = torch.stack(self._energies).sum()
-            (gradient,) = torch.autograd.grad(energy, latents)
+            gradient = torch.zeros_like(target)
+            if self._energies:
+                (gradient,) = torch.autograd.grad(torch.stack(self._energies).sum(), latents)
         self._energies.clear()
         text = predicted[list(step.rows).index(TARGET)][None].detach() if TARGET in step.rows else None
         step.rows = before
@@ -235,8 +243,11 @@ class _MapEnergy(AttentionEdit):
             self._fixed[layer.name] = (query[i].clone(), key[i].clone())
         elif TARGET_AS_SOURCE in rows:
             i = rows.index(TARGET_AS_SOURCE)
-            distance = map_distance(query[i], key[i], *self._fixed[layer.name], scale=query.shape[-1] ** -0.5)
-            self.guidance._energies.append(self.guidance.chosen()["attention_strength"] * distance)
+            strength, scale = self.guidance.chosen()["attention_strength"], query.shape[-1] ** -0.5
+            self.guidance.adds(
+                lambda: strength * map_distance(query[i], key[i], *self._fixed[layer.name], scale=scale),
+                TARGET_AS_SOURCE,
+            )
         return query, key, value
 
 
@@ -256,5 +267,5 @@ class _FeatureEnergy:
         elif TARGET_AS_SOURCE in rows and self._fixed is not None:
             difference = output[rows.index(self.row)].float() - self._fixed
             distance = difference.abs().mean() if self.guidance.preset == "layout" else difference.square().mean()
-            self.guidance._energies.append(self.guidance.chosen()["feature_strength"] * distance)
+            self.guidance.adds(lambda: self.guidance.chosen()["feature_strength"] * distance, self.row)
         return output

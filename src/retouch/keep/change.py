@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from retouch.keep.planes import Mask, Plane, blurred, grown, length, luma_chroma, mean, touching
 
 _BLUR = 1.0  # pixels of the model's grid: noise averages out, an outline does not
 _NOISE = (4.0, 8.0)  # grey levels; more would hide changes beside outlines that the model draws badly
-_SEED, _REACH = (3.0, 14.0), (2.0, 7.0)  # times the noise, and at least so many levels: for sure, and perhaps
-_GROW = 2  # pixels
+_SEED, _REACH = (3.5, 16.0), (2.5, 9.0)  # times the noise, and at least so many levels: for sure, and perhaps
+_GROW = 1  # pixels
+_LITTLE = 0.1  # of the largest part's change
 
 
 def changed(shown: Plane, unasked: Plane, edited: Plane) -> Mask:
     """Where ``edited`` differs from ``unasked`` by more than the model's own noise.
 
     A difference is smoothed and compared with how badly the model draws the picture around there. What is certain
-    seeds a region that reaches as far as what is likely; gaps are closed, specks dropped, and the rest is grown a
-    little, so that the edit's soft edge lies within.
+    seeds a region that reaches as far as what is likely; gaps are closed, specks dropped, the rest is grown a little,
+    so that the edit's soft edge lies within, and parts that hold little of the whole change are left out.
 
     Args:
         shown: the input at the model's size, [h, w, 3] in 0..255.
@@ -34,4 +36,12 @@ def changed(shown: Plane, unasked: Plane, edited: Plane) -> Mask:
     region = touching(likely, certain)
     region = grown(grown(region, 1), -1)
     region = touching(region, grown(region, -1))
-    return grown(region, _GROW)
+    return _large_ones(grown(region, _GROW), difference)
+
+
+def _large_ones(region: Mask, difference: Plane) -> Mask:
+    """The connected parts of a region that hold more than a little of its change; the rest is the model's unrest."""
+    count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
+    mass = np.bincount(labels.ravel(), weights=difference.ravel(), minlength=count)
+    mass[0] = 0
+    return (mass >= _LITTLE * mass.max())[labels] & region

@@ -79,10 +79,10 @@ def keep(before: Image.Image, after: Image.Image) -> Kept:
     edit, seen = laid_over(floats(after), between(found.matrix, small, size, after.size), size)
     weight = weights(found.region, size) * seen
     if after.width < _COARSE * before.width:
-        out = put_back(large, shown, found.soft, found.tone.undone(found.laid), weight)
+        whole = put_back(np.asarray(before), found.soft, found.tone.undone(found.laid), weight)
     else:
         out = large + weight[..., None] * (found.tone.undone(edit) - large)
-    whole = np.where(weight[..., None] > 0, np.clip(np.rint(out), 0, 255), large).astype(np.uint8)
+        whole = np.where(weight[..., None] > 0, np.clip(np.rint(out), 0, 255), large).astype(np.uint8)
     return Kept(
         Image.fromarray(whole),
         Image.fromarray(np.ceil(weight * 255).astype(np.uint8)),

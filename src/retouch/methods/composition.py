@@ -58,6 +58,7 @@ class Composed(Method):
         cls.needs_source = cls.choice.inversion.keeps_source and (
             cls.choice.control.needs_source or not cls.empty_source
         )
+        cls.takes_foreground = cls.choice.control.takes_foreground
         own = dict(defaults or {})
         steps = parameter(50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps")
         declared: dict[str, tuple[Any, Any, Any]] = {"num_inference_steps": ("int", steps.default, steps.metadata)}
@@ -231,6 +232,11 @@ class Composed(Method):
         inversion.prepare(job)
         return inversion.run(job, self.num_inference_steps, self.guidance_part.scale)
 
+    def _lacks_source(self, trajectory: Trajectory) -> bool:
+        """Whether it goes down without a source branch, and where that would end has to be found out."""
+        known = trajectory.path is not None or self.choice.control.needs_difference
+        return self.choice.inversion.keeps_source and not self.choice.control.shares and not known
+
     def denoised(self, job: Job, trajectory: Trajectory, gateways: Collection[int] = ()) -> Outcome:
         """One run of the branches from the noise down; ``gateways`` as in :func:`denoise`."""
         control, guidance, sampler = self.control_part, self.guidance_against(bool(job.negative)), self.sampler_part
@@ -243,13 +249,14 @@ class Composed(Method):
             if trajectory.steps:
                 part.begin(job, trajectory)
         state = denoise(
-            job.model, trajectory, guidance, control, sampler, mask=None if control.uses_mask else job.mask,
-            gateways=gateways, progress=job.progress,
+            job.model, trajectory, guidance, control, sampler, mask=job.mask,
+            beside=job.keeps and self._lacks_source(trajectory), gateways=gateways, progress=job.progress,
         )  # fmt: skip
+        source = state.get("source", None if trajectory.path is None else trajectory.path[0])
         mask = control.mask()
         notes = [] if trajectory.steps else ["no step is denoised: the picture comes back as it was read."]
         notes += [note for part in (control, guidance, sampler) for note in part.notes()]
-        return Outcome(state["target"], state.get("source"), job.mask if mask is None else mask, notes)
+        return Outcome(state["target"], source, job.mask if mask is None else mask, notes)
 
 
 _NO_SCHEDULE = Schedule((), torch.zeros(0), 1.0)  # to count the rows of steps, none is needed

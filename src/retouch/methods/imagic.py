@@ -59,12 +59,10 @@ class Imagic(Optimising):
         return self.batch_size * self.fit_steps()
 
     def idle(self, asked: Asked) -> Idle:
-        """The settings of stages without a step; a mask is for sampling."""
+        """The settings of stages without a step."""
         found = super().idle(asked) | self.idle_without_stages(self.embedding_steps, self.network_steps)
         if not self.embedding_steps:
             found["eta"] = "embedding_steps is 0, and there is no other embedding than the target prompt's"
-        if asked.fitting:
-            found["mask"] = "imagic fits to the whole picture: give the mask to the edits made from the fit"
         return found
 
     def fit(self, job: Job) -> Fit:
@@ -100,3 +98,7 @@ class Imagic(Optimising):
         target, optimised = (Condition.from_tensors(fit.embeds, name) for name in ("target", "optimised"))
         mixed = Condition.lerp(optimised, target, self.eta)
         return [mixed] * self.num_inference_steps
+
+    def unasked(self, fit: Fit) -> Sequence[Condition]:
+        """e_opt, η = 0."""
+        return [Condition.from_tensors(fit.embeds, "optimised")] * self.num_inference_steps

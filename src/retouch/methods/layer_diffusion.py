@@ -58,6 +58,7 @@ class LayerDiffusion(Optimising):
     good_for: ClassVar[str] = "the subject changed and moved to another place at once; needs no source prompt"
     how: ClassVar[str] = "fits object and background apart, then the network to both; samples from noise"
     needs_source: ClassVar[bool] = False
+    takes_foreground: ClassVar[bool] = True
     takes_reference: ClassVar[bool] = True
     sampling: ClassVar[frozenset[str]] = Optimising.sampling | {"iterative_guidance"}
 
@@ -132,11 +133,11 @@ class LayerDiffusion(Optimising):
             found |= dict.fromkeys(("object_weight", "background_weight"), "the network is not fitted")
         of_reference = ("reference_from", "reference_steps", "reference_guidance_scale")
         if not self.fit_steps():
-            found |= dict.fromkeys((*of_reference, "reference", "segmenter", "mask"), "nothing is fitted")
+            found |= dict.fromkeys((*of_reference, "reference", "segmenter", "foreground"), "nothing is fitted")
         elif asked.reference:
             found |= dict.fromkeys(of_reference, "the reference is given")
         if asked.fitted:
-            found["mask"] = "it marks the object for the fit, and the fit that is given is made"
+            found["foreground"] = "it marks the object for the fit, and the fit that is given is made"
         sampled_from_it = self.reference_from == "background" and not asked.reference and network_steps
         if self.alpha == 1 and not sampled_from_it:
             found["background_text"] = "alpha is 1, and its embedding is used nowhere"
@@ -198,10 +199,6 @@ class LayerDiffusion(Optimising):
             for index in range(self.num_inference_steps)
         ]
 
-    def sampled_mask(self, job: Job) -> Tensor | None:
-        """None: the mask is the object's in the picture, which may well move."""
-        return None
-
     def texts(self, target: str) -> tuple[str, str]:
         """T_a and T_b.
 
@@ -239,14 +236,18 @@ class LayerDiffusion(Optimising):
         """M and 1 − M_r, [1, 1, h, w]."""
         segmenter = segmenter_for(job.model, self.segmenter)
         masks = [
-            job.mask if latents is job.latents and job.mask is not None
+            job.foreground if latents is job.latents and job.foreground is not None
             else object_mask(job.model, latents, object_text, segmenter=segmenter, seed=job.seed)
             for latents in (job.latents, reference)
         ]  # fmt: skip
         if float(masks[0].max()) == 0:
-            raise BadParameter("the mask marks nothing at the model's resolution: mark the object with a larger one.")
+            raise BadParameter(
+                "the foreground marks nothing at the model's resolution: mark the object with a larger one."
+            )
         if float(masks[0].min()) == 1:
-            raise BadParameter("the mask covers everything, so that no background is left: mark the object alone.")
+            raise BadParameter(
+                "the foreground covers everything, so that no background is left: mark the object alone."
+            )
         return masks[0], 1 - masks[1]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import attached
+from retouch.parts.held import held
 from retouch.parts.part import Control, Guidance, Predictions, Sampler
 from retouch.parts.rows import SOURCE, SOURCE_BRANCH, SOURCE_NULL, TARGET_BRANCH, Branch, Row, State, Step
 from retouch.parts.trajectory import Trajectory
@@ -22,6 +23,7 @@ def denoise(
     sampler: Sampler,
     *,
     mask: Tensor | None = None,
+    beside: bool = False,
     gateways: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
 ) -> State:
@@ -31,15 +33,19 @@ def denoise(
     predictions are combined, and the sampler leads on from there.
 
     Args:
-        mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step.
+        mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step, and where
+            it is grey for some of them; see :func:`retouch.parts.held.held`.
+        beside: whether the source is denoised beside the target though the control shares nothing: unguided, one row
+            more in every batch.
         gateways: numbers of the steps whose predicted noise gradients pass through (E4C); elsewhere it counts as a
             constant, and the way back from one step to the one before is a factor. None: no graph at all.
 
     Returns:
-        the final latents by branch: "target", and "source" where the control shares.
+        the final latents by branch: "target", and "source" where the control shares or it was wanted.
     """
     state: State = {"target": trajectory.start}
-    if control.shares:
+    shares = control.shares or beside
+    if shares:
         state["source"] = trajectory.start
     halves = control.shares and not trajectory.same("source_null", "source")
     parts = (control, guidance, sampler)
@@ -49,7 +55,7 @@ def denoise(
         for number in range(trajectory.steps):
             index = trajectory.steps - 1 - number
             now.step = step = Step(index, number, trajectory.steps, trajectory.schedule, state=state)
-            step.rows = rows_of(guidance, control, step, trajectory.path is not None, halves)
+            step.rows = rows_of(guidance, control, step, trajectory.path is not None, halves, beside)
             here = {**state, "inverted": trajectory.latents[index + 1]}
             with torch.set_grad_enabled(bool(gateways)):
                 latents = torch.cat([here[row.branch] for row in step.rows])
@@ -58,14 +64,13 @@ def denoise(
             with torch.set_grad_enabled(bool(gateways)):
                 predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
                 below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}
-                if trajectory.path and control.shares:
+                if trajectory.path and shares:
                     below["source"] = trajectory.path[index]
-                elif control.shares:
+                elif shares:
                     below["source"] = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
                 for part in (guidance, control):
                     below = part.after_step(below, step)
-                if mask is not None:
-                    below["target"] = torch.lerp(trajectory.latents[index], below["target"], mask.to(below["target"]))
+                below["target"] = held(below["target"], trajectory.latents[index], mask, number, trajectory.steps)
             state = below
             if progress:
                 progress(1)
@@ -87,14 +92,17 @@ def _led_on(
     return sampler.step(branch, guidance.correct(original, branch, step), noise, step)
 
 
-def rows_of(guidance: Guidance, control: Control, step: Step, path_known: bool, halves: bool) -> Sequence[Row]:
+def rows_of(
+    guidance: Guidance, control: Control, step: Step, path_known: bool, halves: bool, beside: bool = False
+) -> Sequence[Row]:
     """The rows of a step: the source branch's, then those that guidance asks for.
 
-    There are none of the source without a control that shares. Its null half is left out where it coincides with its
-    prompt's (``halves``), at guidance 1, and, where its path is known, unless the control looks at it.
+    There are none of the source without a control that shares, unless it is wanted ``beside`` the target. Its null half
+    is left out where it coincides with its prompt's (``halves``), at guidance 1, and, where its path is known, unless
+    the control looks at it.
     """
     target = guidance.rows(TARGET_BRANCH, step)
-    if not control.shares:
+    if not control.shares and not beside:
         return list(target)
     wanted = [row for row in guidance.rows(SOURCE_BRANCH, step) if row != SOURCE]
     if path_known:

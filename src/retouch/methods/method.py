@@ -21,6 +21,7 @@ class Method:
     needs_source: ClassVar[bool] = True
     how: ClassVar[str] = "in its own way"  # how it edits, in a few words, where it is made of no parts
     optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
+    takes_foreground: ClassVar[bool] = False  # whether it treats the subject apart, where it is told where it is
     takes_reference: ClassVar[bool] = False  # whether another picture's background plays a part
     takes_negative: ClassVar[bool] = False  # whether guidance may lead away from a negative prompt
 
@@ -43,10 +44,12 @@ class Method:
     def idle(self, asked: Asked) -> Idle:
         """What cannot act on an edit as it is asked, with the reason.
 
-        Names of parameters, and of an edit's arguments: "mask", "reference", "source", "target", "negative_prompt",
-        "budget", "checkpoint".
+        Names of parameters, and of an edit's arguments: "mask", "foreground", "reference", "source", "target",
+        "negative_prompt", "budget", "checkpoint".
         """
         found = {}
+        if not self.takes_foreground:
+            found["foreground"] = f"{self.name} does not treat the subject apart"
         if not self.takes_reference:
             found["reference"] = f"{self.name} takes no other picture's background"
         elif asked.fitted:

@@ -116,6 +116,7 @@ class Optimising(Method):
             elif self.guidance_scale == 1:
                 found["negative_prompt"] = "guidance_scale is 1"
         if asked.fitting:
+            found["mask"] = f"{self.name} fits to the whole picture: give the mask to the edits made from the fit"
             found |= dict.fromkeys(self.sampling, "it is a setting of sampling: give it to the edits made from the fit")
         return found
 
@@ -147,6 +148,10 @@ class Optimising(Method):
         """
         return False
 
+    def unasked(self, fit: Fit) -> Sequence[Condition] | None:
+        """The text under which the same noise gives the picture as it was; None where there is none."""
+        return None
+
     def parameters_of_fit(self) -> dict[str, Any]:
         """The parameters that the fit depends on."""
         return {name: value for name, value in asdict(self).items() if name not in self.sampling}
@@ -155,8 +160,10 @@ class Optimising(Method):
         """Fits, where no fit is given, and samples one picture from the generator's noise."""
         fit = job.fit or self.fit(job)
         job.work.raise_if_unusable()
-        sampled = self.sample(job, fit, [self.noise(job, job.generator)], [self.conditions(fit)])
-        return Outcome(sampled, mask=self.sampled_mask(job))
+        unasked = self.unasked(fit) if job.keeps else None
+        told = [self.conditions(fit), *([] if unasked is None else [unasked])]
+        sampled = self.sample(job, fit, [self.noise(job, job.generator)] * len(told), told)
+        return Outcome(sampled[:1], sampled[1:] if len(told) > 1 else None, job.mask)
 
     def noise(self, job: Job, generator: Generator) -> Tensor:
         """Where sampling starts: [1, C, h, w] from a seed's generator, as in text-to-image."""
@@ -168,13 +175,8 @@ class Optimising(Method):
         with fitted_weights(job.model.network, fit.network, fit.rank):
             return sample(
                 job.model, noises, conditions, null, guidance_scale=self.guidance_scale,
-                num_inference_steps=self.num_inference_steps, kept=job.latents, mask=self.sampled_mask(job),
-                progress=job.progress,
+                num_inference_steps=self.num_inference_steps, kept=job.latents, mask=job.mask, progress=job.progress,
             )  # fmt: skip
-
-    def sampled_mask(self, job: Job) -> Tensor | None:
-        """Where sampling may depart from the picture; None for everywhere."""
-        return job.mask
 
 
 def fitted_tensors(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:

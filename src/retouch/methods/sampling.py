@@ -10,6 +10,7 @@ from torch import Tensor
 from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.guidance.classifier_free import guided
+from retouch.parts.held import held
 
 _ROWS = 32  # of one network batch, at most
 
@@ -35,7 +36,7 @@ def sample(
         noises: where each starts, [1, C, h, w].
         conditions: for each what the network is told at every schedule index.
         kept, mask: z_0 [1, C, h, w] and [1, 1, h, w] in 0..1; where the mask is 0 every step is held to ``kept`` under
-            the picture's own noise.
+            the picture's own noise, and where it is grey some are; see :func:`retouch.parts.held.held`.
     """
     schedule, kind = model.schedule(num_inference_steps), model.prediction_type
     at_once = max(1, _ROWS // (1 if guidance_scale == 1 else 2))
@@ -55,7 +56,7 @@ def sample(
             latents = schedule.down(predicted, latents, index, kind)
             if mask is not None and kept is not None:
                 level = schedule.add_noise(kept, noise, index - 1) if index else kept.expand_as(latents)
-                latents = torch.lerp(level, latents, mask.to(latents))
+                latents = held(latents, level, mask, num_inference_steps - 1 - index, num_inference_steps)
             if progress and first == 0:
                 progress(1)
         done.append(latents)

@@ -16,7 +16,7 @@ class Asked:
     """One edit, before it is made.
 
     Attributes:
-        masked, reference: whether a mask and another picture are given.
+        masked, foreground, reference: whether a mask, a mask of the subject, and another picture are given.
         negative: whether a negative prompt is given.
         fitted: whether a fit is given, so that nothing is optimised.
         fitting: whether only a fit is asked for, so that nothing is sampled.
@@ -28,6 +28,7 @@ class Asked:
     target: str
     source: str | None = None
     masked: bool = False
+    foreground: bool = False
     reference: bool = False
     fitted: bool = False
     fitting: bool = False

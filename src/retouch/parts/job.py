@@ -20,10 +20,12 @@ class Job:
 
     ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
     ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
-    says where the picture may change; ``inversions`` are shared by the edits of one picture. Methods that optimise
+    says where the picture may change, and ``foreground`` likewise where its subject is, for methods that treat that
+    apart; ``inversions`` are shared by the edits of one picture. Methods that optimise
     draw from ``seed`` and run under ``work``, which knows what it is for; with a ``fit`` they only sample.
     ``reference`` is another picture's z_0, of the same shape; ``negative`` is the negative prompt. ``notes`` tell what
-    was done to the input or cut off the prompts, in sentences.
+    was done to the input or cut off the prompts, in sentences. With ``keeps`` the outcome should hold a source branch,
+    whether or not the method needs one.
     """
 
     model: Backbone
@@ -38,7 +40,9 @@ class Job:
     fit: Fit | None = None
     work: Work = field(default_factory=Work)
     reference: Tensor | None = None
+    foreground: Tensor | None = None
     notes: tuple[str, ...] = ()
+    keeps: bool = False
     negative: str | None = None
 
 

@@ -125,7 +125,7 @@ class Control(Part):
     shares: ClassVar[bool] = False  # whether there is a source branch
     needs_source: ClassVar[bool] = False  # whether the source prompt's words matter
     reads_source_null: ClassVar[bool] = False  # whether the source's null half is looked at where it is not needed else
-    uses_mask: ClassVar[bool] = False  # whether the user's mask goes here and not to the latents
+    takes_foreground: ClassVar[bool] = False  # whether it treats the subject and the rest apart, where it is told
     needs_difference: ClassVar[bool] = False  # whether equal prompts leave the picture as it is, without a mask by hand
 
     def edits_by_itself(self) -> bool:

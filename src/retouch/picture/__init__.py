@@ -3,7 +3,7 @@
 from retouch.picture.arrays import from_array, to_array
 from retouch.picture.decoding import MAX_PIXELS, READABLE
 from retouch.picture.grid import AS_IT_IS, MAX_SIDES, Fitted, fit, fit_mask
-from retouch.picture.masks import changed_mask, check_growth, mask_from_bytes, overlaid, read_mask
+from retouch.picture.masks import changed_mask, check_growth, mask_from_bytes, opened_mask, overlaid, read_mask
 from retouch.picture.reading import Picture, from_bytes, from_image, read_picture
 from retouch.picture.writing import (
     MAX_SIDE,
@@ -38,6 +38,7 @@ __all__ = [
     "from_bytes",
     "from_image",
     "mask_from_bytes",
+    "opened_mask",
     "overlaid",
     "png_bytes",
     "read_mask",

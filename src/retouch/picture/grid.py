@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -93,9 +94,20 @@ def fit_mask(mask: Image.Image, fitted: Fitted) -> tuple[Image.Image, tuple[str,
         given, expected = (f"{width} x {height}" for width, height in (mask.size, fitted.size))
         notes = (f"the mask is {given}, the picture {expected}: the mask is stretched to the picture.",)
     left, top, right, bottom = fitted.box
-    # BOX averages the area where it makes smaller: a thin stroke stays, softly
-    plane = mask.convert("L").resize((right - left, bottom - top), Image.Resampling.BOX)
-    return Image.fromarray(_mirror(np.asarray(plane), fitted.box, fitted.image.size)), notes
+    plane = most(np.asarray(mask.convert("L")), (right - left, bottom - top))
+    return Image.fromarray(_mirror(plane, fitted.box, fitted.image.size)), notes
+
+
+def most(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A plane at another size (width, height), each pixel the greatest of the area it stands for: a thin stroke stays.
+
+    Args:
+        plane: [h, w].
+    """
+    reach = [-(-old // new) for old, new in zip(plane.shape, size[::-1], strict=True)]
+    if max(reach) > 1:
+        plane = np.asarray(cv2.dilate(plane, np.ones([2 * (side // 2) + 1 for side in reach], np.uint8)), np.uint8)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
 
 
 def _mirror(pixels: NDArray[np.uint8], box: tuple[int, int, int, int], canvas: tuple[int, int]) -> NDArray[np.uint8]:

@@ -89,7 +89,8 @@ def _edited(
         with PeakMemory(editor.model.device) as memory:
             result = editor.edit(
                 work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
-                mask=work.case.mask if work.masked else None, inversions=inversions, **given,
+                mask=work.case.mask if work.masked else None, inversions=inversions,
+                keep="off", **given,
             )  # fmt: skip
         record = _record(
             entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
@@ -120,7 +121,7 @@ def _sampled(
             raise KeyboardInterrupt
         if fit.stopped:
             raise RetouchError(fit.message)
-        results = editor.variations(work.case.picture, fit, seeds=seeds, mask=mask, **sampling)
+        results = editor.variations(work.case.picture, fit, seeds=seeds, mask=mask, keep="off", **sampling)
     cost = editor.method_for(variant.method, entry.source, entry.target, variant.settings).evaluations()
     for seed, result in zip(seeds, results, strict=True):
         record = _record(entry, variant.label, seed, fit.seconds + result.seconds, cost, memory.mib)
