@@ -43,8 +43,8 @@ def run(model, name, negative=None, parts=None, source=SOURCE, **settings):
 def edit(editor, name, **given):
     settings = {k: v for k, v in short(name, 4).items() if k not in given}
     start = {"start_step": 1} if name in ("masactrl", "prox-masactrl") else {}
-    return editor.edit(PICTURE, **{"source": SOURCE, "target": TARGET, "method": name, "keep": "off", **settings, **start,
-                                  **given})  # fmt: skip
+    asked = {"source": SOURCE, "target": TARGET, "method": name, "keep": "off"}
+    return editor.edit(PICTURE, **{**asked, **settings, **start, **given})
 
 
 SMALL = {
@@ -216,6 +216,8 @@ def test_comparisons_and_sweeps_take_it(editor):
     assert not [note for note in compared.notes if "negative" in note]  # one of them uses it
     fit = editor.fit(PICTURE, target=TARGET, method="imagic", **short("imagic", 4))
     steps = {"num_inference_steps": 4}
-    swept = [run_sweep(editor, PICTURE, fit, etas=[0.5], seeds=[0], negative_prompt=n, settings=steps) for n in
-             (None, NEGATIVE)]  # fmt: skip
+    swept = [
+        run_sweep(editor, PICTURE, fit, etas=[0.5], seeds=[0], negative_prompt=negative, keep="off", settings=steps)
+        for negative in (None, NEGATIVE)
+    ]
     assert not np.array_equal(*(one.samples[0].result.image for one in swept))
