@@ -505,3 +505,24 @@ def test_the_painters_mask_and_one_from_words_are_written_with_an_overlay(painte
         assert Image.open(out).mode == "L" and Image.open(overlay).size == (128, 128)
     truth = Image.open(painted / "mask.png")
     assert Image.open(tmp_path / "1.png").tobytes() == truth.tobytes()
+
+
+def test_a_negative_prompt_is_taken_by_every_command_that_edits(painted, fitted, tmp_path):
+    def recipe(name):
+        return json.loads(retouch("recipe", tmp_path / name).stdout)
+
+    led, steps = ("--negative", "a hat"), ("--set", "num_inference_steps=3")
+    words = ("--from", SOURCE, "--to", TARGET)
+    done = retouch("edit", painted / "cat.png", *words, *led, *steps, "--method", "ddim", "-o", tmp_path / "e.png")
+    assert done.returncode == 0 and recipe("e.png")["negative_prompt"] == "a hat", done.stderr
+    done = retouch("edit", painted / "cat.png", *words, *led, *steps, "--method", "ddib", "-o", tmp_path / "n.png")
+    assert "the negative prompt has no effect" in done.stderr and "negative_prompt" not in recipe("n.png")
+    done = retouch("compare", painted / "cat.png", *words, *led, *steps, "--methods", "ddim,sdedit", "-o",
+                   tmp_path / "c.png")  # fmt: skip
+    assert [one["negative_prompt"] for one in recipe("c.png")["compare"]] == ["a hat"] * 2, done.stderr
+    done = retouch("sweep", painted / "cat.png", "--fit", fitted, *led, *steps, "--seeds", 1, "--etas", "0.5", "-o",
+                   tmp_path / "s.png")  # fmt: skip
+    assert [one["negative_prompt"] for one in recipe("s.png")["sweep"]] == ["a hat"], done.stderr
+    short = ("--set", "embedding_steps=1", "--set", "network_steps=1", "--set", "batch_size=1")
+    done = retouch("fit", painted / "cat.png", "--to", TARGET, *led, *short, "-o", tmp_path / "f.safetensors")
+    assert done.returncode == 0 and "give it to the edits made from the fit" in done.stderr

@@ -84,6 +84,7 @@ class Editor:
         *,
         source: str | None = None,
         target: str | None = None,
+        negative_prompt: str | None = None,
         method: str | Method | None = None,
         inversion: str | None = None,
         control: str | None = None,
@@ -108,7 +109,7 @@ class Editor:
         """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
 
         Args:
-            image, source, target: the picture, what it shows, and what it should show.
+            image, source, target, negative_prompt: the picture, what it shows, what it should show, and what not.
             method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
                 place of what the model recommends (``model.recommended``) and of the published defaults. By default
                 methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
@@ -123,10 +124,10 @@ class Editor:
         """
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
-            image=image, source=source, target=target, method=method, parts=parts, mask=mask, foreground=foreground,
-            region=region, context=context, keep=keep, reference=reference, seed=seed, progress=progress,
-            detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
-            clip=clip,
+            image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
+            mask=mask, foreground=foreground, region=region, context=context, keep=keep, reference=reference, seed=seed,
+            progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint,
+            settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -138,6 +139,7 @@ class Editor:
         *,
         source: str,
         target: str,
+        negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         region: tuple[float, ...] | str | None = None,
         context: float = CONTEXT,
@@ -150,8 +152,8 @@ class Editor:
     ) -> list[EditResult]:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
-            image=image, source=source, target=target, mask=mask, region=region, context=context, keep=keep, seed=seed,
-            progress=progress, detail=detail, settings=settings, clip=clip,
+            image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
+            context=context, keep=keep, seed=seed, progress=progress, detail=detail, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return candidates(self.model, request, count)
@@ -163,6 +165,7 @@ class Editor:
         target: str,
         method: str | Optimising = "imagic",
         source: str | None = None,
+        negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
@@ -175,16 +178,17 @@ class Editor:
     ) -> Fit:
         """Only the optimisation of a method that optimises: any number of edits can then be sampled from the fit.
 
-        The arguments are those of :meth:`edit`. Ctrl-C ends the optimisation after the step in hand; what was fitted
+        The arguments are those of :meth:`edit`; a negative prompt matters to a fit that samples, and edits made from
+        it keep it unless they have their own. Ctrl-C ends the optimisation after the step in hand; what was fitted
         until then is returned (``fit.stopped`` says so), and likewise the last good state when the loss diverges.
 
         Raises:
             BadParameter: for a method that fits nothing, and as in :meth:`edit`.
         """
         request = Request(
-            image=image, source=source, target=target, method=method, mask=mask, foreground=foreground,
-            reference=reference, seed=seed, progress=progress, detail=detail, budget=budget, checkpoint=checkpoint,
-            settings=settings, fitting=True,
+            image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, mask=mask,
+            foreground=foreground, reference=reference, seed=seed, progress=progress, detail=detail, budget=budget,
+            checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:
@@ -202,6 +206,7 @@ class Editor:
         *,
         seeds: Sequence[int] = (0, 1, 2, 3),
         etas: Sequence[float] | None = None,
+        negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         keep: str = "auto",
         progress: Progress | None = None,
@@ -212,6 +217,7 @@ class Editor:
         Args:
             image: the picture that the fit was made for.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
+            negative_prompt, mask: as for :meth:`edit`.
             settings: parameters of sampling.
 
         Raises:
@@ -222,7 +228,10 @@ class Editor:
             raise BadFit("fit is None, expected a fit: make one with Editor.fit, or read a file with Fit.load(path).")
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
-        request = Request(image=image, mask=mask, keep=keep, progress=progress, fit=fit, settings=settings)
+        request = Request(
+            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress, fit=fit,
+            settings=settings,
+        )  # fmt: skip
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
 

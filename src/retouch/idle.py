@@ -15,7 +15,7 @@ from retouch.parts.job import Job
 
 _REFUSED = ("reference", "foreground", "budget", "checkpoint")
 """Arguments that only some methods take; a setting may stand in a command for several methods, and gets a note."""
-_SHARED = ("the source prompt has no effect", "the target prompt has no effect", "the seed has no effect")
+_SHARED = tuple(f"the {what} has no effect" for what in ("source prompt", "target prompt", "negative prompt", "seed"))
 """How the notes begin on what several methods are given together."""
 
 
@@ -24,8 +24,8 @@ def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments:
 
     Args:
         settings: the parameters that were set, not those recommended or left at their defaults.
-        arguments: the names of those given among "mask", "foreground", "reference", "source", "target", "budget" and
-            "checkpoint".
+        arguments: the names of those given among "mask", "foreground", "reference", "source", "target",
+            "negative_prompt", "budget" and "checkpoint".
 
     Raises:
         BadParameter: for an argument that the method does not take.
@@ -37,7 +37,10 @@ def idle_notes(method: Method, asked: Asked, settings: Iterable[str], arguments:
             raise BadParameter(f"{name} has no effect: {idle[name]}. Leave it out.")
     said = [f"{name} is {_shown(getattr(method, name))}, but has no effect: {idle[name]}."
             for name in settings if name in idle]  # fmt: skip
-    called = {"mask": "the mask", "source": "the source prompt", "target": "the target prompt"}
+    called = {
+        "mask": "the mask", "source": "the source prompt", "target": "the target prompt",
+        "negative_prompt": "the negative prompt",
+    }  # fmt: skip
     return said + [
         f"{called[name]} has no effect: {idle[name]}." for name in called if name in idle and name in arguments
     ]
@@ -57,6 +60,7 @@ def acting(method: Method, job: Job) -> tuple[dict[str, Any], set[str]]:
     asked = Asked(
         job.model, job.target, job.source, masked=job.mask is not None, foreground=job.foreground is not None,
         reference=job.reference is not None, fitted=job.fit is not None,
+        negative=job.negative is not None,
     )  # fmt: skip
     idle, kept, left_out = set(method.idle(asked)), asdict(method), set[str]()
     for name in [name for name in kept if name in idle]:

@@ -24,13 +24,14 @@ from retouch.idle import idle_notes, set_by_hand
 from retouch.methods.composition import Composed
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
+from retouch.negative import negative_acts, negative_cut_off
 from retouch.parameters import parameters_of
 from retouch.parts.asked import Asked
 from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, opened_mask, read_picture, to_array
 from retouch.recipe import identity_of
-from retouch.request import AnyMask, AnyPicture, Request, check_fit, checked_seed, method_of, prompts_of
+from retouch.request import AnyMask, AnyPicture, Request, check_fit, checked_seed, method_of, negative_of, prompts_of
 from retouch.weighed import weighed
 
 
@@ -43,13 +44,19 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     request, of_weights = weighed(request)
     seed = checked_seed(request.seed)
     check_fit(model, request)
-    source, target = prompts_of(request)
+    (source, target), negative = prompts_of(request), negative_of(request)
     of_prompts = [*of_weights, *cut_off_notes(model, source, target)]
     method = method_of(model, request, source, target)
-    of_prompts += [
-        *_idle(model, request, method, source, target),
-        *_same_prompts(method, source, target, request.mask is not None),
-    ]
+    asked = Asked(
+        model, target, source, masked=request.mask is not None, foreground=request.foreground is not None,
+        reference=request.reference is not None, fitted=request.fit is not None, fitting=request.fitting,
+        negative=negative is not None,
+    )  # fmt: skip
+    of_prompts += _idle(request, method, asked)
+    if negative and negative_acts(method, asked):
+        of_prompts += negative_cut_off(model, method, negative, source)
+    else:
+        of_prompts += _same_prompts(method, source, target, asked.masked)
 
     picture = opened(request.image)
     fitted = fit(picture.image, model.native_side, model.pixel_multiple)
@@ -57,8 +64,8 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     subject, of_subject = _marked(request.foreground, fitted)
     reference = _reference(request.reference, fitted)
     identity = identity_of(
-        model.identity, method, source, target, seed, picture=fitted.image, mask=plane, foreground=subject,
-        reference=reference,
+        model.identity, method, source, target, seed, negative, picture=fitted.image, mask=plane,
+        foreground=subject, reference=reference,
     )  # fmt: skip
     _check_picture(request.fit, identity)
 
@@ -68,7 +75,7 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         _latent_mask(plane, latents), request.inversions or Inversions(), seed,
         None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
         reference=None if reference is None else _encoded(model, reference),
-        foreground=_latent_mask(subject, latents), keeps=request.keep != "off",
+        foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
         notes=(*picture.notes, *fitted.notes, *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted
@@ -105,15 +112,10 @@ def _check_picture(made: Fit | None, identity: dict[str, Any]) -> None:
         raise BadFit("the fit was made for another picture: give the picture that it was made for.")
 
 
-def _idle(model: Backbone, request: Request, method: Method, source: str | None, target: str) -> list[str]:
+def _idle(request: Request, method: Method, asked: Asked) -> list[str]:
     """What is said of settings and arguments that cannot act."""
-    asked = Asked(
-        model, target, source, masked=request.mask is not None,
-        foreground=request.foreground is not None, reference=request.reference is not None,
-        fitted=request.fit is not None, fitting=request.fitting,
-    )  # fmt: skip
     settings = set_by_hand(method) if isinstance(request.method, Method) else request.settings
-    arguments = ("mask", "foreground", "reference", "budget", "checkpoint", "source", "target")
+    arguments = ("mask", "foreground", "reference", "budget", "checkpoint", "source", "target", "negative_prompt")
     return idle_notes(method, asked, settings, [name for name in arguments if getattr(request, name)])
 
 

@@ -17,11 +17,20 @@ from retouch.parts.job import Job
 
 
 def identity_of(
-    model: str, method: Method, source: str | None, target: str, seed: int, **pictures: Image.Image | None
+    model: str,
+    method: Method,
+    source: str | None,
+    target: str,
+    seed: int,
+    negative: str | None = None,
+    **pictures: Image.Image | None,
 ) -> dict[str, Any]:
     """All that a fit depends on, JSON-ready; ``pictures`` by their digests."""
+    reference = pictures.get("reference") is not None
+    reads = not isinstance(method, Optimising) or method.fit_reads_negative(reference)
     return {
         "model": model, "method": method.name, "source": source, "target": target, "seed": seed,
+        **({"negative_prompt": negative} if negative and reads else {}),
         **{name: None if image is None else _digest(image) for name, image in pictures.items()},
         "parameters": method.parameters_of_fit() if isinstance(method, Optimising) else asdict(method),
     }  # fmt: skip
@@ -40,6 +49,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "parameters": parameters,
         "source": job.source,
         "target": job.target,
+        **({"negative_prompt": job.negative} if job.negative and "negative_prompt" not in idle else {}),
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }

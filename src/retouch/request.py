@@ -48,6 +48,7 @@ class Request:
         image: a path or a picture; any size, kept in the result.
         source: what the picture shows; some methods do without.
         target: what it should show; with a ``fit`` it may be left out.
+        negative_prompt: what it should not show: guidance leads away from it; None for nothing, or the fit's.
         method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; by default the
             fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit.
         parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
@@ -79,6 +80,7 @@ class Request:
     image: AnyPicture
     source: str | None = None
     target: str | None = None
+    negative_prompt: str | None = None
     method: str | Method | None = None
     parts: Mapping[str, str | None] = field(default_factory=dict)
     mask: AnyMask | None = None
@@ -129,6 +131,20 @@ def prompts_of(request: Request) -> tuple[str | None, str]:
     if not target or not target.strip():
         raise BadPrompt("the target prompt is empty: say what the picture should show.")
     return (source if source and source.strip() else None), target
+
+
+def negative_of(request: Request) -> str | None:
+    """The negative prompt, where none is asked for that of the fit; None where there is none.
+
+    Raises:
+        BadPrompt: when it is no text.
+    """
+    negative = request.negative_prompt
+    if negative is None and request.fit is not None:
+        negative = request.fit.recipe.get("negative_prompt")
+    if negative is not None:
+        _check_text(negative)
+    return negative if negative and negative.strip() else None
 
 
 def check_asked(made: Fit, method: str | None, asked: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from retouch.errors import BadParameter
 from retouch.methods.method import Method
@@ -21,20 +22,23 @@ def weighed(request: Request) -> tuple[Request, list[str]]:
         BadPrompt: for marks that are not understood.
         BadParameter: where the words are weighted by ``reweight`` as well.
     """
-    notes, source, target = list[str](), request.source, request.target
-    if isinstance(source, str):
-        read = read_weights(source)
-        if read.weights:
-            notes.append(
-                "the weights in the source prompt are left out: only what is to be seen can weigh more or less."
-            )
-        notes += _parentheses(read.parentheses, source)
-        source = read.text
+    notes, target = list[str](), request.target
+    for name, which in (("source", "source"), ("negative_prompt", "negative")):
+        prompt = getattr(request, name)
+        if isinstance(prompt, str):
+            read = read_weights(prompt)
+            if read.weights:
+                notes.append(
+                    f"the weights in the {which} prompt are left out: only what is to be seen can weigh more or less."
+                )
+            notes += [note for note in _parentheses(read.parentheses, prompt) if note not in notes]
+            plain: dict[str, Any] = {name: read.text}
+            request = replace(request, **plain)
     if not isinstance(target, str):
-        return replace(request, source=source), notes
+        return request, notes
     read = read_weights(target)
     notes += [note for note in _parentheses(read.parentheses, target) if note not in notes]
-    request = replace(request, source=source, target=read.text)
+    request = replace(request, target=read.text)
     if not read.weights:
         return request, notes
     said = ",".join(f"{word}={value:g}" for word, value in read.weights.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,6 +24,7 @@ def compare(
     target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the contact sheet.")],
     source: options.Source = "",
+    negative: options.Negative = "",
     methods: Annotated[
         str, typer.Option(help="Names separated by commas; tuning-free; or all, which also fits (minutes).")
     ] = "tuning-free",
@@ -32,9 +34,7 @@ def compare(
     settings: options.Settings = None,
     mask: options.Mask = None,
     keep: options.Keep = "auto",
-    clip: Annotated[
-        str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
-    ] = "",
+    clip: options.Clip = "",
     each: Annotated[Path | None, typer.Option(help="Also write every edit into this folder, as METHOD.png.")] = None,
     columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1)] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="The table as one JSON object a line.")] = False,
@@ -43,41 +43,47 @@ def compare(
     quiet: options.Quiet = False,
 ) -> None:
     """Edit PICTURE by several METHODS that share its inversion, and look at them side by side."""
+    _compare(SimpleNamespace(**locals()))
+
+
+def _compare(asked: SimpleNamespace) -> None:
+    """The command; the options by their names."""
     from retouch.picture import check_outputs
 
-    check_outputs((output,), force)
-    streams.check_streams({}, picture=picture, mask=mask)
-    opened, where = streams.input_picture(picture), streams.input_mask(mask)
-    options.check_words(target, seed)
+    check_outputs((asked.output,), asked.force)
+    streams.check_streams({}, picture=asked.picture, mask=asked.mask)
+    opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
+    options.check_words(asked.target, asked.seed)
 
     from retouch.explore import compare as explore
     from retouch.parameters import settings_from_text
     from retouch.runs.files import slug
     from retouch.runs.variants import chosen_methods
 
-    names, given = chosen_methods(methods), settings_from_text(settings or [])
+    names, given = chosen_methods(asked.methods), settings_from_text(asked.settings or [])
     explore.own_settings(names, given)  # refused before anything is loaded
-    check_outputs((output,), force, (explore.size_of_sheet(len(names), columns),))
-    options.check_each(each, list(map(slug, names)), opened.image.size, force, output)
+    check_outputs((asked.output,), asked.force, (explore.size_of_sheet(len(names), asked.columns),))
+    options.check_each(asked.each, list(map(slug, names)), opened.image.size, asked.force, asked.output)
 
     from retouch.editor import Editor
 
-    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
-    say = (lambda sentence: None) if quiet else note
-    source = options.described(model, opened.image, source, target, True, say)
-    scorer = _scorer(clip or ("diorama" if model == "diorama" else ""), opened.image, target, say)
-    with progress_bar("compare", quiet=quiet) as progress:
+    editor = Editor.from_pretrained(asked.model, device=asked.device or None, **options.model_settings(asked.set_model))
+    say = (lambda sentence: None) if asked.quiet else note
+    source = options.described(asked.model, opened.image, asked.source, asked.target, True, say, asked.negative)
+    scorer = _scorer(asked.clip or ("diorama" if asked.model == "diorama" else ""), opened.image, asked.target, say)
+    with progress_bar("compare", quiet=asked.quiet) as progress:
         comparison = explore.compare(
-            editor, opened, source=source or None, target=target, methods=names, settings=given, mask=where, keep=keep,
-            seed=seed, scorer=scorer, progress=lambda done, total, name: progress(done, total, name),
+            editor, opened, source=source or None, target=asked.target, negative_prompt=asked.negative or None,
+            methods=names, settings=given, mask=where, keep=asked.keep, seed=asked.seed, scorer=scorer,
+            progress=progress,
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)
-    done = _write(comparison, output, each, columns, force)
-    _print(comparison, as_json)
+    done = _write(comparison, asked.output, asked.each, asked.columns, asked.force)
+    _print(comparison, asked.as_json)
     if not done:
         raise RetouchError("no method succeeded, and nothing was written; the reasons are in the table.")
-    say(f"{output}: {comparison.shared} network evaluations saved by sharing inversions")
+    say(f"{asked.output}: {comparison.shared} network evaluations saved by sharing inversions")
 
 
 def _scorer(clip: str, image: Image.Image, target: str, say: options.Say) -> ClipScorer | None:

@@ -26,6 +26,7 @@ def edit(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the result; - for stdout, as PNG.")],
     target: options.Target = "",
     source: options.Source = "",
+    negative: options.Negative = "",
     method: Annotated[str, typer.Option(help="See `retouch methods`; default: auto, or the fit's.")] = "",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
@@ -82,11 +83,13 @@ def _edit(asked: SimpleNamespace) -> None:
 
         read_as = options.model_settings(asked.set_model)
         editor = Editor.from_pretrained(asked.model, device=asked.device or None, **read_as)
-        source = options.described(asked.model, opened.image, asked.source, target, chosen.needs_source, say)
+        source = options.described(
+            asked.model, opened.image, asked.source, target, chosen.needs_source, say, asked.negative
+        )
         checkpoint = options.checkpoint_beside(asked.output) if chosen.optimises and fit is None else None
         given |= {
-            "source": source or None, "target": target, "mask": mask, "region": region, "context": asked.context,
-            "keep": asked.keep, "seed": asked.seed,
+            "source": source or None, "target": target, "negative_prompt": asked.negative or None, "mask": mask,
+            "region": region, "context": asked.context, "keep": asked.keep, "seed": asked.seed,
         }  # fmt: skip
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
             given |= {"progress": progress, "detail": progress.detail}

@@ -20,6 +20,7 @@ def fit(
     target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the fit, a .safetensors file.")],
     source: options.Source = "",
+    negative: options.Negative = "",
     method: Annotated[str, typer.Option(help="imagic or layer-diffusion.")] = "imagic",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
@@ -58,12 +59,12 @@ def fit(
 
     editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
     say = (lambda sentence: None) if quiet else note
-    source = options.described(model, opened.image, source, target, kind.needs_source, say)
+    source = options.described(model, opened.image, source, target, kind.needs_source, say, negative)
     with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:
         made = editor.fit(
-            opened, target=target, method=method, source=source or None, mask=where, reference=behind, seed=seed,
-            progress=progress, detail=progress.detail, budget=budget, checkpoint=checkpoint,
-            **given,
+            opened, target=target, method=method, source=source or None, negative_prompt=negative or None, mask=where,
+            reference=behind, seed=seed, progress=progress, detail=progress.detail, budget=budget,
+            checkpoint=checkpoint, **given,
         )  # fmt: skip
     for sentence in made.notes:
         say(sentence)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PictureFile = Annotated[Path, typer.Argument(help="The picture: PNG, JPEG or WebP, any size; - for stdin.")]
 Target = Annotated[str, typer.Option("--to", help="What the picture should show.")]
 Source = Annotated[str, typer.Option("--from", help="What the picture shows now.")]
+Negative = Annotated[
+    str, typer.Option("--negative", help="What the result should not show: guidance leads away from it.")
+]
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
 SetModel = Annotated[
     list[str] | None,
@@ -46,6 +49,9 @@ Keep = Annotated[
         help="auto: what the edit did not change are the picture's own pixels, unless it changes all of it; exact: "
         "even then; off: everything as the model drew it."
     ),
+]
+Clip = Annotated[
+    str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
 ]
 Reference = Annotated[
     Path | None, typer.Option(help="A picture whose background the edit should have, for methods that use one.")
@@ -70,7 +76,9 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
 
-def described(model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Say) -> str:
+def described(
+    model: str, image: Image.Image, source: str, target: str, needs_source: bool, say: Say, negative: str = ""
+) -> str:
     """The source prompt; Diorama says itself what its picture shows where one is missing, and warns of odd words."""
     if model != "diorama":
         return source
@@ -79,7 +87,7 @@ def described(model: str, image: Image.Image, source: str, target: str, needs_so
     if not source.strip() and needs_source:
         source = describe(image)
         say(f"no --from was given; the picture is taken to show: {source!r}")
-    for sentence in advise(image, source, target):
+    for sentence in advise(image, source, target, negative):
         say(sentence)
     return source
 

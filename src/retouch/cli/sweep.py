@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,12 +27,11 @@ def sweep(
     seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    negative: options.Negative = "",
     settings: options.Settings = None,
     mask: options.Mask = None,
     keep: options.Keep = "auto",
-    clip: Annotated[
-        str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
-    ] = "",
+    clip: options.Clip = "",
     curve: Annotated[Path | None, typer.Option(help="Also draw CLIP score and likeness against η, as .png.")] = None,
     best: Annotated[Path | None, typer.Option(help="Also write the sample with the best CLIP score.")] = None,
     each: Annotated[Path | None, typer.Option(help="Also write every sample into this folder.")] = None,
@@ -41,39 +41,45 @@ def sweep(
     quiet: options.Quiet = False,
 ) -> None:
     """Sample from a FIT at several η and seeds, in batches: a contact sheet, the best by CLIP score, a curve."""
+    _sweep(SimpleNamespace(**locals()))
+
+
+def _sweep(asked: SimpleNamespace) -> None:
+    """The command; the options by their names."""
     from retouch.picture import check_outputs
 
-    check_outputs((output, curve, best), force)
-    streams.check_streams({"--fit": fit}, picture=picture, mask=mask)
-    opened, where = streams.input_picture(picture), streams.input_mask(mask)
-    options.check_words("-", seed)
+    check_outputs((asked.output, asked.curve, asked.best), asked.force)
+    streams.check_streams({"--fit": asked.fit}, picture=asked.picture, mask=asked.mask)
+    opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
+    options.check_words("-", asked.seed)
 
     from retouch.explore.sweep import names_of, read_etas, run_sweep, size_of_sheet
     from retouch.fit.fitted import Fit
     from retouch.methods.registry import method_type
     from retouch.parameters import read_settings, settings_from_text
 
-    made, clip = Fit.load(fit), clip or ("diorama" if model == "diorama" else "")
-    kind, chosen = method_type(made.method), range(seed, seed + seeds)
-    given, values = read_settings(kind, settings_from_text(settings or []), made.method), read_etas(etas, kind)
+    made, clip = Fit.load(asked.fit), asked.clip or ("diorama" if asked.model == "diorama" else "")
+    kind, chosen = method_type(made.method), range(asked.seed, asked.seed + asked.seeds)
+    given = read_settings(kind, settings_from_text(asked.settings or []), made.method)
+    values = read_etas(asked.etas, kind)
     size = opened.image.size
-    check_outputs((output, curve, best), force, (size_of_sheet(values, chosen), None, size))
-    options.check_each(each, names_of(values, chosen), size, force, output, curve, best)
-    _check_figures(made.method, values is not None, clip, curve, best)
+    check_outputs((asked.output, asked.curve, asked.best), asked.force, (size_of_sheet(values, chosen), None, size))
+    options.check_each(asked.each, names_of(values, chosen), size, asked.force, asked.output, asked.curve, asked.best)
+    _check_figures(made.method, values is not None, clip, asked.curve, asked.best)
 
     from retouch.editor import Editor
     from retouch.explore.clip_score import ClipScorer
 
-    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
-    with progress_bar("sweep", quiet=quiet) as progress:
+    editor = Editor.from_pretrained(asked.model, device=asked.device or None, **options.model_settings(asked.set_model))
+    with progress_bar("sweep", quiet=asked.quiet) as progress:
         swept = run_sweep(
-            editor, opened, made, etas=values, seeds=chosen, mask=where, keep=keep,
-            scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
+            editor, opened, made, etas=values, seeds=chosen, negative_prompt=asked.negative or None, mask=where,
+            keep=asked.keep, scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
         )  # fmt: skip
-    _write(swept, output, curve, best, each, force)
-    for sample in swept.samples if as_json else ():
+    _write(swept, asked.output, asked.curve, asked.best, asked.each, asked.force)
+    for sample in swept.samples if asked.as_json else ():
         tell_json(sample.figures())
-    if clip and not quiet:
+    if clip and not asked.quiet:
         note(f"the best by CLIP score is {swept.best.name}: {swept.best.clip_score:.1f}")
 
 

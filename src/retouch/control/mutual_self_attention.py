@@ -18,11 +18,14 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Row, Step, variants_of
+from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NEGATIVE, TARGET_NULL, Row, Step, variants_of
 from retouch.parts.word_maps import WordMaps
 from retouch.prompts import find_words
 
-_PAIRS = ((TARGET, (SOURCE,)), (TARGET_NULL, (SOURCE_NULL, SOURCE)))
+_PAIRS = (
+    (TARGET, (SOURCE,)),
+    *((row, (SOURCE_NULL, SOURCE)) for row in (TARGET_NULL, TARGET_NEGATIVE)),
+)
 """Which source row, the first that is there, serves which target row."""
 
 

@@ -75,10 +75,14 @@ def describe(image: Image.Image) -> str:
     return _best_caption(rgb.tobytes(), rgb.size)
 
 
-def unknown_word_notes(*prompts: str) -> list[str]:
-    """A sentence for every word outside the vocabulary, with the nearest known words, and for contradictions."""
+def unknown_word_notes(*prompts: str, negative: str = "") -> list[str]:
+    """A sentence for every word outside the vocabulary, with the nearest known words, and for contradictions.
+
+    Args:
+        negative: the negative prompt, which may name what goes together in no picture.
+    """
     read = [parse(plain(prompt)) for prompt in prompts]
-    words = dict.fromkeys(word for parsed in read for word in parsed.unknown)
+    words = dict.fromkeys(word for parsed in (*read, parse(plain(negative))) for word in parsed.unknown)
     sentences = [
         f"Diorama does not know the word {word!r}; near it are: {', '.join(nearest_known(word))}." for word in words
     ]
@@ -102,9 +106,9 @@ def familiarity(image: Image.Image) -> float:
     return exp(sum(log(max(*chances.values(), 1e-6)) for chances in seen.values()) / len(seen))
 
 
-def advise(image: Image.Image, source: str, target: str) -> list[str]:
+def advise(image: Image.Image, source: str, target: str, negative: str = "") -> list[str]:
     """What a user should hear before an edit: unknown words, and whether this looks like a photograph."""
-    sentences = unknown_word_notes(source, target)
+    sentences = unknown_word_notes(source, target, negative=negative)
     if familiarity(image) < _FAMILIAR:
         sentences.append(
             "this picture does not look like Diorama's painted world, the only thing the embedded model knows; for a "

@@ -105,6 +105,7 @@ def compare(
     source: str | None,
     target: str,
     methods: Sequence[str],
+    negative_prompt: str | None = None,
     settings: Mapping[str, Any] | None = None,
     mask: str | PathLike[str] | Image.Image | Picture | None = None,
     keep: str = "auto",
@@ -118,6 +119,7 @@ def compare(
 
     Args:
         methods: names; see :func:`retouch.runs.variants.chosen_methods` for "all".
+        negative_prompt: for every method that leads away from one.
         settings: parameters for every method that has them.
         scorer: the CLIP model that scores; None leaves the score out.
         progress: called with (steps done, all steps, the method at work).
@@ -147,8 +149,8 @@ def compare(
                 progress(before + steps, sum(totals.values()), name)
 
         edit = partial(
-            editor.edit, image, source=source, target=target, method=name, mask=mask, keep=keep, seed=seed,
-            progress=advance, inversions=inversions, **own[name],
+            editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=mask,
+            keep=keep, seed=seed, progress=advance, inversions=inversions, **own[name],
         )  # fmt: skip
         rows.append(_compared(name, edit, figures))
         done += totals[name]

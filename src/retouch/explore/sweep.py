@@ -148,6 +148,7 @@ def run_sweep(
     *,
     etas: Sequence[float] | None,
     seeds: Sequence[int],
+    negative_prompt: str | None = None,
     mask: Image.Image | Picture | None = None,
     keep: str = "auto",
     scorer: ClipScorer | None = None,
@@ -165,8 +166,9 @@ def run_sweep(
         refuse_twice(settings or {}, "eta", "etas")
     etas, seeds = None if etas is None else list(dict.fromkeys(etas)), list(dict.fromkeys(seeds))
     results = editor.variations(
-        image, fit, seeds=seeds, etas=etas, mask=mask, keep=keep, progress=progress, **dict(settings or {})
-    )
+        image, fit, seeds=seeds, etas=etas, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress,
+        **dict(settings or {}),
+    )  # fmt: skip
     target = str(fit.recipe["target"])
     samples = [
         Sample(

@@ -86,6 +86,7 @@ _RECIPE: Mapping[str, Callable[[Any], bool]] = {
     "picture": _text,
     "target": _text,
     "source": lambda value: value is None or isinstance(value, str),
+    "negative_prompt": lambda value: value is None or isinstance(value, str),
     "seed": _whole(0, 2**63 - 1),
     "parameters": lambda value: isinstance(value, dict),
 }

@@ -53,6 +53,14 @@ class CFGPlusPlus(Guidance):
         """What leads on, where there is one prediction alone."""
         return {} if self.guidance_scale else {"renoise": "guidance_scale is 0, and all noise is the null text's"}
 
+    def idle_negative(self) -> str:
+        """At λ = 1 without renoising."""
+        return "guidance_scale is 1 and renoise 0" if self.scale == 1 and not self.renoise else ""
+
+    def draws_to_negative(self) -> bool:
+        """At λ = 0, and as in plain guidance where the null text does not lead on."""
+        return self.scale == 0 or (self.scale < 1 and not self.renoise)
+
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
         """Both halves, at λ = 1, too."""
         return [branch.null, branch.text]

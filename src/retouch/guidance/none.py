@@ -16,6 +16,10 @@ class NoGuidance(Guidance):
     name: ClassVar[str] = "none"
     summary: ClassVar[str] = "the target prompt's prediction as it is"
 
+    def idle_negative(self) -> str:
+        """Nothing is compared with."""
+        return "there is no guidance that could lead away from it"
+
     def combine(self, predictions: Predictions, branch: Branch, step: Step) -> Guided:
         """ε(c)."""
         return Guided(predictions[branch.text])

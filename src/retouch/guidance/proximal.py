@@ -15,7 +15,7 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
-from retouch.parts.rows import SOURCE_BRANCH, TARGET_BRANCH, Branch, Row, State, Step
+from retouch.parts.rows import SOURCE_BRANCH, TARGET_BRANCH, TARGET_NEGATIVE, Branch, Row, State, Step
 from retouch.parts.trajectory import Trajectory
 
 Prox = Literal["soft", "hard"]
@@ -59,6 +59,9 @@ class Proximal(Guidance):
     ẑ₀ ← ẑ₀ − ρ(ẑ₀ − z₀)(1 − M), and the latent to the inverted one after it, z ← z − ρ(z − z*)(1 − M). Both act on the
     source branch, too: nothing is asked of it, its M is 0, and with ρ = 1 it is z* itself there.
 
+    A negative prompt is a part of the direction, Δ − (1 − 1/w) (ε(z, c_neg) − ε(z, ∅)): the same as c_neg in the place
+    of ∅ where all of it is kept. What is left out of it stays ε(z, ∅), and is not drawn towards c_neg.
+
     Where the source branch is guided itself, its ∅ being another text than its prompt, its Δ is thresholded by the
     same λ, which is then a quantile of both branches' |Δ|, and its M is its own: as in the authors' code.
     """
@@ -67,6 +70,7 @@ class Proximal(Guidance):
     summary: ClassVar[str] = "classifier-free whose small differences are left out; held to the picture there"
     aliases: ClassVar[tuple[str, ...]] = ("prox",)
     needs_trajectory: ClassVar[bool] = True
+    takes_negative: ClassVar[bool] = True
     is_linear: ClassVar[bool] = False
 
     guidance_scale: float = guidance_scale()
@@ -128,9 +132,14 @@ class Proximal(Guidance):
             found |= dict.fromkeys(("quantile", "threshold", "prox"), "guidance_scale is 0")
         return found
 
+    def idle_negative(self) -> str:
+        """At w = 1, and at w = 0, where there is no direction."""
+        return f"guidance_scale is {self.guidance_scale:g}" if self.guidance_scale in (0, 1) else ""
+
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
-        """Both halves, whatever w is."""
-        return [branch.null, branch.text]
+        """Both halves, whatever w is, and the negative prompt's."""
+        led_away = [TARGET_NEGATIVE] if self.negative and branch.name == "target" else []
+        return [branch.null, branch.text, *led_away]
 
     def begin(self, job: Job, trajectory: Trajectory) -> None:
         """Notes what the picture's inverted latents are."""
@@ -141,8 +150,16 @@ class Proximal(Guidance):
         return self.guidance_scale * self._change(predictions, branch, step)[0]
 
     def _change(self, predictions: Predictions, branch: Branch, step: Step) -> tuple[Tensor, Tensor | float]:
-        delta, limit = _difference(predictions, branch), self._limit(predictions, step)
+        delta, limit = self._difference(predictions, branch), self._limit(predictions, step)
         return proximal(delta, limit, self.prox), limit
+
+    def _difference(self, predictions: Predictions, branch: Branch) -> Tensor:
+        """Δ of one branch."""
+        null = null_of(predictions, branch)
+        delta = predictions[branch.text] - null
+        if not self.negative or branch.name != "target":
+            return delta
+        return delta - (1 - 1 / self.guidance_scale) * (predictions[TARGET_NEGATIVE] - null)
 
     def _limit(self, predictions: Predictions, step: Step) -> Tensor | float:
         """λ, in the network's own terms."""
@@ -150,9 +167,9 @@ class Proximal(Guidance):
             scale = abs(float(step.level.noise_scale(self._prediction_type)))  # λ is in units of noise
             return self.threshold / scale if scale else float("inf")
         assert self._trajectory is not None
-        delta, beside = _difference(predictions, TARGET_BRANCH), None
+        delta, beside = self._difference(predictions, TARGET_BRANCH), None
         if self._guides(predictions, SOURCE_BRANCH):
-            beside = _difference(predictions, SOURCE_BRANCH)
+            beside = self._difference(predictions, SOURCE_BRANCH)
         elif self._trajectory.same("null", "source"):
             beside = torch.zeros_like(delta)
         return threshold_of(delta, self.quantile, beside)
@@ -188,8 +205,3 @@ class Proximal(Guidance):
         assert self._trajectory is not None
         there, rho = self._trajectory.latents[step.index], self.inversion_guidance
         return state | {name: state[name] - rho * (state[name] - there) * kept for name, kept in self._kept.items()}
-
-
-def _difference(predictions: Predictions, branch: Branch) -> Tensor:
-    """Δ of one branch."""
-    return predictions[branch.text] - null_of(predictions, branch)

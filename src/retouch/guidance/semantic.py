@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -20,7 +20,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
-from retouch.parts.rows import TARGET, TARGET_NULL, Branch, Row, Step
+from retouch.parts.rows import TARGET, TARGET_NEGATIVE, TARGET_NULL, Branch, Row, Step
 from retouch.parts.word_maps import WordMaps
 
 Masks = Literal["both", "attention", "noise"]
@@ -48,6 +48,9 @@ class Semantic(Guidance):
     M¹ is where the concept's tokens are looked for at this step, in the cross-attention at a quarter of the latent's
     side; M² where the concept moves the prediction most. Differences are taken in the network's own terms, which at one
     noise level are those of the noise times a factor: quantiles do not see it. The source branch is guided plainly.
+
+    A negative prompt is one more concept to lead away from, at s: ∅ stays the empty text, with which alone the places
+    that no concept touches return the picture.
     """
 
     name: ClassVar[str] = "semantic"
@@ -55,6 +58,7 @@ class Semantic(Guidance):
     aliases: ClassVar[tuple[str, ...]] = ("ledits++", "ledits-pp")
     is_linear: ClassVar[bool] = False
     scale_0_is_null: ClassVar[bool] = True
+    takes_negative: ClassVar[bool] = True
 
     guidance_scale: float = parameter(
         5.0, "s: how strongly a concept pulls that names no scale of its own", low=0, high=50, source="diffusers"
@@ -108,11 +112,20 @@ class Semantic(Guidance):
         if self.cooldown_steps is not None and self.cooldown_steps >= asked.steps:
             found["cooldown_steps"] = f"only {asked.steps} {'step is' if asked.steps == 1 else 'steps are'} denoised"
         named = read_concepts(self.concepts, 0.0, 0.0)
-        if named and named == read_concepts(self.concepts, 0.0, 1.0):
+        if named and named == read_concepts(self.concepts, 0.0, 1.0) and not asked.negative:
             found["edit_threshold"] = "every concept names its own"
-        if named and named == read_concepts(self.concepts, 1.0, 0.0) and "source" not in asked.texts:
+        own = named and named == read_concepts(self.concepts, 1.0, 0.0)
+        if own and "source" not in asked.texts and not asked.negative:
             found["guidance_scale"] = "every concept names a scale of its own"
         return found
+
+    def idle_negative(self) -> str:
+        """At s = 0."""
+        return "" if self.scale else "guidance_scale is 0"
+
+    def draws_to_negative(self) -> bool:
+        """A concept to lead away from is so at every scale."""
+        return False
 
     def prepare(self, job: Job) -> None:
         """Finds the concepts' tokens."""
@@ -123,16 +136,18 @@ class Semantic(Guidance):
         ]
         target = Concept(job.target, self.guidance_scale, self.edit_threshold)
         self._acting = self.named() or {TARGET: target}
+        if self.negative and job.negative:
+            self._acting[TARGET_NEGATIVE] = replace(target, text=job.negative, away=True)
         ends = {row: job.model.tokens(concept.text).end for row, concept in self._acting.items()}
         self._maps = WordMaps({row: range(1, end) for row, end in ends.items()}, of_one_step=True)
 
     def texts(self, job: Job) -> Mapping[str, Condition]:
-        """What the named concepts say."""
-        named = self.named()
-        if not named:
+        """What the named concepts say, and the negative prompt."""
+        acting = {row: concept for row, concept in self._acting.items() if row != TARGET}
+        if not acting:
             return {}
-        said = job.model.condition([concept.text for concept in named.values()]).split()
-        return {row.text: one for row, one in zip(named, said, strict=True)}
+        said = job.model.condition([concept.text for concept in acting.values()]).split()
+        return {row.text: one for row, one in zip(acting, said, strict=True)}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The reading of the concepts' maps."""
@@ -146,7 +161,7 @@ class Semantic(Guidance):
         """The null text's, and one for every concept."""
         if branch.name == "source":
             return super().rows(branch, step)
-        return [TARGET_NULL, *(self.named() or [TARGET])]
+        return [TARGET_NULL, *(self.named() or [TARGET]), *([TARGET_NEGATIVE] if self.negative else [])]
 
     def combine(self, predictions: Predictions, branch: Branch, step: Step) -> Guided:
         """The concepts' pulls together."""

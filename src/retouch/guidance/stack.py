@@ -33,6 +33,14 @@ class Stack(Guidance):
     def _all(self) -> Sequence[Guidance]:
         return [self.base, *self.additions]
 
+    def idle_negative(self) -> str:
+        """The base's."""
+        return self.base.idle_negative()
+
+    def draws_to_negative(self) -> bool:
+        """The base's."""
+        return self.base.draws_to_negative()
+
     def check(self, steps: int) -> None:
         """Every part's."""
         for part in self._all:

@@ -40,6 +40,16 @@ class NegativePromptInversion(Inversion):
         """Only where the null text is not the source prompt."""
         return self.npi_interp != 0
 
+    def negative_text(self, negative: str, source: str | None) -> str:
+        """The source prompt and what must not be added to it: so the picture still comes back but for that."""
+        return f"{source}, {negative}" if source else negative
+
+    def negative(self, job: Job, trajectory: Trajectory) -> Condition:
+        """The same mix as without."""
+        said = self.negative_text(job.negative or "", job.source)
+        both, alone = job.model.condition([said, job.negative or ""]).split()
+        return Condition.slerp(both, alone, self.npi_interp) if self.npi_interp else both
+
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """DDIM inversion with another null text."""
         latents, conditions, source, null = inverted(job, steps)

@@ -92,6 +92,12 @@ class NullText(Inversion):
         """T up; per fit one of the condition and at most ``inner_steps`` + 1 of the null text."""
         return steps + steps * (2 + self.inner_steps)
 
+    def negative(self, job: Job, trajectory: Trajectory) -> StepwiseCondition:
+        """The negative prompt, moved by what the fits moved the empty one: ∅_t + (c_neg − ∅)."""
+        said, empty = job.model.condition([job.negative or "", ""]).split()
+        fitted = [trajectory.conditions["null"].at(index) for index in range(trajectory.steps)]
+        return StepwiseCondition([one.with_embeds(one.embeds + (said.embeds - empty.embeds)) for one in fitted])
+
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """DDIM inversion and the fits."""
         latents, conditions, source, null = inverted(job, steps)

@@ -20,7 +20,7 @@ from retouch.parameters import parameter, parameters_of
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.job import Job, Outcome, source_of
 from retouch.parts.part import Addition, Control, Guidance, Inversion, Sampler
-from retouch.parts.rows import Step
+from retouch.parts.rows import TARGET_NEGATIVE, TARGET_NULL, Step
 from retouch.parts.trajectory import Trajectory
 
 
@@ -40,6 +40,7 @@ class Composed(Method):
     parts: ClassVar[dict[str, str]]
     choice: ClassVar[Choice]
     empty_source: ClassVar[bool] = False  # whether a missing source prompt stands for the empty one
+    takes_negative: ClassVar[bool] = True
 
     num_inference_steps: int
 
@@ -115,6 +116,21 @@ class Composed(Method):
             addition.base, addition.controlled = base, self.choice.control.shares
         return Stack(base, additions)
 
+    def guidance_against(self, negative: bool) -> Guidance:
+        """A fresh guidance that knows of a negative prompt, where there is one that can act."""
+        guidance = self.guidance_part
+        combines = guidance.base if isinstance(guidance, Stack) else guidance
+        combines.negative = negative and combines.takes_negative and not combines.idle_negative()
+        return guidance
+
+    def draws_to_negative(self) -> bool:
+        """As its guidance says."""
+        return self.guidance_part.draws_to_negative()
+
+    def negative_text(self, negative: str, source: str | None) -> str:
+        """As its inversion says."""
+        return self.inversion_part.negative_text(negative, source)
+
     @property
     def sampler_part(self) -> Sampler:
         """A fresh sampler with the method's parameters."""
@@ -127,18 +143,22 @@ class Composed(Method):
         down = inversion.down(self.num_inference_steps)
         return inversion.steps(self.num_inference_steps) + down + (self.control_part.extra_steps() if down else 0)
 
-    def evaluations(self) -> int:
-        """The inversion's, the rows of every step and those with a gradient; where a fit may stop early, at most."""
-        inversion, guidance, control = self.inversion_part, self.guidance_part, self.control_part
+    def evaluations(self, negative: bool = False) -> int:
+        """The inversion's, the rows of every step and those with a gradient; where a fit may stop early, at most.
+
+        Args:
+            negative: whether there is a negative prompt.
+        """
+        inversion, guidance, control = self.inversion_part, self.guidance_against(negative), self.control_part
         cost = inversion.evaluations(self.num_inference_steps)
         cost += control.extra_evaluations() if inversion.down(self.num_inference_steps) else 0
-        for step in self._steps_down():
+        for step in self._steps_down(negative):
             cost += len(step.rows) + guidance.gradient_rows(step)
         return cost
 
-    def _steps_down(self) -> Iterator[Step]:
+    def _steps_down(self, negative: bool) -> Iterator[Step]:
         """The steps with their rows, to count these and to see what the network is told."""
-        inversion, guidance, control = self.inversion_part, self.guidance_part, self.control_part
+        inversion, guidance, control = self.inversion_part, self.guidance_against(negative), self.control_part
         down, halves = inversion.down(self.num_inference_steps), inversion.source_is_guided()
         for number in range(down):
             step = Step(down - 1 - number, number, down, _NO_SCHEDULE)
@@ -150,13 +170,15 @@ class Composed(Method):
         found, inversion = super().idle(asked), self.inversion_part
         if not inversion.keeps_source and not asked.model.recommended.when_changed:
             found["source"] = f"{self.name} reads the target prompt alone"
-        down = inversion.down(self.num_inference_steps)
+        down, silent = inversion.down(self.num_inference_steps), self.guidance_part.idle_negative()
+        if not down or silent:
+            found["negative_prompt"] = silent or "nothing is denoised"
         if not down:
             own = {p.name for p in parameters_of(inversion)}
             if any(inversion.down(more) for more in (50, 1000)):  # it is T that leaves no whole step
                 own.add("num_inference_steps")
             return found | {p.name: "nothing is denoised" for p in parameters_of(self) if p.name not in own}
-        texts = frozenset(row.text for step in self._steps_down() for row in step.rows)
+        texts = frozenset(row.text for step in self._steps_down(asked.negative) for row in step.rows)
         asked = replace(asked, steps=down, total=self.num_inference_steps, texts=texts)
         for part in (inversion, self.control_part, self.guidance_part, self.sampler_part):
             found |= part.idle(asked)
@@ -217,7 +239,10 @@ class Composed(Method):
 
     def denoised(self, job: Job, trajectory: Trajectory, gateways: Collection[int] = ()) -> Outcome:
         """One run of the branches from the noise down; ``gateways`` as in :func:`denoise`."""
-        control, guidance, sampler = self.control_part, self.guidance_part, self.sampler_part
+        control, guidance, sampler = self.control_part, self.guidance_against(bool(job.negative)), self.sampler_part
+        if job.negative and not guidance.idle_negative():
+            row = TARGET_NEGATIVE if self.choice.guidance.takes_negative else TARGET_NULL
+            trajectory = trajectory.with_texts({row.text: self.inversion_part.negative(job, trajectory)})
         for part in (control, guidance, sampler):
             part.prepare(job)
             trajectory = trajectory.with_texts(part.texts(job))

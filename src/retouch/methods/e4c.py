@@ -64,9 +64,9 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
         """T up, and T in every run."""
         return self.num_inference_steps * (1 + self.runs())
 
-    def evaluations(self) -> int:
+    def evaluations(self, negative: bool = False) -> int:
         """T up; the target's two halves and the source at every step of every run."""
-        one = super().evaluations() - self.num_inference_steps
+        one = super().evaluations(negative) - self.num_inference_steps
         return self.num_inference_steps + one * self.runs()
 
     def idle(self, asked: Asked) -> Idle:

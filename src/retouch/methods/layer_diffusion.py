@@ -117,6 +117,10 @@ class LayerDiffusion(Optimising):
         halves = 1 if self.reference_guidance_scale == 1 else 2
         return 2 * self.batch_size * self.fit_steps() + 6 + halves * self.reference_steps
 
+    def fit_reads_negative(self, reference: bool) -> bool:
+        """Where the reference is sampled under guidance."""
+        return not reference and self.fit_steps() > 0 and self.reference_guidance_scale > 1
+
     def idle(self, asked: Asked) -> Idle:
         """The settings of modules that are off, of a reference that is given, and of layers that are not looked at."""
         embedding_steps, network_steps = self._lengths()
@@ -219,8 +223,9 @@ class LayerDiffusion(Optimising):
         if job.reference is not None:
             return job.reference
         noise = self.noise(job, torch.Generator().manual_seed(job.seed))
+        negative = (job.negative or "") if self.fit_reads_negative(False) else ""
         said, null = job.model.condition(
-            [job.target if self.reference_from == "target" else background_text, ""]
+            [job.target if self.reference_from == "target" else background_text, negative]
         ).split()
         return sample(
             job.model, [noise], [[said] * self.reference_steps], null, guidance_scale=self.reference_guidance_scale,

@@ -23,6 +23,7 @@ class Method:
     optimises: ClassVar[bool] = False  # whether it does long work, with a budget and a checkpoint
     takes_foreground: ClassVar[bool] = False  # whether it treats the subject apart, where it is told where it is
     takes_reference: ClassVar[bool] = False  # whether another picture's background plays a part
+    takes_negative: ClassVar[bool] = False  # whether guidance may lead away from a negative prompt
 
     def __post_init__(self) -> None:
         check_all(self)
@@ -44,7 +45,7 @@ class Method:
         """What cannot act on an edit as it is asked, with the reason.
 
         Names of parameters, and of an edit's arguments: "mask", "foreground", "reference", "source", "target",
-        "budget", "checkpoint".
+        "negative_prompt", "budget", "checkpoint".
         """
         found = {}
         if not self.takes_foreground:
@@ -56,7 +57,17 @@ class Method:
         if not self.optimises or asked.fitted:
             why = "the fit is made" if self.optimises else f"{self.name} does no work that could end early"
             found |= {"budget": why, "checkpoint": why}
+        if not self.takes_negative:
+            found["negative_prompt"] = f"{self.name} leads away from no text"
         return found
+
+    def draws_to_negative(self) -> bool:
+        """Whether its guidance is so weak that a negative prompt would draw the picture towards itself."""
+        return False
+
+    def negative_text(self, negative: str, source: str | None) -> str:
+        """What the network is told for a negative prompt: that alone, unless the null text is taken already."""
+        return negative
 
     def reconstructs(self, masked: bool = False) -> bool:
         """Whether an edit between equal prompts, with a mask by hand or none, returns the picture, nearly."""

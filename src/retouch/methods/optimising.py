@@ -59,6 +59,7 @@ class Optimising(Method):
     """Fits to a picture, then samples with what was fitted; a fit serves any number of samples."""
 
     optimises: ClassVar[bool] = True
+    takes_negative: ClassVar[bool] = True
     sampling: ClassVar[frozenset[str]] = frozenset({"num_inference_steps", "guidance_scale"})
     """The parameters that a fit does not depend on."""
 
@@ -109,6 +110,11 @@ class Optimising(Method):
             found["source"] = f"{self.name} reads the target prompt alone"
         if asked.model.dtype != torch.float32:
             found["bfloat16"] = "the model is in half precision, and is fitted in mixed precision anyway"
+        if asked.fitted or not self.fit_reads_negative(asked.reference):
+            if asked.fitting:
+                found["negative_prompt"] = "the fit samples nothing: give it to the edits made from the fit"
+            elif self.guidance_scale == 1:
+                found["negative_prompt"] = "guidance_scale is 1"
         if asked.fitting:
             found["mask"] = f"{self.name} fits to the whole picture: give the mask to the edits made from the fit"
             found |= dict.fromkeys(self.sampling, "it is a setting of sampling: give it to the edits made from the fit")
@@ -129,6 +135,18 @@ class Optimising(Method):
     def conditions(self, fit: Fit) -> Sequence[Condition]:
         """The text to sample under at every schedule index."""
         raise TypeError(f"{type(self).__name__} does not say what it samples under")
+
+    def draws_to_negative(self) -> bool:
+        """Below w = 1."""
+        return self.guidance_scale < 1
+
+    def fit_reads_negative(self, reference: bool) -> bool:
+        """Whether the fit depends on a negative prompt, as it samples under guidance, too.
+
+        Args:
+            reference: whether another picture's background is given.
+        """
+        return False
 
     def unasked(self, fit: Fit) -> Sequence[Condition] | None:
         """The text under which the same noise gives the picture as it was; None where there is none."""
@@ -153,7 +171,7 @@ class Optimising(Method):
 
     def sample(self, job: Job, fit: Fit, noises: Sequence[Tensor], conditions: Sequence[Sequence[Condition]]) -> Tensor:
         """Pictures [noises, C, h, w] by the fitted network, each from its noise under its text."""
-        null = job.model.condition([""])
+        null = job.model.condition([job.negative or ""])
         with fitted_weights(job.model.network, fit.network, fit.rank):
             return sample(
                 job.model, noises, conditions, null, guidance_scale=self.guidance_scale,

@@ -17,6 +17,7 @@ class Asked:
 
     Attributes:
         masked, foreground, reference: whether a mask, a mask of the subject, and another picture are given.
+        negative: whether a negative prompt is given.
         fitted: whether a fit is given, so that nothing is optimised.
         fitting: whether only a fit is asked for, so that nothing is sampled.
         steps, total: how many steps are denoised, of how many; a method that is made of parts says it to these.
@@ -34,6 +35,7 @@ class Asked:
     steps: int = 0
     total: int = 0
     texts: frozenset[str] = frozenset()
+    negative: bool = False
 
     def too_small(self, **shares: float) -> Idle:
         """Those of some shares of the steps (0..1) that are above 0 and yet no whole step."""

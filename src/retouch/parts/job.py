@@ -23,8 +23,9 @@ class Job:
     says where the picture may change, and ``foreground`` likewise where its subject is, for methods that treat that
     apart; ``inversions`` are shared by the edits of one picture. Methods that optimise
     draw from ``seed`` and run under ``work``, which knows what it is for; with a ``fit`` they only sample.
-    ``reference`` is another picture's z_0, of the same shape. ``notes`` tell what was done to the input or cut off the
-    prompts, in sentences. With ``keeps`` the outcome should hold a source branch, whether or not the method needs one.
+    ``reference`` is another picture's z_0, of the same shape; ``negative`` is the negative prompt. ``notes`` tell what
+    was done to the input or cut off the prompts, in sentences. With ``keeps`` the outcome should hold a source branch,
+    whether or not the method needs one.
     """
 
     model: Backbone
@@ -42,6 +43,7 @@ class Job:
     foreground: Tensor | None = None
     notes: tuple[str, ...] = ()
     keeps: bool = False
+    negative: str | None = None
 
 
 @dataclass(frozen=True)

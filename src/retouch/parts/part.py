@@ -7,12 +7,12 @@ edit, so that what it notes on the way lives on it. Every hook has a default tha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
-from retouch.backbone.condition import Condition
+from retouch.backbone.condition import Condition, StepwiseCondition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.attach import AttentionEdit, BlockEdit
@@ -105,6 +105,14 @@ class Inversion(Part):
         """How many network evaluations the inversion costs at most."""
         return steps
 
+    def negative_text(self, negative: str, source: str | None) -> str:
+        """What the network is told in place of the target's null text where there is a negative prompt: that alone."""
+        return negative
+
+    def negative(self, job: Job, trajectory: Trajectory) -> Condition | StepwiseCondition:
+        """What that text means, at every step down."""
+        return job.model.condition([self.negative_text(job.negative or "", job.source)])
+
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """Inverts the job's picture in T ``steps``, for sampling under ``guidance_scale``."""
         raise TypeError(f"{type(self).__name__} does not invert")
@@ -152,11 +160,21 @@ class Guidance(Part):
     is_linear: ClassVar[bool] = True  # whether w alone says how the halves are combined
     scale_0_is_null: ClassVar[bool] = False  # whether at scale 0 the null text alone counts for the target
     renoises: ClassVar[bool] = False  # whether :attr:`Guided.renoise` is another prediction than the combined one
+    takes_negative: ClassVar[bool] = False  # whether a negative prompt goes beside the null text, as TARGET_NEGATIVE
+    negative: bool = field(default=False, init=False)  # whether there is one, and it is to be led away from there
 
     @property
     def scale(self) -> float:
         """w; at 1 the null text does not count."""
         return 1.0
+
+    def idle_negative(self) -> str:
+        """Why a negative prompt cannot act; "" where it can."""
+        return "guidance_scale is 1" if self.scale == 1 else ""
+
+    def draws_to_negative(self) -> bool:
+        """Whether the picture would be led towards a negative prompt, and not away from it."""
+        return self.scale < 1
 
     def rows(self, branch: Branch, step: Step) -> Sequence[Row]:
         """The rows whose predictions :meth:`combine` needs: by default both halves, at w = 1 the prompt's alone."""

@@ -33,6 +33,7 @@ SOURCE_NULL = Row("source", "source_null")
 TARGET = Row("target", "target")
 TARGET_NULL = Row("target", "null")
 TARGET_AS_SOURCE = Row("target", "source")
+TARGET_NEGATIVE = Row("target", "negative")  # a negative prompt, where it does not take the null text's place
 INVERTED = Row("inverted", "source")
 
 

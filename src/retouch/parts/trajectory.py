@@ -37,7 +37,7 @@ class Trajectory:
     path: Sequence[Tensor] | None = None
     noises: Sequence[Tensor] | None = None
 
-    def with_texts(self, more: Mapping[str, Condition]) -> Trajectory:
+    def with_texts(self, more: Mapping[str, Condition | StepwiseCondition]) -> Trajectory:
         """The same, with more names for texts."""
         return replace(self, conditions={**self.conditions, **more}) if more else self
 
