@@ -26,15 +26,29 @@ EDITS = (
 
 
 def edits(editor: Editor) -> None:
-    """Five edits by the default method."""
+    """Five edits by the default method, of pictures larger than the model's, with what each left untouched."""
     top, bottom, recipes = [], [], []
     for seed, source, target in EDITS:
-        picture = paint(scene_for(source, seed))[0]
+        picture = paint(scene_for(source, seed), side=512)[0]
         result = editor.edit(picture, source=source, target=target)
-        top.append(labelled(picture, source))
-        bottom.append(labelled(result.image, target))
+        top.append(labelled(picture, source, 320))
+        bottom.append(labelled(result.image, f"{target}\n{result.untouched:.0%} of the pixels untouched", 320, 3))
         recipes.append(result.recipe)
-    write_picture(contact_sheet([top, bottom]), FOLDER / "edits.png", recipe={"edits": recipes}, force=True)
+    write_picture(contact_sheet([top, bottom]), FOLDER / "edits.jpg", recipe={"edits": recipes}, force=True)
+
+
+def keeping(editor: Editor) -> None:
+    """Twenty-four held-out edits at 1024 pixels, none selected: the input and what comes back."""
+    tiles, recipes = [], []
+    for seed in range(2000, 2006):
+        for kind in ("colour", "accessory", "subject", "pose"):
+            pair = edit_pair(kind, seed, side=1024)
+            given = {"source": pair.source_prompt, "target": pair.target_prompt}
+            result = editor.edit(pair.picture, **given, method="prompt-to-prompt")
+            said = f"{pair.target_prompt}\n{result.untouched:.0%} untouched"
+            tiles += [labelled(pair.picture, f"{kind} {seed}", 256, 3), labelled(result.image, said, 256, 3)]
+            recipes.append(result.recipe)
+    write_picture(contact_sheet(in_rows(tiles, 8)), FOLDER / "keeping.jpg", recipe={"edits": recipes}, force=True)
 
 
 def by_every_method(editor: Editor) -> None:

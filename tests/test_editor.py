@@ -37,7 +37,9 @@ def editor(folder):
 
 
 def edit(editor, image=PICTURE, source="a red cat", target="a blue cat", method="prox-npi", **settings):
-    return editor.edit(image, source=source, target=target, method=method, **{"num_inference_steps": 2, **settings})
+    return editor.edit(
+        image, source=source, target=target, method=method, **{"num_inference_steps": 2, "keep": "off", **settings}
+    )
 
 
 def test_a_result_has_the_pictures_size_and_carries_its_recipe(editor, folder, tmp_path):
@@ -55,7 +57,13 @@ def test_the_recipe_makes_the_same_picture_again(editor):
     first = edit(editor, seed=7, method="sdedit")
     r = first.recipe
     again = editor.edit(
-        PICTURE, source=r["source"], target=r["target"], method=r["method"], seed=r["seed"], **r["parameters"]
+        PICTURE,
+        source=r["source"],
+        target=r["target"],
+        method=r["method"],
+        seed=r["seed"],
+        keep=r["keep"],
+        **r["parameters"],
     )
     assert again.image.tobytes() == first.image.tobytes()
     assert edit(editor, seed=8, method="sdedit").image.tobytes() != first.image.tobytes()

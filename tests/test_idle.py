@@ -34,7 +34,8 @@ def edit(editor, method, settings, **arguments):
     known = set(vars(method_named(method, {}, **{k: v for k, v in arguments.items() if k in AXES})))
     base = {k: v for k, v in {**QUICK, **STEPS}.items() if k in known}
     prompts = {"source": SOURCE, "target": TARGET}
-    return editor.edit(PICTURE, method=method, **{**prompts, **arguments}, **{**base, **settings})
+    given = {**prompts, "keep": "off", **arguments, **base, **settings}
+    return editor.edit(PICTURE, method=method, **given)
 
 
 CASES = [
@@ -64,8 +65,8 @@ CASES = [
     ("null-text", {"learning_rate": 0.0}, "inner_steps", (1, 2), "nothing is fitted", {}),
     ("prompt-tuning", {"eta": 1.0}, "inner_steps", (1, 2), "fitted conditions are used nowhere", {}),
     ("masactrl", {"start_step": 1}, "mask_threshold", (0.1, 0.9), "names no words", {}),
-    ("masactrl", {"start_step": 1}, "mask_words", ("cat", "a"), "says what is foreground", {"mask": MASK}),
-    ("masactrl", {"start_step": 1, "mask_words": "cat"}, "mask_threshold", (0.1, 0.9), "foreground", {"mask": MASK}),
+    ("masactrl", {"start_step": 1}, "mask_words", ("cat", "a"), "what is foreground", {"foreground": MASK}),
+    ("masactrl", {"start_step": 1, "mask_words": "cat"}, "mask_threshold", (0.1, 0.9), "foreground", {"foreground": MASK}),
     ("plug-and-play", {"feature_share": 0.1}, "inject", ("inner", "block"), "at no step", {}),
     ("plug-and-play", {}, "attention_share", (0.01, 0.19), "no whole step", {}),
     ("guide-and-rescale", {"guided_share": 0.0}, "preset", ("layout", "style"), "no step is guided", {}),
@@ -160,14 +161,13 @@ def test_a_reference_for_imagic_is_refused_and_one_for_layer_diffusion_acts(edit
     assert plain.image.tobytes() != other.image.tobytes()
 
 
-def test_a_fit_that_is_given_takes_no_budget_and_says_what_its_mask_was_for(editor):
+def test_a_fit_that_is_given_takes_no_budget_and_says_what_its_foreground_was_for(editor):
     fit = editor.fit(PICTURE, target=TARGET, method=LAYERS, **FIT)
     assert not fit.notes
     with pytest.raises(BadParameter, match="budget has no effect: the fit is made"):
         editor.edit(PICTURE, fit=fit, budget=3.0, **STEPS)
-    result = editor.edit(PICTURE, fit=fit, mask=MASK, **STEPS)
-    assert any(note.startswith("the mask has no effect: it marks the object for the fit") for note in result.notes)
-    assert "mask" not in result.recipe
+    with pytest.raises(BadParameter, match="foreground has no effect: it marks the object for the fit"):
+        editor.edit(PICTURE, fit=fit, foreground=MASK, **STEPS)
 
 
 def test_a_fit_says_what_of_its_settings_belongs_to_sampling(editor):

@@ -30,7 +30,7 @@ def short_sighted(tmp_path_factory):
 
 
 def edit(editor, target=TARGET, source=SOURCE, method="prox-npi", **settings):
-    return editor.edit(PICTURE, source=source, target=target, method=method, **{**STEPS, **settings})
+    return editor.edit(PICTURE, source=source, target=target, method=method, **{**STEPS, "keep": "off", **settings})
 
 
 # weights

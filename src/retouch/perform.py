@@ -105,9 +105,8 @@ def _put(job: Job, request: Request, where: Cut, fitted: Fitted, target: Tensor,
         mask=where.mask,
     )  # fmt: skip
     notes: tuple[str, ...] = ()
-    if whole:
-        if where.mask is None:
-            part = fitted.restore(decoded(job.model, target))
+    if whole and where.mask is None:
+        part = fitted.restore(decoded(job.model, target))
         notes = ("the edit changed the picture everywhere: it is returned as the model drew it (keep=exact keeps all "
                  "that it can).",)  # fmt: skip
     image = where.put_back(part)

@@ -391,14 +391,14 @@ def close(one, other):
 
 
 def test_a_fit_gives_the_edit_and_any_number_of_variations(editor, painted, fit):
-    rows = editor.variations(painted, fit, seeds=[2, 3], etas=[0.5, 1.0], **QUICK)
+    rows = editor.variations(painted, fit, seeds=[2, 3], etas=[0.5, 1.0], keep="off", **QUICK)
     assert [(r.recipe["parameters"]["eta"], r.recipe["seed"]) for r in rows] == [(0.5, 2), (0.5, 3), (1.0, 2), (1.0, 3)]
-    one = editor.edit(painted, fit=fit, seed=3, eta=1.0, **QUICK)
+    one = editor.edit(painted, fit=fit, seed=3, eta=1.0, keep="off", **QUICK)
     assert close(one.image, rows[3].image) and one.recipe["fit"]["steps"] == {"embedding": 2, "network": 2}
     assert one.evaluations == 2 * 4
     whole = editor.edit(
         painted, target=TARGET, method="imagic", seed=2, eta=0.5, embedding_steps=2, network_steps=2, batch_size=1,
-        adapter_rank=fit.rank, network_learning_rate=1e-3, **QUICK,
+        adapter_rank=fit.rank, network_learning_rate=1e-3, keep="off", **QUICK,
     )  # fmt: skip
     assert close(whole.image, rows[0].image)
 

@@ -29,7 +29,7 @@ def test_every_case_method_and_seed_has_its_edit(editor, finished):
     entry = SUITE.entries[0]
     alone = editor.edit(
         SUITE.case(entry).picture, source=entry.source, target=entry.target, method="sdedit", seed=1,
-        num_inference_steps=2,
+        keep="off", num_inference_steps=2,
     )  # fmt: skip
     mine = next(r for r in records if r.key == (entry.id, "sdedit:num_inference_steps=2", 1))
     assert finished.edit(mine).tobytes() == alone.image.tobytes()
@@ -193,7 +193,7 @@ def test_the_samples_of_one_fit_share_it(editor, tmp_path):
         case.picture, target=case.entry.target, method="imagic", seed=0, embedding_steps=2, network_steps=2,
         batch_size=1,
     )  # fmt: skip
-    expected = editor.variations(case.picture, fit, seeds=(3, 4), num_inference_steps=2)
+    expected = editor.variations(case.picture, fit, seeds=(3, 4), keep="off", num_inference_steps=2)
     assert [run.edit(r).tobytes() for r in (first, second)] == [r.image.tobytes() for r in expected]
     assert first.evaluations == second.evaluations == 2 * 2 + 2 * 2
     assert (tmp_path / "fits").is_dir() and not list((tmp_path / "fits").iterdir())  # the checkpoint came and went
@@ -208,7 +208,7 @@ def test_the_suite_s_settings_reach_the_methods_that_have_them(editor, tmp_path)
         bench(run, suite, local(editor), suited=suited)
         expected = editor.edit(
             case.picture, source=case.entry.source, target=case.entry.target, method="sdedit", num_inference_steps=4,
-            **strength,
+            keep="off", **strength,
         )  # fmt: skip
         assert run.edit(run.records()[0]).tobytes() == expected.image.tobytes()
 

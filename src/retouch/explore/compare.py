@@ -132,8 +132,7 @@ def compare(
     own = own_settings(methods, given)
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
-    plane = None if mask is None else read_mask(mask)
-    outside = None if plane is None else ImageOps.invert(plane.resize(image.image.size))
+    outside = None if mask is None else ImageOps.invert(read_mask(mask).resize(image.image.size))
 
     def figures(edit: Image.Image) -> tuple[float | None, float, float]:
         score = None if scorer is None else scorer.score(edit, plain(target))

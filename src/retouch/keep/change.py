@@ -10,11 +10,9 @@ from retouch.keep.planes import Mask, Plane, blurred, grown, length, luma_chroma
 _BLUR = 1.0  # pixels of the model's grid: noise averages out, an outline does not
 _NOISE = (4.0, 8.0)  # grey levels; more would hide changes beside outlines that the model draws badly
 _SEED, _REACH = (3.0, 14.0), (2.0, 7.0)  # times the noise, and at least so many levels: for sure, and perhaps
-_GROW = 1  # pixels
-_LITTLE = 0.1  # of the largest part's change
 
 
-def changed(shown: Plane, unasked: Plane, edited: Plane) -> Mask:
+def changed(shown: Plane, unasked: Plane, edited: Plane, *, grow: int = 1, little: float = 0.1) -> Mask:
     """Where ``edited`` differs from ``unasked`` by more than the model's own noise.
 
     A difference is smoothed and compared with how badly the model draws the picture around there. What is certain
@@ -25,6 +23,8 @@ def changed(shown: Plane, unasked: Plane, edited: Plane) -> Mask:
         shown: the input at the model's size, [h, w, 3] in 0..255.
         unasked: what the model makes of it when nothing is asked, likewise.
         edited: the edit, likewise.
+        grow: pixels.
+        little: a part that holds a smaller share of the largest part's change than this, 0..1, is the model's unrest.
 
     Returns:
         [h, w].
@@ -36,12 +36,12 @@ def changed(shown: Plane, unasked: Plane, edited: Plane) -> Mask:
     region = touching(likely, certain)
     region = grown(grown(region, 1), -1)
     region = touching(region, grown(region, -1))
-    return _large_ones(grown(region, _GROW), difference)
+    return _large_ones(grown(region, grow), difference, little)
 
 
-def _large_ones(region: Mask, difference: Plane) -> Mask:
+def _large_ones(region: Mask, difference: Plane, little: float) -> Mask:
     """The connected parts of a region that hold more than a little of its change; the rest is the model's unrest."""
     count, labels = cv2.connectedComponents(region.astype(np.uint8), connectivity=8)
     mass = np.bincount(labels.ravel(), weights=difference.ravel(), minlength=count)
     mass[0] = 0
-    return (mass >= _LITTLE * mass.max())[labels] & region
+    return (mass >= little * mass.max())[labels] & region

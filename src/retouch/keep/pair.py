@@ -19,6 +19,7 @@ _ALIKE = 0.5  # the least correlation of two pictures of one thing, where nothin
 _LEFT = 0.1  # the least share of the picture that nothing changed
 _ROUNDS = 3  # laid over, toned, looked at for what changed, and again without that
 _SOFTER = (0.0, 0.5, 0.8, 1.2, 1.8, 2.5)  # how much softer an edit may be, as a Gaussian blur in pixels
+_GROW = 2  # pixels: an edit by another tool is known less well
 _COARSE = 0.75  # an edit of fewer pixels a side than this share lends its change of colour, and not its blur
 
 
@@ -106,7 +107,7 @@ def _compared(one: Plane, other: Plane) -> _Compared:
         soft = min(
             (blurred(one, sigma) for sigma in _SOFTER), key=lambda plane: _usual(drift.applied(plane), laid, seen)
         )
-        region = changed(drift.applied(one), drift.applied(soft), laid) & seen
+        region = changed(drift.applied(one), drift.applied(soft), laid, grow=_GROW, little=0) & seen
         still = seen & ~region
         if still.mean() < _LEFT:
             break
