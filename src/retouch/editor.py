@@ -110,12 +110,11 @@ class Editor:
         Args:
             image, source, target: the picture, what it shows, and what it should show.
             method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
-                place of what the model recommends (``model.recommended``) and of the published defaults. By default
-                methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
+                place of what the model recommends (``model.recommended``) and of the published defaults.
             mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
             seed: of everything random; the same inputs, seed and machine give the same picture.
             progress, detail: are told how far the work is.
-            reference, inversions, fit, budget, checkpoint: for methods that use them.
+            reference, inversions, fit, budget, checkpoint, clip: for methods that use them.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.

@@ -49,7 +49,7 @@ class Request:
         source: what the picture shows; some methods do without.
         target: what it should show; with a ``fit`` it may be left out.
         method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; by default the
-            fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit.
+            fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit (docs/auto.md).
         parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
             --parts`).
         mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
@@ -71,8 +71,8 @@ class Request:
         checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call goes
             on from there. Saving the result removes it.
         settings: the method's parameters.
-        clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
-            family; None for the one that the model recommends. For other methods their parameter of this name.
+        clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the model's family;
+            None for the one that the model recommends, if any. For other methods their parameter ``clip``.
         fitting: whether only a fit is asked for.
     """
 
