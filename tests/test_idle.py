@@ -66,7 +66,10 @@ CASES = [
     ("prompt-tuning", {"eta": 1.0}, "inner_steps", (1, 2), "fitted conditions are used nowhere", {}),
     ("masactrl", {"start_step": 1}, "mask_threshold", (0.1, 0.9), "names no words", {}),
     ("masactrl", {"start_step": 1}, "mask_words", ("cat", "a"), "what is foreground", {"foreground": MASK}),
-    ("masactrl", {"start_step": 1, "mask_words": "cat"}, "mask_threshold", (0.1, 0.9), "foreground", {"foreground": MASK}),
+    (
+        "masactrl", {"start_step": 1, "mask_words": "cat"}, "mask_threshold", (0.1, 0.9), "foreground",
+        {"foreground": MASK},
+    ),
     ("plug-and-play", {"feature_share": 0.1}, "inject", ("inner", "block"), "at no step", {}),
     ("plug-and-play", {}, "attention_share", (0.01, 0.19), "no whole step", {}),
     ("guide-and-rescale", {"guided_share": 0.0}, "preset", ("layout", "style"), "no step is guided", {}),
@@ -135,7 +138,7 @@ def test_a_recipe_of_what_acted_makes_the_same_picture_without_a_word(editor):
     first = edit(editor, "prox-npi", {"threshold": 0.1, "quantile": 0.7, "blend_threshold": 0.5})
     assert len(first.notes) == 2
     r = first.recipe
-    again = editor.edit(PICTURE, source=SOURCE, target=TARGET, method=r["method"], **r["parameters"])
+    again = editor.edit(PICTURE, source=SOURCE, target=TARGET, method=r["method"], keep=r["keep"], **r["parameters"])
     assert again.image.tobytes() == first.image.tobytes() and not again.notes and again.recipe == r
 
 

@@ -150,6 +150,23 @@ def test_clip_sees_what_was_not_to_change(diorama):
     assert ClipVerifier(clip, Calibration(), pair.picture, "a red cat", "a blue cat")(pair.truth).kept is None
 
 
+def test_of_a_part_of_a_picture_clip_sees_that_part(diorama):
+    pair = edit_pair("colour", 501)
+    calibration, prompts = diorama.model.recommended.ladder.calibration, (pair.source_prompt, pair.target_prompt)
+    around = Image.new("RGB", (512, 384), "white")
+    around.paste(pair.truth, (300, 50))
+    part = ClipVerifier(Clip("diorama"), calibration, pair.picture, *prompts, box=(300, 50, 428, 178))(around)
+    assert part == ClipVerifier(Clip("diorama"), calibration, pair.picture, *prompts)(pair.truth)
+
+
+def test_a_small_mask_in_a_large_picture_is_verified_in_its_surroundings(strict):
+    mask = Image.new("L", (200, 120), 0)
+    mask.paste(255, (150, 80, 156, 86))
+    result = strict.edit(Image.new("RGB", (200, 120), "red"), **CAT, **SHORT, mask=mask)
+    assert len(result.recipe["auto"]["tried"]) == 3 and result.untouched > 0.9
+    assert sum("are edited, at the model's own size" in note for note in result.notes) == 1
+
+
 @pytest.mark.slow
 def test_an_edit_that_the_first_rung_does_costs_no_more_than_that(diorama):
     pair = edit_pair("pose", 500)

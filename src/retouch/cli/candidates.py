@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retouch.cli import options, streams
 from retouch.errors import BadParameter
@@ -16,11 +15,10 @@ if TYPE_CHECKING:
     from retouch.result import EditResult
 
 
-def check_candidates(asked: SimpleNamespace, chosen: type[Method]) -> None:
+def check_candidates(
+    count: int, chosen: type[Method], opened: Picture, output: Path, force: bool, **others: Any
+) -> None:
     """Refuses a number outside 1..16, another method than auto, options that make no sense here, and a sheet too large.
-
-    Args:
-        asked: the options of ``retouch edit`` by their names.
 
     Raises:
         BadParameter: naming what is wrong.
@@ -30,14 +28,13 @@ def check_candidates(asked: SimpleNamespace, chosen: type[Method]) -> None:
     from retouch.explore.candidates import size_of_sheet
     from retouch.picture import check_outputs
 
-    check_count(asked.candidates, "--candidates")
+    check_count(count, "--candidates")
     if chosen is not Auto:
         raise BadParameter(f"--candidates are chosen by auto, and the method is {chosen.name}: leave one of them out.")
-    for name in ("strip", "changed", "reference", "foreground", "budget"):
-        if getattr(asked, name) is not None:
+    for name, value in others.items():
+        if value is not None:
             raise BadParameter(f"--{name} has no effect with --candidates: leave one of them out.")
-    sheet = size_of_sheet(asked.candidates)
-    check_outputs((None if streams.is_stream(asked.output) else asked.output,), asked.force, (sheet,))
+    check_outputs((None if streams.is_stream(output) else output,), force, (size_of_sheet(count),))
 
 
 def write_candidates(opened: Picture, found: Sequence[EditResult], output: Path, force: bool, say: options.Say) -> None:
