@@ -108,22 +108,19 @@ class Editor:
     ) -> EditResult:
         """Edits a picture; what each argument means is said at :class:`retouch.request.Request`.
 
-                Args:
-                    image, source, target, negative_prompt: the picture, what it shows, what it should show, and what not.
-                    method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
-                        place of what the model recommends (``model.recommended``) and of the published defaults.
-                    mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
-                    seed: of everything random; the same inputs, seed and machine give the same picture.
-                    progress, detail: are told how far the work is.
-        <<<<<<< HEAD
-                    reference, inversions, fit, budget, checkpoint: for methods that use them.
-        =======
-                    reference, inversions, fit, budget, checkpoint, clip: for methods that use them.
-        >>>>>>> auto
+        Args:
+            image, source, target, negative_prompt: the picture, what it shows, what it should show, and what not.
+            method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
+                place of what the model recommends (``model.recommended``) and of the published defaults. By default
+                methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
+            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            seed: of everything random; the same inputs, seed and machine give the same picture.
+            progress, detail: are told how far the work is.
+            reference, inversions, fit, budget, checkpoint: for methods that use them.
 
-                Raises:
-                    BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
-                    KeyboardInterrupt: when the user interrupted a fit, after its checkpoint was written.
+        Raises:
+            BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
+            KeyboardInterrupt: when the user interrupted a fit, after its checkpoint was written.
         """
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(

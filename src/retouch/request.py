@@ -44,46 +44,37 @@ CONTEXT = 0.5
 class Request:
     """What a caller asks of an editor; the fields are the arguments of :meth:`retouch.editor.Editor.edit`.
 
-        Attributes:
-            image: a path or a picture; any size, kept in the result.
-            source: what the picture shows; some methods do without.
-            target: what it should show; with a ``fit`` it may be left out.
-            negative_prompt: what it should not show: guidance leads away from it; None for nothing, or the fit's.
-            method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; by default the
-    <<<<<<< HEAD
-                fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit.
-    =======
-                fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit (docs/auto.md).
-    >>>>>>> auto
-            parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
-                --parts`).
-            mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
-                another size it is stretched.
-            foreground: a picture, white where the subject is, for methods that treat it apart.
-            region: (left, top, right, bottom) in pixels, or a word for a thing in the picture: the edit happens there.
-            context: how much around a mask or region is cut out of a large picture along with it and shown to the model at
-                its own size, in sides of the region, on every side.
-            keep: with "auto" pixels that the edit did not change are the input's own, unless it changes the picture
-                everywhere; with "exact" even then; "off" returns what the model drew, through its own size. Outside a mask
-                the input's bytes stay in any case.
-            reference: a picture whose background the edit should have, for methods that use one.
-            seed: of everything random, 0..2^63-1.
-            progress: called with (steps done, all steps).
-            detail: called with a few words on what a method that optimises is at: stage, loss.
-            inversions: kept from one call to the next, they let several edits of one picture share its inversion.
-            fit: what :meth:`retouch.editor.Editor.fit` left for this picture; only sampling is left to do.
-            budget: seconds that a method which optimises may spend on it.
-            checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call goes
-                on from there. Saving the result removes it.
-            settings: the method's parameters.
-    <<<<<<< HEAD
-            clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
-                family; None for the one that the model recommends. For other methods their parameter of this name.
-    =======
-            clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the model's family;
-                None for the one that the model recommends, if any. For other methods their parameter ``clip``.
-    >>>>>>> auto
-            fitting: whether only a fit is asked for.
+    Attributes:
+        image: a path or a picture; any size, kept in the result.
+        source: what the picture shows; some methods do without.
+        target: what it should show; with a ``fit`` it may be left out.
+        negative_prompt: what it should not show: guidance leads away from it; None for nothing, or the fit's.
+        method: a name from :func:`retouch.list_methods`, or a method object, which is taken as it is; by default the
+            fit's, or "auto": methods are tried, the cheapest first, until CLIP verifies the edit.
+        parts: inversion, control, guidance and sampler in place of the method's own, by name (`retouch methods
+            --parts`).
+        mask: a picture, white where the edit may happen; elsewhere the input's bytes stay. Grey is a strength. Of
+            another size it is stretched.
+        foreground: a picture, white where the subject is, for methods that treat it apart.
+        region: (left, top, right, bottom) in pixels, or a word for a thing in the picture: the edit happens there.
+        context: how much around a mask or region is cut out of a large picture along with it and shown to the model at
+            its own size, in sides of the region, on every side.
+        keep: with "auto" pixels that the edit did not change are the input's own, unless it changes the picture
+            everywhere; with "exact" even then; "off" returns what the model drew, through its own size. Outside a mask
+            the input's bytes stay in any case.
+        reference: a picture whose background the edit should have, for methods that use one.
+        seed: of everything random, 0..2^63-1.
+        progress: called with (steps done, all steps).
+        detail: called with a few words on what a method that optimises is at: stage, loss.
+        inversions: kept from one call to the next, they let several edits of one picture share its inversion.
+        fit: what :meth:`retouch.editor.Editor.fit` left for this picture; only sampling is left to do.
+        budget: seconds that a method which optimises may spend on it.
+        checkpoint: a file that such a method keeps its state in, at least every 30 s; after a kill the same call goes
+            on from there. Saving the result removes it.
+        settings: the method's parameters.
+        clip: the CLIP model that verifies for "auto": a folder or a hub name, "auto" for that of the checkpoint's
+            family; None for the one that the model recommends. For other methods their parameter of this name.
+        fitting: whether only a fit is asked for.
     """
 
     image: AnyPicture

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 from retouch.cli import options, streams
 from retouch.errors import BadParameter
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from retouch.result import EditResult
 
 
-def check_candidates(
-    count: int, chosen: type[Method], opened: Picture, output: Path, force: bool, **others: Any
-) -> None:
+def check_candidates(asked: SimpleNamespace, chosen: type[Method]) -> None:
     """Refuses a number outside 1..16, another method than auto, options that make no sense here, and a sheet too large.
+
+    Args:
+        asked: the options of ``retouch edit`` by their names.
 
     Raises:
         BadParameter: naming what is wrong.
@@ -28,13 +30,14 @@ def check_candidates(
     from retouch.explore.candidates import size_of_sheet
     from retouch.picture import check_outputs
 
-    check_count(count, "--candidates")
+    check_count(asked.candidates, "--candidates")
     if chosen is not Auto:
         raise BadParameter(f"--candidates are chosen by auto, and the method is {chosen.name}: leave one of them out.")
-    for name, value in others.items():
-        if value is not None:
+    for name in ("strip", "changed", "reference", "foreground", "budget"):
+        if getattr(asked, name) is not None:
             raise BadParameter(f"--{name} has no effect with --candidates: leave one of them out.")
-    check_outputs((None if streams.is_stream(output) else output,), force, (size_of_sheet(count),))
+    sheet = size_of_sheet(asked.candidates)
+    check_outputs((None if streams.is_stream(asked.output) else asked.output,), asked.force, (sheet,))
 
 
 def write_candidates(opened: Picture, found: Sequence[EditResult], output: Path, force: bool, say: options.Say) -> None:

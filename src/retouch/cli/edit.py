@@ -73,22 +73,11 @@ def _edit(asked: SimpleNamespace) -> None:
         target = asked.target or (str(fit.recipe["target"]) if fit else "")
         method = asked.method or (fit.method if fit else "")
         options.check_words(target, asked.seed, asked.budget)
-<<<<<<< HEAD
         region, parts = options.read_region(asked.region), ("inversion", "control", "guidance", "sampler")
         named = {axis: getattr(asked, axis) for axis in parts if getattr(asked, axis)}
         chosen, given = _chosen(method, named, asked.settings, asked.clip, asked.model, asked.source)
         if asked.candidates is not None:
             check_candidates(asked, chosen)
-=======
-        parts = {axis: getattr(asked, axis) for axis in ("inversion", "control", "guidance", "sampler")}
-        chosen, given = _chosen(
-            method, {k: v for k, v in parts.items() if v}, asked.settings, asked.clip, asked.model, asked.source
-        )
-        only = {"strip": asked.strip, "reference": reference, "foreground": foreground, "budget": asked.budget}
-        if asked.candidates is not None:
-            check_candidates(asked.candidates, chosen, opened, asked.output, asked.force, **only, changed=asked.changed)
-        given |= {"region": options.read_region(asked.region), "context": asked.context, "keep": asked.keep}
->>>>>>> auto
 
         from retouch.editor import Editor
 
@@ -98,16 +87,11 @@ def _edit(asked: SimpleNamespace) -> None:
             asked.model, opened.image, asked.source, target, chosen.needs_source, say, asked.negative
         )
         checkpoint = options.checkpoint_beside(asked.output) if chosen.optimises and fit is None else None
-<<<<<<< HEAD
         given |= {
             "source": source or None, "target": target, "negative_prompt": asked.negative or None, "mask": mask,
             "region": region, "context": asked.context, "keep": asked.keep, "seed": asked.seed,
         }  # fmt: skip
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
-=======
-        with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
-            given |= {"source": source or None, "target": target, "mask": mask, "seed": asked.seed}
->>>>>>> auto
             given |= {"progress": progress, "detail": progress.detail}
             if asked.candidates is not None:
                 found = editor.candidates(opened, asked.candidates, **given)
