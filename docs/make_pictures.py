@@ -119,7 +119,7 @@ def sizes(editor: Editor) -> None:
     write_picture(contact_sheet(rows), FOLDER / "sizes.jpg", recipe={"scenes": scenes}, force=True)
 
 
-SHEETS = {"edits": edits, "methods": by_every_method, "fits": fits, "world": world, "sizes": sizes}
+SHEETS = {"edits": edits, "keeping": keeping, "methods": by_every_method, "fits": fits, "world": world, "sizes": sizes}
 
 
 def main() -> None:
