@@ -22,17 +22,20 @@ from retouch.editor import Editor
 from retouch.methods.registry import methods
 from retouch.parameters import settings_from_text
 from retouch.parts.inversions import Inversions
+from retouch.quantity import decibels
 
 ATTRIBUTES = ("subject", "colour", "pose", "place", "accessory", "style")
 
 
 def outside_psnr(pair, edited):
-    """PSNR in dB between the edit and the picture outside the mask; None where the mask leaves nothing."""
+    """PSNR in dB between the edit and the picture outside the mask, 100 where they are identical; None where the mask
+    leaves nothing.
+    """
     outside = np.asarray(pair.mask) == 0
     if outside.mean() < 0.02:
         return None
-    error = (np.asarray(pair.picture, float)[outside] - np.asarray(edited, float)[outside]) ** 2
-    return float(10 * np.log10(255**2 / max(error.mean(), 1e-6)))
+    error = ((np.asarray(pair.picture, float)[outside] - np.asarray(edited, float)[outside]) / 255) ** 2
+    return decibels(float(error.mean()))
 
 
 def looked_at(pair, edited, judge):

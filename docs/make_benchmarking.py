@@ -5,6 +5,7 @@ from dataclasses import MISSING
 from pathlib import Path
 
 from retouch.measures.registry import every
+from retouch.quantity import spoken
 from retouch.suites.registry import options_of, suites
 
 PAGE = Path(__file__).parent / "benchmarking.md"
@@ -33,7 +34,7 @@ def measure_table() -> list[str]:
     lines = ["| measure | better | groups | definition |", "|---|---|---|---|"]
     for base, members in families.items():
         names = ", ".join(f"`{one.name if one.name == base else one.name.removeprefix(base)}`" for one in members)
-        better = ", ".join(dict.fromkeys("near 0" if one.better == "zero" else one.better for one in members))
+        better = ", ".join(dict.fromkeys(spoken(one.better) for one in members))
         groups = ", ".join(dict.fromkeys(group for one in members for group in one.groups))
         meaning = "; ".join(f"{one.name.removeprefix(base).lstrip('.')}: {one.help}".lstrip(": ") for one in members)
         lines.append(f"| {names} | {better} | {groups} | {meaning} |")

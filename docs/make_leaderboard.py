@@ -15,6 +15,8 @@ from pathlib import Path
 
 from retouch.methods.registry import methods
 from retouch.picture import write_picture
+from retouch.quantity import DECIBELS
+from retouch.quantity import shown as shown_value
 from retouch.report import gather, leaderboard
 from retouch.runs.results import results
 from retouch.runs.run import Run
@@ -32,7 +34,8 @@ def shown(name: str, cell) -> str:
     """A cell: a share with its interval, or a plain number."""
     if name in ("asked", "kept", "both"):
         return f"{100 * cell.mean:.0f} % ({100 * cell.low:.0f}–{100 * cell.high:.0f})"
-    return f"{cell.mean:.{3 if name.startswith('ssim') else 0 if name == 'evaluations' else 1}f}"
+    unit = DECIBELS if name.startswith("psnr") else ""
+    return shown_value(cell.mean, unit, 3 if name.startswith("ssim") else 0 if name == "evaluations" else 1)
 
 
 def table(board) -> list[str]:

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from retouch.measures.batch import Batch
+from retouch.measures.measure import Measure
 from retouch.measures.pixels import mse, psnr, ssim, ssim_map
 from tests.measures.stand_ins import disks, near, pictures
 
@@ -91,3 +93,22 @@ def test_pictures_smaller_than_the_window_are_measured():
     region[:, :, 1, 2] = 1
     assert ssim(small, near(small)).isfinite().all() and ssim(small, near(small), region).isfinite().all()
     assert torch.allclose(ssim(small, small, region), torch.ones(2))
+
+
+def test_100_decibels_are_said_of_identical_pictures_alone():
+    """One level in one channel of one pixel of a large picture is more than 100 by the formula."""
+    large = torch.zeros(1, 3, 640, 640)
+    edit = large.clone()
+    edit[0, 0, 5, 5] = 1 / 255
+    assert float(-10 * mse(large, edit).log10()) > 100
+    assert float(psnr(large, edit)) == pytest.approx(99.99, abs=1e-4) and float(psnr(large, large)) == 100
+    outside = torch.ones(1, 1, 640, 640)
+    outside[..., 5, 5] = 0
+    assert float(psnr(large, edit, outside)) == 100
+
+
+def test_what_other_packages_measure_in_decibels_ends_at_100_too():
+    batch = Batch(A, A, None, [None] * 3, ["a cat"] * 3)
+    infinite = {"help": "x", "compute": lambda batch: torch.tensor([torch.inf, 30.0, torch.nan])}
+    assert Measure("snr", "SNR", "dB", **infinite).take(batch).nan_to_num(-1).tolist() == [100, 30, -1]
+    assert Measure("ratio", "ratio", "", **infinite).take(batch).nan_to_num(-1).tolist() == [-1, 30, -1]

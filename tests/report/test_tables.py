@@ -45,6 +45,14 @@ def test_the_nearest_to_zero_is_the_best_where_that_is_what_counts():
     assert column.arrow == "→ 0"
 
 
+def test_the_nearest_to_one_is_the_best_where_that_is_what_counts():
+    column = Column("sharpness", "sharpness", "", "one", "measure")
+    values = np.array([[0.7, 1.1, 1.4]]).repeat(8, 0) + np.random.default_rng(0).normal(0, 0.001, (8, 3))
+    found = estimated(values.flatten(), np.arange(8).repeat(3), np.tile(np.arange(3), 8), 3)
+    assert _marks(list(found.mean[:, 0]), column, found) == ["", "best", ""]
+    assert column.arrow == "→ 1"
+
+
 def test_equal_values_are_no_ones_best():
     column = Column("both", "both", "%", "higher", "measure")
     assert _marks([0.0, 0.0, 0.0], column) == [""] * 3
@@ -68,8 +76,9 @@ def test_values_whose_distances_from_zero_are_equal_are_not_told_apart():
     rng = np.random.default_rng(6)
     values = np.array([-0.2, 0.2, 0.4]) + rng.normal(0, 0.01, (20, 3))
     found = estimated(values.flatten(), np.arange(20).repeat(3), np.tile(np.arange(3), 20), 3)
-    assert found.told_apart(0, 1, 0) and not found.told_apart(0, 1, 0, from_zero=True)
-    assert found.told_apart(0, 2, 0, from_zero=True)
+    assert found.told_apart(0, 1, 0) and not found.told_apart(0, 1, 0, ideal=0)
+    assert found.told_apart(0, 2, 0, ideal=0)
+    assert found.told_apart(0, 1, 0, ideal=1) and found.told_apart(0, 2, 0, ideal=0.1) is False
 
 
 @pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (17, 2.1098), (60, 2.0003)])

@@ -117,15 +117,16 @@ def _print(comparison: Comparison, as_json: bool) -> None:
         for row in comparison.rows:
             tell_json(row.figures())
         return
+    from retouch.quantity import DECIBELS, shown
+
     asked = comparison.input_clip_score
     lines = [] if asked is None else [("(the input)", "", "", f"{asked:.1f}", "", "")]
     for row in comparison.rows:
         if row.result is None:
             continue
         score = "" if row.clip_score is None else f"{row.clip_score:.1f}"
-        lines.append(
-            (row.method, f"{row.seconds:.1f}", str(row.evaluations), score, f"{row.psnr:.1f}", f"{row.ssim:.3f}")
-        )
+        psnr, ssim = shown(row.psnr, DECIBELS), shown(row.ssim, decimals=3)
+        lines.append((row.method, f"{row.seconds:.1f}", str(row.evaluations), score, psnr, ssim))
     tell_table(("method", "seconds", "evaluations", "CLIP score", "PSNR, dB", "SSIM"), lines)
     for row in comparison.rows:
         if row.result is None:

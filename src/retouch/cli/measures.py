@@ -15,6 +15,7 @@ def measures(
     """List the measures, and the groups they go in; suites say more of edits themselves, see `retouch suites NAME`."""
     from retouch.measures.measure import SetMeasure
     from retouch.measures.registry import ALL, every, groups
+    from retouch.quantity import spoken
 
     if as_json:
         listed = [
@@ -27,9 +28,7 @@ def measures(
         ]  # fmt: skip
         tell_json(listed, indent=2)
         return
-    rows = [
-        (one.name, one.unit, "near 0" if one.better == "zero" else one.better, one.help) for one in every().values()
-    ]
+    rows = [(one.name, one.unit, spoken(one.better), one.help) for one in every().values()]
     tell_table(("measure", "unit", "better", "meaning"), rows)
     tell()
     for group in groups():

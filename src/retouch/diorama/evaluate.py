@@ -20,6 +20,7 @@ from retouch.diorama.painter import paint_array
 from retouch.diorama.scene import CHOICES, STYLES, Scene, attributes, has, random_scene
 from retouch.errors import BadParameter
 from retouch.masks.segmenter import Segmenter
+from retouch.measures import pixels
 from retouch.parts.inversions import ddim_inversion
 
 PARTS = ("autoencoder", "clip", "judge", "segmenter", "text_to_image", "inversion")
@@ -157,8 +158,8 @@ def _inversion(held: _HeldOut, tick: Tick) -> dict[str, float]:
 
 
 def psnr(images: Tensor, reference: Tensor) -> Tensor:
-    """10 log10(4 / mean squared difference) in dB, [B], of images [B, 3, H, W] in -1..1."""
-    return 10 * torch.log10(4 / (images - reference).square().mean((1, 2, 3)))
+    """In dB, [B], of images [B, 3, H, W] in -1..1, see :func:`retouch.measures.pixels.psnr`."""
+    return pixels.psnr((images + 1) / 2, (reference + 1) / 2)
 
 
 def agreement(

@@ -21,6 +21,7 @@ from retouch.idle import notes_of_many
 from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture, from_image, read_mask, read_picture
+from retouch.quantity import DECIBELS, shown
 from retouch.sheet import contact_sheet, in_rows, labelled, sheet_size, tile_size
 from retouch.weights import plain
 
@@ -34,7 +35,7 @@ class Compared:
     Attributes:
         seconds, evaluations: what it cost here; an inversion that an earlier method left is not counted again.
         clip_score: cosine × 100 of the edit and the target prompt; None without a CLIP model.
-        psnr, ssim: against the input, outside the mask where there is one.
+        psnr, ssim: against the input, outside the mask where there is one; PSNR is 100 where no pixel differs.
     """
 
     method: str
@@ -50,7 +51,7 @@ class Compared:
         """The row of the table, JSON-ready."""
         names = ("method", "seconds", "evaluations", "clip_score", "psnr", "ssim", "error")
         values = {name: getattr(self, name) for name in names}
-        return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Comparison:
     @staticmethod
     def _measured(row: Compared) -> str:
         score = "" if row.clip_score is None else f"CLIP {row.clip_score:.1f}, "
-        return f"{score}PSNR {row.psnr:.1f} dB\n{row.seconds:.1f} s"
+        return f"{score}PSNR {shown(row.psnr, DECIBELS, with_unit=True)}\n{row.seconds:.1f} s"
 
     def recipe(self) -> dict[str, Any]:
         """What the sheet's file says about it: every edit's recipe."""

@@ -10,7 +10,7 @@ from retouch.measures.batch import mask_tensor, picture_tensor
 
 
 def psnr(picture: Image.Image, edit: Image.Image, keep: Image.Image | None = None) -> float:
-    """10 log10(255² / MSE) in dB, at most 100 (identical), over the pixels that should have been kept.
+    """10 log10(255² / MSE) in dB, over the pixels that should have been kept; 100 where they are identical, else less.
 
     Args:
         picture, edit: RGB of one size.

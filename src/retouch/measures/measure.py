@@ -12,7 +12,7 @@ from torch import Tensor
 from retouch.errors import RetouchError
 from retouch.measures.batch import Batch
 from retouch.measures.models import Models, called
-from retouch.quantity import Quantity
+from retouch.quantity import DECIBELS, IDENTICAL, Quantity
 
 Region = Literal["", "inside", "outside"]
 
@@ -49,7 +49,9 @@ class Measure(Quantity):
 
     @torch.no_grad()
     def take(self, batch: Batch) -> Tensor:
-        """The values [B] of a batch, float32 on its device; NaN where they are undefined.
+        """The values [B] of a batch, float32 on its device; NaN where they are undefined or not finite.
+
+        Of a measure in decibels infinity is that of identical pictures, 100.
 
         Raises:
             RetouchError: when the measure gives anything but a value for each edit.
@@ -59,7 +61,10 @@ class Measure(Quantity):
         values = self.compute(batch)
         if tuple(values.shape) != (len(batch),):
             raise RetouchError(f"the measure {self.name} gave {tuple(values.shape)} values for {len(batch)} edits.")
-        return values.to(batch.inputs)
+        values = values.to(batch.inputs)
+        if self.unit == DECIBELS:
+            values = values.clamp(max=IDENTICAL)
+        return values.where(values.isfinite(), torch.nan)
 
 
 @dataclass(frozen=True, kw_only=True)

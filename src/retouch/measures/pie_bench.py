@@ -43,7 +43,7 @@ def mse(inputs: Tensor, edits: Tensor, masks: Tensor) -> Tensor:
 
 
 def psnr(inputs: Tensor, edits: Tensor, masks: Tensor) -> Tensor:
-    """10 log10(1 / :func:`mse`) in dB; 100 at most, where the published code gives infinity for identical pictures."""
+    """10 log10(1 / :func:`mse`) in dB: 100 for identical pictures, where the published code gives infinity."""
     kept = 1 - with_border(masks)
     return _where_any(kept, pixels.psnr(inputs * kept, edits * kept))
 

@@ -14,10 +14,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from retouch.measures.batch import Batch
 from retouch.measures.measure import Measure, Region
-from retouch.quantity import Better
-
-MOST_DECIBELS = 100.0
-"""PSNR of pictures that do not differ at all, where the formula gives infinity."""
+from retouch.quantity import IDENTICAL, MOST_DIFFERENT, Better
 
 _WINDOW = 11  # pixels
 
@@ -28,8 +25,12 @@ def mse(a: Tensor, b: Tensor, region: Tensor | None = None) -> Tensor:
 
 
 def psnr(a: Tensor, b: Tensor, region: Tensor | None = None) -> Tensor:
-    """Peak signal-to-noise ratio, 10 log10(1 / MSE) in dB: 0 .. 100, where 100 stands for 100 and more; [B]."""
-    return (-10 * mse(a, b, region).log10()).clamp(max=MOST_DECIBELS)
+    """Peak signal-to-noise ratio, 10 log10(1 / MSE) in dB, from 0 on; [B].
+
+    100 where no pixel differs, where the formula gives infinity; what differs has 99.99 at most.
+    """
+    error = mse(a, b, region)
+    return torch.where(error == 0, IDENTICAL, (-10 * error.log10()).clamp(max=MOST_DIFFERENT))
 
 
 def ssim(a: Tensor, b: Tensor, region: Tensor | None = None) -> Tensor:
@@ -59,7 +60,12 @@ def enlarged(planes: Tensor) -> Tensor:
 
 
 def _average(values: Tensor, region: Tensor | None) -> Tensor:
-    per_pixel = values.mean(1).flatten(1)
+    return average(values.mean(1, keepdim=True), region)
+
+
+def average(plane: Tensor, region: Tensor | None = None) -> Tensor:
+    """The mean of [B, 1, H, W] over the pixels of a region, or all; NaN where it is empty; [B]."""
+    per_pixel = plane.flatten(1)
     if region is None:
         return per_pixel.mean(1)
     weights = region.flatten(1).to(per_pixel)
@@ -71,10 +77,20 @@ def nan_where(undefined: Tensor, values: Tensor) -> Tensor:
     return torch.where(undefined.to(values.device), torch.nan, values)
 
 
-def _regions(
-    function: Callable[..., Tensor], title: str, unit: str, better: Better, help: str, groups: tuple[str, ...]
+def in_regions(
+    function: Callable[..., Tensor],
+    title: str,
+    unit: str,
+    better: Better,
+    help: str,
+    groups: tuple[str, ...],
+    regions: tuple[Region, ...] = ("", "inside", "outside"),
 ) -> list[Measure]:
-    """The measure of the whole picture, inside the mask and outside it."""
+    """The measure of the whole picture, inside the mask and outside it.
+
+    Args:
+        function: of inputs, edits and perhaps a region; the measures bear its name.
+    """
 
     def whole(batch: Batch) -> Tensor:
         return function(batch.inputs, batch.edits)
@@ -92,15 +108,18 @@ def _regions(
             groups=() if region == "inside" else groups,
         )  # fmt: skip
 
-    return [
-        measure("", whole, help),
-        measure("inside", inside, "over the mask's pixels alone"),
-        measure("outside", outside, "over the pixels outside the mask alone"),
-    ]
+    every = {
+        "": measure("", whole, help),
+        "inside": measure("inside", inside, "over the mask's pixels alone"),
+        "outside": measure("outside", outside, "over the pixels outside the mask alone"),
+    }
+    return [every[region] for region in regions]
 
+
+_DECIBELS = "edit against input; 100 where no pixel differs, 99.99 at most otherwise"
 
 MEASURES = (
-    *_regions(psnr, "PSNR", "dB", "higher", "edit against input; 100 for identical pictures", ("default",)),
-    *_regions(ssim, "SSIM", "", "higher", "structural similarity of edit and input (Wang et al. 2004)", ("default",)),
-    *_regions(mse, "MSE", "", "lower", "mean squared difference of edit and input, of values in 0..1", ("default",)),
+    *in_regions(psnr, "PSNR", "dB", "higher", _DECIBELS, ("default",)),
+    *in_regions(ssim, "SSIM", "", "higher", "structural similarity of edit and input (Wang et al. 2004)", ("default",)),
+    *in_regions(mse, "MSE", "", "lower", "mean squared difference of edit and input, of values in 0..1", ("default",)),
 )

@@ -17,7 +17,7 @@ from retouch.measures.measure import Measure, SetMeasure
 from retouch.measures.models import Models
 from retouch.plugins import plugins
 
-_OWN = ("clip", "pixels", "perceptual", "structure", "pie_bench", "sets")
+_OWN = ("clip", "pixels", "keeping", "perceptual", "structure", "pie_bench", "sets")
 
 ALL = "all"
 """The group of all measures."""

@@ -81,7 +81,7 @@ def _telling(what: str, columns: Sequence[Column]) -> Column | None:
 
 def interval(column: Column, cell: Cell, between: str = " – ") -> str:
     """The ends of a cell's interval as text; "" where it has none."""
-    return "" if math.isnan(cell.low) else f"{column.shown(cell.low)}{between}{column.shown(cell.high)}"
+    return "" if math.isnan(cell.low) else f"{column.number(cell.low)}{between}{column.number(cell.high)}"
 
 
 def _cell(column: Column, cell: Cell) -> list[Any]:

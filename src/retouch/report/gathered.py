@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from retouch.errors import BadParameter
 from retouch.measures.registry import every
+from retouch.quantity import rank
 from retouch.runs.files import BadRun
 from retouch.runs.results import about_measures, library, results, set_measures
 from retouch.runs.run import Run
@@ -250,8 +251,7 @@ def _sets(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> dict[st
 def _best(edits: pandas.DataFrame, measure: str, better: str) -> pandas.DataFrame:
     """Of every case and method the seed with the best value; the first one where none has a value."""
     values = edits[measure].astype(float)
-    rank = -values if better == "lower" else -values.abs() if better == "zero" else values
-    order = edits.assign(_rank=rank.fillna(float("-inf")))
+    order = edits.assign(_rank=rank(values, better).fillna(float("-inf")))
     order = order.sort_values(["_rank", "seed"], ascending=[False, True], kind="stable")
     return edits.loc[order.drop_duplicates(["case", "label"]).index.sort_values()]
 

@@ -37,30 +37,32 @@ class Estimates:
     count: Integers
     by_case: Floats
 
-    def told_apart(self, one: int, other: int, quantity: int, *, from_zero: bool = False, comparisons: int = 1) -> bool:
+    def told_apart(
+        self, one: int, other: int, quantity: int, *, ideal: float | None = None, comparisons: int = 1
+    ) -> bool:
         """Whether two groups' means differ by more than chance: a paired t-test of the cases that both have, at 5 %.
 
         The bootstrap's intervals are too narrow for this: of six cases they part two equal groups 13 times of 100.
 
         Args:
-            from_zero: whether it is how far the means are from 0 that is compared; then both their difference and
-                their sum must differ from 0, since |a| = |b| where either is 0.
+            ideal: a number, where it is how far the means are from it that is compared; then both their difference
+                and their sum, counted from there, must differ from 0, since |a| = |b| where either is 0.
             comparisons: how many such questions are asked at once; the 5 % are of a wrong answer to any (Bonferroni).
 
         Returns:
             False for fewer than :data:`FEWEST` cases.
         """
-        pairs = self.by_case[:, [one, other], quantity]
+        pairs = self.by_case[:, [one, other], quantity] - (ideal or 0)
         pairs = pairs[np.isfinite(pairs).all(1)]
         if len(pairs) < FEWEST:
             return False
-        shown, shared = self.mean[[one, other], quantity], pairs.mean(0)
-        if from_zero:
+        shown, shared = self.mean[[one, other], quantity] - (ideal or 0), pairs.mean(0)
+        if ideal is not None:
             shown, shared = abs(shown), abs(shared)
         if (shown[0] - shown[1]) * (shared[0] - shared[1]) <= 0:  # the order is that of cases only one of them has
             return False
         chance = (1 - LEVEL) / comparisons
-        return _off_zero(pairs[:, 0] - pairs[:, 1], chance) and (not from_zero or _off_zero(pairs.sum(1), chance))
+        return _off_zero(pairs[:, 0] - pairs[:, 1], chance) and (ideal is None or _off_zero(pairs.sum(1), chance))
 
 
 def estimates(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retouch.quantity import ideal, rank, shown
 from retouch.report.gathered import COSTS, Gathered
 from retouch.report.statistics import Estimates, Floats, estimates
 
@@ -31,7 +32,7 @@ class Column:
 
     Attributes:
         role: "measure"; "set", a measure of all edits together; or "cost".
-        better: "higher", "lower", "zero" where the nearest to 0 is, or "" where nothing says.
+        better: "higher", "lower", "zero" or "one" where the nearest to 0 or 1 is, or "" where nothing says.
         decimals: that its values are shown with.
         model: what took it, a name and a fingerprint; "" where nothing says.
         help: what it is, in a line.
@@ -71,15 +72,28 @@ class Column:
     @property
     def arrow(self) -> str:
         """Which way is better."""
-        return {"higher": "↑", "lower": "↓", "zero": "→ 0"}.get(self.better, "")
+        return {"higher": "↑", "lower": "↓", "zero": "→ 0", "one": "→ 1"}.get(self.better, "")
+
+    @property
+    def ideal(self) -> float | None:
+        """What its values should be near, where that is a number."""
+        return ideal(self.better)
 
     def rank(self, value: float) -> float:
         """A number that is higher for better values."""
-        return -abs(value) if self.better == "zero" else -value if self.better == "lower" else value
+        return float(rank(value, self.better))
 
-    def shown(self, value: float) -> str:
-        """A value as text; a dash where there is none."""
-        return "–" if math.isnan(value) else f"{value * (100 if self.percent else 1):.{self.decimals}f}"
+    def shown(self, value: float, *, with_unit: bool = False) -> str:
+        """A value as text, see :func:`retouch.quantity.shown`: a dash where there is none, a word for 100 dB.
+
+        Args:
+            with_unit: whether the unit stands behind it, where it is short.
+        """
+        return shown(value, self.unit, self.decimals, with_unit=with_unit and bool(self.short_unit))
+
+    def number(self, value: float) -> str:
+        """As :meth:`shown`, always a number: an interval's end."""
+        return shown(value, "%" if self.percent else "", self.decimals)
 
 
 @dataclass(frozen=True)
@@ -264,7 +278,7 @@ def _marks(values: Sequence[float], column: Column, found: Estimates | None = No
     there = [rank for rank in ranks if math.isfinite(rank)]
     if not column.better or len(there) < 2 or math.isclose(min(there), max(there)):
         return [""] * len(values)
-    top, from_zero = ranks.index(max(there)), column.better == "zero"
+    top = ranks.index(max(there))
     pairs = len(there) * (len(there) - 1) // 2  # all of them: which one is the best is not known before
 
     def mark(group: int) -> str:
@@ -272,7 +286,7 @@ def _marks(values: Sequence[float], column: Column, found: Estimates | None = No
             return "best"
         if column.name in _COUNTED or not math.isfinite(ranks[group]):
             return ""
-        apart = found and found.told_apart(group, top, quantity, from_zero=from_zero, comparisons=pairs)
+        apart = found and found.told_apart(group, top, quantity, ideal=column.ideal, comparisons=pairs)
         return "" if apart else "close"
 
     return [mark(group) for group in range(len(values))]

@@ -70,9 +70,10 @@ def _headings(board: Leaderboard) -> list[str]:
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    if column.role != "measure" or math.isnan(cell.half_width):
-        return column.shown(cell.mean)
-    return f"{column.shown(cell.mean)} ± {column.shown(cell.half_width)}"
+    text = column.shown(cell.mean)
+    if column.role != "measure" or math.isnan(cell.half_width) or text != column.number(cell.mean):
+        return text  # of what is a word, nothing is more or less
+    return f"{text} ± {column.number(cell.half_width)}"
 
 
 def _bars(cells: Iterable[str]) -> str:

@@ -50,8 +50,9 @@ def verdict(board: Leaderboard, looks: Sequence[Mapping[str, str]]) -> list[dict
 
 
 def _with_unit(column: Column, cell: Cell) -> str:
-    unit = "evaluations" if column.name == "evaluations" else column.short_unit
-    return f"{column.shown(cell.mean)} {unit}".strip()
+    if column.name == "evaluations":
+        return f"{column.shown(cell.mean)} evaluations"
+    return column.shown(cell.mean, with_unit=True)
 
 
 def notes(gathered: Gathered, board: Leaderboard) -> list[str]:

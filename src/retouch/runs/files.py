@@ -37,7 +37,7 @@ def append(file: IO[bytes], row: Mapping[str, Any]) -> None:
     """
     end = file.seek(0, os.SEEK_END)
     try:
-        file.write((json.dumps(row, ensure_ascii=False) + "\n").encode())
+        file.write((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:

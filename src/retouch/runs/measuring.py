@@ -130,5 +130,5 @@ def _values(group: _Group, measures: Sequence[Measure], suite: Suite | None) -> 
 
 
 def number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if math.isnan(value) else value
+    """JSON has neither NaN nor infinity; what is infinite is no figure."""
+    return value if math.isfinite(value) else None

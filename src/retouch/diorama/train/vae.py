@@ -15,6 +15,7 @@ from retouch.diorama.textures import SIDE
 from retouch.diorama.train import pool
 from retouch.diorama.train.loop import Loop, Report, Steps, device, generator, mixed, replaced
 from retouch.diorama.train.recipe import read
+from retouch.measures import pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +130,7 @@ def psnr(vae: Any, pictures: Tensor) -> float:
     for some in pictures.split(16):
         images = pool.as_images(some)
         decoded = vae.decode(vae.encode(images).latent_dist.mode()).sample.clamp(-1, 1)
-        values.append(10 * torch.log10(4 / (decoded - images).square().mean((1, 2, 3))))
+        values.append(pixels.psnr((decoded + 1) / 2, (images + 1) / 2))
     return float(torch.cat(values).mean())
 
 

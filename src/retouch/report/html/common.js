@@ -3,6 +3,8 @@
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
+// What a column's values should be near, where that is a number.
+const IDEAL = { zero: 0, one: 1 };
 const byId = (id) => document.getElementById(id);
 
 function element(tag, attributes = {}, ...children) {

@@ -38,7 +38,7 @@ function showPlane() {
   const points = data.methods.map((method, m) => [data.points[x.name][m], data.points[y.name][m]]);
   const turned = points.map(([across, up]) => [[across, x], [up, y]].map(([point, column]) =>
     column.better === "lower" ? point.slice(0, 3).map((one) => (one === null ? null : -one)) : point));
-  const room = placed(turned, [x, y].map((one) => (one.better === "zero" ? [0] : [])), data.methods.map((method) => method.label), byId("plot").clientWidth - 300, 360);
+  const room = placed(turned, [x, y].map((one) => (one.better in IDEAL ? [IDEAL[one.better]] : [])), data.methods.map((method) => method.label), byId("plot").clientWidth - 300, 360);
   const crowded = narrow || room.includes("");
   const traces = data.methods.map((method, m) => {
     const [across, up] = points[m];

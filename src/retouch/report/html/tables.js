@@ -9,7 +9,8 @@ function sortBy(table, heading) {
   const direction = heading.getAttribute("aria-sort") === first ? other : first;
   for (const one of headings) one.setAttribute("aria-sort", one === heading ? direction : "none");
   const sign = direction === "ascending" ? 1 : -1;
-  const size = heading.dataset.better === "zero" ? Math.abs : Number;  // the nearer to 0, the better
+  const ideal = IDEAL[heading.dataset.better];
+  const size = (value) => (ideal === undefined ? value : Math.abs(value - ideal));  // the nearer, the better
   const key = (row) => {
     const cell = row.children[index];
     if (cell.tagName === "TH") return cell.textContent;
