@@ -10,8 +10,8 @@ Better = Literal["higher", "lower", "zero", "one"]
 
 DECIBELS = "dB"
 IDENTICAL = 100.0
-"""In decibels: no pixel differs, where the formula of PSNR gives infinity. A number that means, plots, JSON and tables can
-hold, shown as :data:`IDENTICAL_WORD`."""
+"""In decibels: no pixel differs, where the formula of PSNR gives infinity. A number that means, plots, JSON and tables
+can hold, shown as :data:`IDENTICAL_WORD`."""
 MOST_DIFFERENT = 99.99
 """In decibels: what differs at all has this at most, however little it is, so that 100 is said of nothing else."""
 IDENTICAL_WORD = "identical"
