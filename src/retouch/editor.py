@@ -95,6 +95,7 @@ class Editor:
         region: tuple[float, ...] | str | None = None,
         context: float = CONTEXT,
         keep: str = "auto",
+        strength: float | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -113,10 +114,9 @@ class Editor:
             method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
                 place of what the model recommends (``model.recommended``) and of the published defaults. By default
                 methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
-            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            mask, foreground, region, context, keep, strength: where it may happen, what stays, and how far it goes.
             seed: of everything random; the same inputs, seed and machine give the same picture.
-            progress, detail: are told how far the work is.
-            reference, inversions, fit, budget, checkpoint: for methods that use them.
+            progress, detail: are told how far it is; reference, inversions, fit, budget, checkpoint: for some methods.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -125,9 +125,9 @@ class Editor:
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
-            mask=mask, foreground=foreground, region=region, context=context, keep=keep, reference=reference, seed=seed,
-            progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint,
-            settings=settings, clip=clip,
+            mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
+            reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions, fit=fit,
+            budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -144,6 +144,7 @@ class Editor:
         region: tuple[float, ...] | str | None = None,
         context: float = CONTEXT,
         keep: str = "auto",
+        strength: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -153,7 +154,8 @@ class Editor:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
-            context=context, keep=keep, seed=seed, progress=progress, detail=detail, settings=settings, clip=clip,
+            context=context, keep=keep, strength=strength, seed=seed, progress=progress, detail=detail,
+            settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return candidates(self.model, request, count)
@@ -209,6 +211,7 @@ class Editor:
         negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         keep: str = "auto",
+        strength: float | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -217,7 +220,7 @@ class Editor:
         Args:
             image: the picture that the fit was made for.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
-            negative_prompt, mask: as for :meth:`edit`.
+            negative_prompt, mask, keep, strength: as for :meth:`edit`.
             settings: parameters of sampling.
 
         Raises:
@@ -229,8 +232,8 @@ class Editor:
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(
-            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress, fit=fit,
-            settings=settings,
+            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength, progress=progress,
+            fit=fit, settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return variations(self.model, request, seeds, etas)

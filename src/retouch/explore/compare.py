@@ -110,6 +110,7 @@ def compare(
     settings: Mapping[str, Any] | None = None,
     mask: str | PathLike[str] | Image.Image | Picture | None = None,
     keep: str = "auto",
+    strength: float | None = None,
     seed: int = 0,
     scorer: ClipScorer | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -150,7 +151,7 @@ def compare(
 
         edit = partial(
             editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=mask,
-            keep=keep, seed=seed, progress=advance, inversions=inversions, **own[name],
+            keep=keep, seed=seed, progress=advance, inversions=inversions, **{"strength": strength, **own[name]},
         )  # fmt: skip
         rows.append(_compared(name, edit, figures))
         done += totals[name]

@@ -249,7 +249,7 @@ class Composed(Method):
             if trajectory.steps:
                 part.begin(job, trajectory)
         state = denoise(
-            job.model, trajectory, guidance, control, sampler, mask=job.mask,
+            job.model, trajectory, guidance, control, sampler, mask=job.mask, strength=job.strength,
             beside=job.keeps and self._lacks_source(trajectory), gateways=gateways, progress=job.progress,
         )  # fmt: skip
         source = state.get("source", None if trajectory.path is None else trajectory.path[0])
