@@ -40,6 +40,7 @@ def check_arguments(given: Any) -> None:
     _expect(given.fit, "fit", (Fit, type(None)), "a fit: read a file with Fit.load(path)", BadFit)
     _expect(given.checkpoint, "checkpoint", (*_PATH, type(None)), "a path", BadParameter)
     _expect(given.clip, "clip", (*_PATH, type(None)), "a CLIP model: a folder or a hub name", BadParameter)
+    _expect(given.upscaler, "upscaler", (*_PATH, type(None)), "an upscaler: a folder or a hub name", BadParameter)
     _expect(
         given.inversions, "inversions", (Inversions, type(None)), "retouch.parts.inversions.Inversions()", BadParameter
     )

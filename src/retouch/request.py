@@ -64,6 +64,8 @@ class Request:
             the input's bytes stay in any case.
         strength: how far the edit goes, from 0, the picture, to 1, the method's full edit, as None: what a mask of this
             grey does. For methods that start from the noised picture it is their parameter of this name.
+        upscaler: a model that enlarges what the edit draws anew in a picture larger than the model's own: a folder or a
+            hub name; None for Lanczos.
         reference: a picture whose background the edit should have, for methods that use one.
         seed: of everything random, 0..2^63-1.
         progress: called with (steps done, all steps).
@@ -91,6 +93,7 @@ class Request:
     context: float = CONTEXT
     keep: str = "auto"
     strength: float | None = None
+    upscaler: str | PathLike[str] | None = None
     reference: AnyMask | None = None
     seed: int = 0
     progress: Progress | None = None

@@ -42,6 +42,10 @@ def edit(
     context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
     keep: options.Keep = "auto",
     strength: options.Strength = None,
+    upscaler: Annotated[
+        str,
+        typer.Option(help="What is drawn anew in a large picture is enlarged by this model, a folder or a hub name."),
+    ] = "",
     changed: Annotated[Path | None, typer.Option(help="Also write where the edit is: white.")] = None,
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
@@ -105,7 +109,7 @@ def _edit(asked: SimpleNamespace) -> None:
                 return
             result = editor.edit(
                 opened, method=method or None, foreground=foreground, reference=reference, fit=fit,
-                budget=asked.budget, checkpoint=checkpoint, **given,
+                budget=asked.budget, checkpoint=checkpoint, upscaler=asked.upscaler or None, **given,
             )  # fmt: skip
     _tell(result, opened, asked.output, asked.strip, asked.changed, asked.force, say)
 

@@ -253,6 +253,8 @@ class Composed(Method):
             beside=job.keeps and self._lacks_source(trajectory), gateways=gateways, progress=job.progress,
         )  # fmt: skip
         source = state.get("source", None if trajectory.path is None else trajectory.path[0])
+        if not job.strength:  # a path that ends beside the picture is no source of what is the picture itself
+            source = state["target"]
         mask = control.mask()
         notes = [] if trajectory.steps else ["no step is denoised: the picture comes back as it was read."]
         notes += [note for part in (control, guidance, sampler) for note in part.notes()]
