@@ -40,6 +40,7 @@ def check_arguments(given: Any) -> None:
     _expect(given.fit, "fit", (Fit, type(None)), "a fit: read a file with Fit.load(path)", BadFit)
     _expect(given.checkpoint, "checkpoint", (*_PATH, type(None)), "a path", BadParameter)
     _expect(given.clip, "clip", (*_PATH, type(None)), "a CLIP model: a folder or a hub name", BadParameter)
+    _expect(given.upscaler, "upscaler", (*_PATH, type(None)), "an upscaler: a folder or a hub name", BadParameter)
     _expect(
         given.inversions, "inversions", (Inversions, type(None)), "retouch.parts.inversions.Inversions()", BadParameter
     )
@@ -49,6 +50,8 @@ def check_arguments(given: Any) -> None:
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
     if given.keep not in KEEP:
         raise BadParameter(f"keep is {_shown(given.keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
+    if given.strength is not None and not (_is_number(given.strength) and 0 <= given.strength <= 1):
+        raise BadParameter(f"strength is {_shown(given.strength)}, expected a number in 0..1.")
     if not (_is_number(given.context) and 0 <= given.context < float("inf")):
         raise BadParameter(f"context is {_shown(given.context)}, expected a number from 0.")
     if given.region is not None and not (isinstance(given.region, str) and given.region.strip()):

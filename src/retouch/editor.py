@@ -11,26 +11,22 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from retouch.arguments import check_arguments, check_choice, check_latents, check_thing, sequence
+from retouch.arguments import check_arguments, check_choice, check_latents, sequence
 from retouch.auto.choose import candidates, edit
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
-from retouch.masks.find import by_clicks, by_words
-from retouch.masks.presence import doubt
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
 from retouch.perform import variations
-from retouch.picture import fit as fit_to_grid
-from retouch.picture import to_array
-from retouch.prepare import opened, prepare
+from retouch.prepare import prepare
 from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded
-from retouch.weights import plain
+from retouch.thing import thing
 
 __all__ = ["EditResult", "Editor"]
 
@@ -95,6 +91,8 @@ class Editor:
         region: tuple[float, ...] | str | None = None,
         context: float = CONTEXT,
         keep: str = "auto",
+        strength: float | None = None,
+        upscaler: str | PathLike[str] | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
         progress: Progress | None = None,
@@ -113,10 +111,10 @@ class Editor:
             method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
                 place of what the model recommends (``model.recommended``) and of the published defaults. By default
                 methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
-            mask, foreground, region, context, keep: where the edit may happen, and what stays the input's own.
+            mask, foreground, region, context, keep, strength: where it may happen, what stays, and how far it goes.
+            upscaler: a model by which what is drawn anew in a large picture is enlarged.
             seed: of everything random; the same inputs, seed and machine give the same picture.
-            progress, detail: are told how far the work is.
-            reference, inversions, fit, budget, checkpoint: for methods that use them.
+            progress, detail: are told how far it is; reference, inversions, fit, budget, checkpoint: for some methods.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -125,9 +123,9 @@ class Editor:
         parts = {"inversion": inversion, "control": control, "guidance": guidance, "sampler": sampler}
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
-            mask=mask, foreground=foreground, region=region, context=context, keep=keep, reference=reference, seed=seed,
-            progress=progress, detail=detail, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint,
-            settings=settings, clip=clip,
+            mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
+            upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions,
+            fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -144,6 +142,7 @@ class Editor:
         region: tuple[float, ...] | str | None = None,
         context: float = CONTEXT,
         keep: str = "auto",
+        strength: float | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -153,7 +152,8 @@ class Editor:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
-            context=context, keep=keep, seed=seed, progress=progress, detail=detail, settings=settings, clip=clip,
+            context=context, keep=keep, strength=strength, seed=seed, progress=progress, detail=detail,
+            settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return candidates(self.model, request, count)
@@ -209,6 +209,7 @@ class Editor:
         negative_prompt: str | None = None,
         mask: AnyMask | None = None,
         keep: str = "auto",
+        strength: float | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -217,7 +218,7 @@ class Editor:
         Args:
             image: the picture that the fit was made for.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
-            negative_prompt, mask: as for :meth:`edit`.
+            negative_prompt, mask, keep, strength: as for :meth:`edit`.
             settings: parameters of sampling.
 
         Raises:
@@ -229,8 +230,8 @@ class Editor:
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(
-            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress, fit=fit,
-            settings=settings,
+            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength, progress=progress,
+            fit=fit, settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
@@ -263,22 +264,7 @@ class Editor:
             BadParameter: when nothing says what to mark, or a point lies outside the picture.
             BadModel: when clicks are given and there is no segmenter.
         """
-        if prompt is not None and word is None:
-            raise BadParameter("a prompt goes with a word of it to look for: give word, too, or leave the prompt out.")
-        if word is not None and (points or outside or box):
-            raise BadParameter("say in one way what to mark: by a word, or by points and a box.")
-        check_thing(word, prompt, points, outside, box, segmenter)
-        word, prompt = (None if text is None else plain(text) for text in (word, prompt))  # no weight says where
-        picture = opened(image)
-        if word is None:
-            return by_clicks(self.model, picture.image, points, outside, box, segmenter)
-        fitted = fit_to_grid(picture.image, self.model.native_side, self.model.pixel_multiple)
-        with turn(self.model):
-            latents = self.model.encode(torch.from_numpy(to_array(fitted.image))[None])
-            found = by_words(self.model, latents, fitted, word, prompt, segmenter)
-            if say and (sentence := doubt(self.model, latents, prompt or word, word)):
-                say(sentence)
-            return found
+        return thing(self.model, image, word, prompt, points, outside, box, segmenter, say)
 
     def method_for(
         self, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None

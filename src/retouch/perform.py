@@ -14,6 +14,7 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.upscaler import Upscaler
 from retouch.errors import BadParameter
 from retouch.idle import seed_note
 from retouch.keep.edit import put_into
@@ -25,7 +26,7 @@ from retouch.picture import Fitted
 from retouch.prepare import prepare
 from retouch.recipe import recipe_of
 from retouch.request import CONTEXT, Request
-from retouch.result import EditResult, decoded, decoded_values, mask_picture
+from retouch.result import EditResult, decoded_values, mask_picture
 
 
 class _Put(NamedTuple):
@@ -42,14 +43,15 @@ def edited(model: Backbone, request: Request) -> EditResult:
     began, evaluated = time.monotonic(), model.evaluations
     check_arguments(request)
     asked, where = cut(model, request)
+    upscaler = _upscaler(model, request)
     method, job, fitted = prepare(model, asked)
     before = job.generator.get_state()
     outcome = method.edit(job)
-    put = _put(job, request, where, fitted, outcome.target, outcome.source)
+    put = _put(job, request, where, fitted, outcome.target, outcome.source, upscaler)
     notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]), *put.notes)
     mask = mask_picture(outcome.mask, fitted)
     return EditResult(
-        put.image, _kept_recipe(recipe_of(job, method), request, where, put), time.monotonic() - began,
+        put.image, _kept_recipe(recipe_of(job, method), request, where, put, upscaler), time.monotonic() - began,
         model.evaluations - evaluated, notes,
         None if mask is None else where.put_back(mask, Image.new("L", where.whole.size)), job.work.checkpoint,
         put.untouched, put.changed, model, outcome, fitted,
@@ -92,26 +94,50 @@ def variations(
     ]  # fmt: skip
 
 
-def _put(job: Job, request: Request, where: Cut, fitted: Fitted, target: Tensor, source: Tensor | None) -> _Put:
+def _upscaler(model: Backbone, request: Request) -> Upscaler | None:
+    """The request's upscaler, loaded: a wrong name is said before the work."""
+    return None if request.upscaler is None else Upscaler(request.upscaler, model.device)
+
+
+def _put(
+    job: Job, request: Request, where: Cut, fitted: Fitted, target: Tensor, source: Tensor | None,
+    upscaler: Upscaler | None = None,
+) -> _Put:  # fmt: skip
     """The target's latents as a picture, in the input's place, where it changed something and may."""
+    now = _plane(job.model, target, fitted)
+    finer, notes = _finer(now, fitted, upscaler)
     if request.keep == "off" and where.mask is None:
-        image = where.put_back(fitted.restore(decoded(job.model, target)))
-        return _Put(image, None, _untouched(where.whole, image), ())
+        image = where.put_back(_restored(now if finer is None else finer, fitted))
+        return _Put(image, None, _untouched(where.whole, image), notes)
     unasked = job.latents if source is None else source
     shown = np.asarray(fitted.image, np.float32)[_inner(fitted)]
-    then, now = (_plane(job.model, latents, fitted) for latents in (unasked, target))
+    then = _plane(job.model, unasked, fitted)
     part, weight, whole = put_into(
         where.part, shown, then, now, changed_only=request.keep != "off", everywhere=request.keep == "exact",
-        mask=where.mask,
+        mask=where.mask, finer=finer,
     )  # fmt: skip
-    notes: tuple[str, ...] = ()
     if whole and where.mask is None:
-        part = fitted.restore(decoded(job.model, target))
-        notes = ("the edit changed the picture everywhere: it is returned as the model drew it (keep=exact keeps all "
+        part = _restored(now if finer is None else finer, fitted)
+        notes += ("the edit changed the picture everywhere: it is returned as the model drew it (keep=exact keeps all "
                  "that it can).",)  # fmt: skip
     image = where.put_back(part)
     taken = where.put_back(Image.fromarray(np.ceil(weight * 255).astype(np.uint8)), Image.new("L", where.whole.size))
     return _Put(image, taken, _untouched(where.whole, image), notes)
+
+
+def _finer(drawn: Plane, fitted: Fitted, upscaler: Upscaler | None) -> tuple[Plane | None, tuple[str, ...]]:
+    """What the model drew, enlarged by another, where the picture is larger; and a note where it is not."""
+    if upscaler is None:
+        return None, ()
+    if fitted.size[0] <= drawn.shape[1]:
+        return None, ("the upscaler has no effect: the picture is no larger than the model's own.",)
+    return upscaler.enlarged(drawn), ()
+
+
+def _restored(drawn: Plane, fitted: Fitted) -> Image.Image:
+    """What was drawn as a picture of the input's size."""
+    image = Image.fromarray(np.rint(drawn).astype(np.uint8))
+    return image if image.size == fitted.size else image.resize(fitted.size, Image.Resampling.LANCZOS)
 
 
 def _inner(fitted: Fitted) -> tuple[slice, slice]:
@@ -129,12 +155,16 @@ def _untouched(before: Image.Image, after: Image.Image) -> float:
     return float((np.asarray(before) == np.asarray(after)).all(2).mean())
 
 
-def _kept_recipe(recipe: dict[str, Any], request: Request, where: Cut, put: _Put) -> dict[str, Any]:
+def _kept_recipe(
+    recipe: dict[str, Any], request: Request, where: Cut, put: _Put, upscaler: Upscaler | None = None
+) -> dict[str, Any]:
     """The recipe with how the picture was kept, and what part of it was edited."""
     recipe |= {"keep": request.keep, "untouched": round(put.untouched, 6)}
     if request.region is not None:
         assert where.mask is not None
         recipe["region"] = request.region if isinstance(request.region, str) else [float(v) for v in request.region]
+    if upscaler is not None:
+        recipe["upscaler"] = {"name": upscaler.name, "fingerprint": upscaler.fingerprint}
     if request.context != CONTEXT:
         recipe["context"] = request.context
     return recipe

@@ -31,7 +31,17 @@ from retouch.parts.inversions import Inversions
 from retouch.parts.job import Job
 from retouch.picture import Fitted, Picture, fit, fit_mask, from_image, opened_mask, read_picture, to_array
 from retouch.recipe import identity_of
-from retouch.request import AnyMask, AnyPicture, Request, check_fit, checked_seed, method_of, negative_of, prompts_of
+from retouch.request import (
+    AnyMask,
+    AnyPicture,
+    Request,
+    check_fit,
+    checked_seed,
+    method_of,
+    negative_of,
+    prompts_of,
+    strength_of,
+)
 from retouch.weighed import weighed
 
 
@@ -76,6 +86,7 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
         reference=None if reference is None else _encoded(model, reference),
         foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
+        strength=strength_of(request, method),
         notes=(*picture.notes, *fitted.notes, *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted

@@ -50,6 +50,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "source": job.source,
         "target": job.target,
         **({"negative_prompt": job.negative} if job.negative and "negative_prompt" not in idle else {}),
+        **({"strength": job.strength} if job.strength != 1 else {}),
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }

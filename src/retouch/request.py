@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import index
 from os import PathLike
 from typing import Any
@@ -17,7 +17,7 @@ from retouch.fit.fitted import Fit
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import method_for, method_type, needs_source
-from retouch.parameters import read_settings
+from retouch.parameters import parameters_of, read_settings
 from retouch.parts.inversions import Inversions
 from retouch.picture import Picture
 
@@ -62,6 +62,10 @@ class Request:
         keep: with "auto" pixels that the edit did not change are the input's own, unless it changes the picture
             everywhere; with "exact" even then; "off" returns what the model drew, through its own size. Outside a mask
             the input's bytes stay in any case.
+        strength: how far the edit goes, from 0, the picture, to 1, the method's full edit, as None: what a mask of this
+            grey does. For methods that start from the noised picture it is their parameter of this name.
+        upscaler: a model that enlarges what the edit draws anew in a picture larger than the model's own: a folder or a
+            hub name; None for Lanczos.
         reference: a picture whose background the edit should have, for methods that use one.
         seed: of everything random, 0..2^63-1.
         progress: called with (steps done, all steps).
@@ -88,6 +92,8 @@ class Request:
     region: tuple[float, ...] | str | None = None
     context: float = CONTEXT
     keep: str = "auto"
+    strength: float | None = None
+    upscaler: str | PathLike[str] | None = None
     reference: AnyMask | None = None
     seed: int = 0
     progress: Progress | None = None
@@ -191,11 +197,28 @@ def method_of(model: Backbone, request: Request, source: str | None, target: str
         if request.fit is not None:
             settings, method = _settings_on(request.fit, settings), request.fit.method
         made = method_for(model, method or PLAIN_METHOD, source, target, settings, **request.parts)
+    if request.strength is not None and _own_strength(made):
+        made = replace(made, strength=max(request.strength, _least_strength(made)))  # type: ignore[call-arg]
     if source is None and made.needs_source:
         raise needs_source(made.name)
     if request.fit is not None and isinstance(made, Optimising):
         made.conditions(request.fit)  # texts that are missing are said here
     return made
+
+
+def strength_of(request: Request, method: Method) -> float:
+    """How far the whole edit goes, 0..1, where the method's own parameter does not say so already."""
+    if request.strength is None or (_own_strength(method) and request.strength):
+        return 1.0
+    return float(request.strength)
+
+
+def _own_strength(method: Method) -> bool:
+    return any(p.name == "strength" for p in parameters_of(method))
+
+
+def _least_strength(method: Method) -> float:
+    return next(p.low for p in parameters_of(method) if p.name == "strength") or 0.0
 
 
 def _settings_on(fit: Fit, settings: Mapping[str, Any]) -> dict[str, Any]:

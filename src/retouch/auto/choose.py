@@ -17,6 +17,7 @@ from retouch.backbone.rungs import Calibration, Rung
 from retouch.errors import BadParameter
 from retouch.methods.registry import needs_source
 from retouch.part import cut
+from retouch.parts.inversions import Inversions
 from retouch.perform import edited
 from retouch.request import AUTO, Request, checked_seed, prompts_of
 from retouch.result import EditResult
@@ -48,9 +49,15 @@ def chosen(model: Backbone, request: Request) -> EditResult:
         RetouchError: a sentence that says what to do.
     """
     rungs, verifier, why = _ready(model, request)
-    climbed = climb(model, request, rungs, verifier)
+    full = _full(request)
+    climbed = climb(model, full, rungs, verifier)
     best = climbed.best()[0]
-    return _told(best, climbed, verifier, _said(best, climbed, verifier, why), climbed.evaluations)
+    result, said = _as_strong(model, full, best, request.strength), _said(best, climbed, verifier, why)
+    told = _told(result, best, climbed, verifier, said)
+    if result is best.result:
+        return replace(told, evaluations=climbed.evaluations, seconds=climbed.seconds)
+    evaluations, seconds = climbed.evaluations + result.evaluations, climbed.seconds + result.seconds
+    return replace(told, evaluations=evaluations, seconds=seconds)
 
 
 def candidates(model: Backbone, request: Request, count: int) -> list[EditResult]:
@@ -62,8 +69,26 @@ def candidates(model: Backbone, request: Request, count: int) -> list[EditResult
     """
     check_count(count)
     rungs, verifier, why = _ready(model, request)
-    climbed = climb(model, request, rungs, verifier, count)
-    return [_told(one, climbed, verifier, why, None) for one in climbed.best()[:count]]
+    full = _full(request)
+    climbed = climb(model, full, rungs, verifier, count)
+    return [
+        _told(_as_strong(model, full, one, request.strength), one, climbed, verifier, why)
+        for one in climbed.best()[:count]
+    ]
+
+
+def _full(request: Request) -> Request:
+    """The request for the full edit, by which a method is chosen, so that all strengths are the same method's."""
+    return replace(request, strength=None, inversions=request.inversions or Inversions())
+
+
+def _as_strong(model: Backbone, full: Request, one: Try, strength: float | None) -> EditResult:
+    """The edit of a try, made anew where another strength is wanted."""
+    assert one.result is not None
+    if strength is None or strength == 1:
+        return one.result
+    own = {"method": one.rung.method, "settings": one.rung.settings, "seed": one.seed, "clip": None}
+    return edited(model, replace(full, strength=strength, progress=None, **own))  # type: ignore[arg-type]
 
 
 def check_count(count: int, name: str = "candidates") -> None:
@@ -151,12 +176,9 @@ def _shown(one: Try) -> str:
 
 
 def _told(
-    one: Try, climbed: Climbed, verifier: ClipVerifier | None, notes: Sequence[str], evaluations: int | None
+    result: EditResult, one: Try, climbed: Climbed, verifier: ClipVerifier | None, notes: Sequence[str]
 ) -> EditResult:
-    """The try's result with what was tried in its recipe and notes; with all of the cost, or its own."""
-    result = one.result
-    assert result is not None
+    """A try's result with what was tried in its recipe and notes."""
     tried = [each.figures() for each in climbed.tries]
     about = {"tried": tried, "taken": climbed.tries.index(one), "clip": verifier.about if verifier else None}
-    told = replace(result, recipe={**result.recipe, AUTO: about}, notes=(*result.notes, *notes))
-    return told if evaluations is None else replace(told, evaluations=evaluations, seconds=climbed.seconds)
+    return replace(result, recipe={**result.recipe, AUTO: about}, notes=(*result.notes, *notes))

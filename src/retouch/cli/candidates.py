@@ -36,6 +36,8 @@ def check_candidates(asked: SimpleNamespace, chosen: type[Method]) -> None:
     for name in ("strip", "changed", "reference", "foreground", "budget"):
         if getattr(asked, name) is not None:
             raise BadParameter(f"--{name} has no effect with --candidates: leave one of them out.")
+    if asked.upscaler:
+        raise BadParameter("--upscaler has no effect with --candidates: leave one of them out.")
     sheet = size_of_sheet(asked.candidates)
     check_outputs((None if streams.is_stream(asked.output) else asked.output,), asked.force, (sheet,))
 

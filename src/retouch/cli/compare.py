@@ -34,6 +34,7 @@ def compare(
     settings: options.Settings = None,
     mask: options.Mask = None,
     keep: options.Keep = "auto",
+    strength: options.Strength = None,
     clip: options.Clip = "",
     each: Annotated[Path | None, typer.Option(help="Also write every edit into this folder, as METHOD.png.")] = None,
     columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1)] = 5,
@@ -54,6 +55,7 @@ def _compare(asked: SimpleNamespace) -> None:
     streams.check_streams({}, picture=asked.picture, mask=asked.mask)
     opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
     options.check_words(asked.target, asked.seed)
+    options.check_strength(asked.strength)
 
     from retouch.explore import compare as explore
     from retouch.parameters import settings_from_text
@@ -74,8 +76,8 @@ def _compare(asked: SimpleNamespace) -> None:
     with progress_bar("compare", quiet=asked.quiet) as progress:
         comparison = explore.compare(
             editor, opened, source=source or None, target=asked.target, negative_prompt=asked.negative or None,
-            methods=names, settings=given, mask=where, keep=asked.keep, seed=asked.seed, scorer=scorer,
-            progress=progress,
+            methods=names, settings=given, mask=where, keep=asked.keep, strength=asked.strength, seed=asked.seed,
+            scorer=scorer, progress=progress,
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)

@@ -41,6 +41,11 @@ def edit(
     region: Annotated[str, typer.Option(help="Where it may happen: left,top,right,bottom in pixels, or a word.")] = "",
     context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
     keep: options.Keep = "auto",
+    strength: options.Strength = None,
+    upscaler: Annotated[
+        str,
+        typer.Option(help="What is drawn anew in a large picture is enlarged by this model, a folder or a hub name."),
+    ] = "",
     changed: Annotated[Path | None, typer.Option(help="Also write where the edit is: white.")] = None,
     fit: Annotated[Path | None, typer.Option(help="What `retouch fit` left; --to and --method come from it.")] = None,
     reference: options.Reference = None,
@@ -73,9 +78,13 @@ def _edit(asked: SimpleNamespace) -> None:
         target = asked.target or (str(fit.recipe["target"]) if fit else "")
         method = asked.method or (fit.method if fit else "")
         options.check_words(target, asked.seed, asked.budget)
+        options.check_strength(asked.strength)
         region, parts = options.read_region(asked.region), ("inversion", "control", "guidance", "sampler")
         named = {axis: getattr(asked, axis) for axis in parts if getattr(asked, axis)}
-        chosen, given = _chosen(method, named, asked.settings, asked.clip, asked.model, asked.source)
+        chosen, given = _chosen(
+            method, named, asked.settings, asked.clip, asked.model, asked.source,
+            asked.strength,
+        )  # fmt: skip
         if asked.candidates is not None:
             check_candidates(asked, chosen)
 
@@ -90,6 +99,7 @@ def _edit(asked: SimpleNamespace) -> None:
         given |= {
             "source": source or None, "target": target, "negative_prompt": asked.negative or None, "mask": mask,
             "region": region, "context": asked.context, "keep": asked.keep, "seed": asked.seed,
+            **({} if asked.strength is None else {"strength": asked.strength}),
         }  # fmt: skip
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:
             given |= {"progress": progress, "detail": progress.detail}
@@ -99,7 +109,7 @@ def _edit(asked: SimpleNamespace) -> None:
                 return
             result = editor.edit(
                 opened, method=method or None, foreground=foreground, reference=reference, fit=fit,
-                budget=asked.budget, checkpoint=checkpoint, **given,
+                budget=asked.budget, checkpoint=checkpoint, upscaler=asked.upscaler or None, **given,
             )  # fmt: skip
     _tell(result, opened, asked.output, asked.strip, asked.changed, asked.force, say)
 
@@ -146,8 +156,9 @@ def _check_outputs(opened: Picture, output: Path, strip: Path | None, changed: P
 
 
 def _chosen(
-    method: str, parts: Mapping[str, str], settings: list[str] | None, clip: str, model: str, source: str
-) -> tuple[type[Method], dict[str, Any]]:
+    method: str, parts: Mapping[str, str], settings: list[str] | None, clip: str, model: str, source: str,
+    strength: float | None,
+) -> tuple[type[Method], dict[str, Any]]:  # fmt: skip
     """The method, and its parts and settings; what is wrong with these is said before anything is loaded.
 
     How values go together is judged later, with what the model recommends.
@@ -159,6 +170,8 @@ def _chosen(
     from retouch.request import AUTO, PLAIN_METHOD
 
     given = settings_from_text(settings or [])
+    if strength is not None and "strength" in given:
+        raise BadParameter("strength is given by --set and by --strength: leave one of them out.")
     if method in ("", AUTO) and not parts:
         chosen: type[Method] = Auto
         plain_method(given)

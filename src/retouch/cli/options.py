@@ -50,6 +50,9 @@ Keep = Annotated[
         "even then; off: everything as the model drew it."
     ),
 ]
+Strength = Annotated[
+    float | None, typer.Option(help="How far the edit goes: 0 is the picture, 1 the method's full edit.")
+]
 Clip = Annotated[
     str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
 ]
@@ -74,6 +77,16 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadPrompt("--to is empty: say what the picture should show.")
     if seed < 0:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
+
+
+def check_strength(strength: float | None) -> None:
+    """Refuses a --strength outside 0..1.
+
+    Raises:
+        BadParameter: saying so.
+    """
+    if strength is not None and not 0 <= strength <= 1:
+        raise BadParameter(f"--strength is {strength:g}, expected a number in 0..1.")
 
 
 def described(

@@ -31,6 +31,7 @@ def sweep(
     settings: options.Settings = None,
     mask: options.Mask = None,
     keep: options.Keep = "auto",
+    strength: options.Strength = None,
     clip: options.Clip = "",
     curve: Annotated[Path | None, typer.Option(help="Also draw CLIP score and likeness against η, as .png.")] = None,
     best: Annotated[Path | None, typer.Option(help="Also write the sample with the best CLIP score.")] = None,
@@ -52,6 +53,7 @@ def _sweep(asked: SimpleNamespace) -> None:
     streams.check_streams({"--fit": asked.fit}, picture=asked.picture, mask=asked.mask)
     opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
     options.check_words("-", asked.seed)
+    options.check_strength(asked.strength)
 
     from retouch.explore.sweep import names_of, read_etas, run_sweep, size_of_sheet
     from retouch.fit.fitted import Fit
@@ -74,7 +76,8 @@ def _sweep(asked: SimpleNamespace) -> None:
     with progress_bar("sweep", quiet=asked.quiet) as progress:
         swept = run_sweep(
             editor, opened, made, etas=values, seeds=chosen, negative_prompt=asked.negative or None, mask=where,
-            keep=asked.keep, scorer=ClipScorer(clip) if clip else None, settings=given, progress=progress,
+            keep=asked.keep, strength=asked.strength, scorer=ClipScorer(clip) if clip else None,
+            settings=given, progress=progress,
         )  # fmt: skip
     _write(swept, asked.output, asked.curve, asked.best, asked.each, asked.force)
     for sample in swept.samples if asked.as_json else ():

@@ -110,6 +110,7 @@ def compare(
     settings: Mapping[str, Any] | None = None,
     mask: str | PathLike[str] | Image.Image | Picture | None = None,
     keep: str = "auto",
+    strength: float | None = None,
     seed: int = 0,
     scorer: ClipScorer | None = None,
     progress: Callable[[int, int, str], None] | None = None,
@@ -120,7 +121,7 @@ def compare(
 
     Args:
         methods: names; see :func:`retouch.runs.variants.chosen_methods` for "all".
-        negative_prompt: for every method that leads away from one.
+        negative_prompt, mask, keep, strength, seed: for every method.
         settings: parameters for every method that has them.
         scorer: the CLIP model that scores; None leaves the score out.
         progress: called with (steps done, all steps, the method at work).
@@ -129,8 +130,7 @@ def compare(
         BadParameter: for an unknown method, or a setting that none of them has.
         BadPicture: when picture or mask cannot be read.
     """
-    given = dict(settings or {})
-    own = own_settings(methods, given)
+    own = own_settings(methods, dict(settings or {}))
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
     outside = None if mask is None else ImageOps.invert(read_mask(mask).resize(image.image.size))
@@ -150,7 +150,7 @@ def compare(
 
         edit = partial(
             editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=mask,
-            keep=keep, seed=seed, progress=advance, inversions=inversions, **own[name],
+            keep=keep, seed=seed, progress=advance, inversions=inversions, **{"strength": strength, **own[name]},
         )  # fmt: skip
         rows.append(_compared(name, edit, figures))
         done += totals[name]

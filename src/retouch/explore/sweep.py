@@ -151,6 +151,7 @@ def run_sweep(
     negative_prompt: str | None = None,
     mask: Image.Image | Picture | None = None,
     keep: str = "auto",
+    strength: float | None = None,
     scorer: ClipScorer | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -166,8 +167,8 @@ def run_sweep(
         refuse_twice(settings or {}, "eta", "etas")
     etas, seeds = None if etas is None else list(dict.fromkeys(etas)), list(dict.fromkeys(seeds))
     results = editor.variations(
-        image, fit, seeds=seeds, etas=etas, negative_prompt=negative_prompt, mask=mask, keep=keep, progress=progress,
-        **dict(settings or {}),
+        image, fit, seeds=seeds, etas=etas, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength,
+        progress=progress, **dict(settings or {}),
     )  # fmt: skip
     target = str(fit.recipe["target"])
     samples = [

@@ -27,6 +27,7 @@ def put_into(
     changed_only: bool = True,
     everywhere: bool = False,
     mask: Image.Image | None = None,
+    finer: Plane | None = None,
 ) -> tuple[Image.Image, NDArray[np.float32], bool]:
     """The picture with the edit in it.
 
@@ -37,6 +38,7 @@ def put_into(
         changed_only: whether only what the edit changed is taken.
         everywhere: whether that holds for a change of the whole picture, too.
         mask: L, of the input's size: where it is 0 the input's bytes stay.
+        finer: the edit enlarged by a model, [s h, s w, 3]; None for none.
 
     Returns:
         the picture, how much of the edit each pixel takes [H, W] in 0..1, and whether all of it was taken because the
@@ -51,7 +53,7 @@ def put_into(
     if mask is not None:
         weight = weight * mask_weights(mask, large.width / shown.shape[1])
     texture = changed_only and not whole
-    out = put_back(np.asarray(large), unasked, edited, weight, texture=texture)
+    out = put_back(np.asarray(large), unasked, edited, weight, texture=texture, finer=finer)
     return Image.fromarray(out), weight, whole
 
 

@@ -28,7 +28,13 @@ def weights(region: Mask, size: tuple[int, int]) -> Plane:
 
 
 def put_back(
-    large: NDArray[np.uint8], unasked: Plane, edited: Plane, weight: Plane, *, texture: bool = True
+    large: NDArray[np.uint8],
+    unasked: Plane,
+    edited: Plane,
+    weight: Plane,
+    *,
+    texture: bool = True,
+    finer: Plane | None = None,
 ) -> NDArray[np.uint8]:
     """The large picture with the edit in it.
 
@@ -40,6 +46,7 @@ def put_back(
         unasked, edited: as for :func:`retouch.keep.change.changed`.
         weight: [H, W]; where it is 0 the input's bytes come back.
         texture: whether the input's may be put into the edit at all; False enlarges the edit everywhere.
+        finer: the edit at a larger size, for where it is enlarged; None for ``edited`` itself.
 
     Returns:
         [H, W, 3].
@@ -50,7 +57,7 @@ def put_back(
         return out
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     size = (large.shape[1], large.shape[0])
-    drawn = Enlarged(edited, size, (left, right), "lanczos")
+    drawn = Enlarged(edited if finer is None else finer, size, (left, right), "lanczos")
     maps = None
     if texture:
         colours = transfer(unasked, edited)

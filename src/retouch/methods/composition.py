@@ -249,10 +249,12 @@ class Composed(Method):
             if trajectory.steps:
                 part.begin(job, trajectory)
         state = denoise(
-            job.model, trajectory, guidance, control, sampler, mask=job.mask,
+            job.model, trajectory, guidance, control, sampler, mask=job.mask, strength=job.strength,
             beside=job.keeps and self._lacks_source(trajectory), gateways=gateways, progress=job.progress,
         )  # fmt: skip
         source = state.get("source", None if trajectory.path is None else trajectory.path[0])
+        if not job.strength:  # a path that ends beside the picture is no source of what is the picture itself
+            source = state["target"]
         mask = control.mask()
         notes = [] if trajectory.steps else ["no step is denoised: the picture comes back as it was read."]
         notes += [note for part in (control, guidance, sampler) for note in part.notes()]

@@ -28,6 +28,7 @@ from retouch.methods.composition import Composed
 from retouch.methods.optimising import NetworkFit
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
+from retouch.parts.held import held_steps, weaker
 from retouch.parts.job import Job, Outcome
 
 
@@ -92,11 +93,12 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
             with torch.no_grad():
                 losses = [float(loss(job.model.decode(out.target), _crops(job, 0))) for out in outcomes]
             chosen, plain = min(zip(modes, outcomes, strict=True), key=lambda pair: losses[modes.index(pair[0])])
-        if not self.iterations:
+        left_out = held_steps(weaker(job.mask, job.strength), self.num_inference_steps)
+        if not self.iterations or left_out == self.num_inference_steps:
             return plain or chosen.denoised(job, trajectory)
 
         def run(iteration: int) -> Tensor:
-            outcome = chosen.denoised(job, trajectory, gateways=self.drawn(job.seed, iteration))
+            outcome = chosen.denoised(job, trajectory, gateways=self.drawn(job.seed, iteration, left_out))
             return loss(job.model.decode(outcome.target), _crops(job, iteration))
 
         wanted = chosen.guided_weights(job)
@@ -123,11 +125,12 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
         names = tuple(f"{layer}.{part}." for layer in control.layers(job.model) for part in projections)
         return lambda parameter: parameter.startswith(names)
 
-    def drawn(self, seed: int, iteration: int) -> Sequence[int]:
-        """The gateways of one iteration, as step numbers."""
+    def drawn(self, seed: int, iteration: int, left_out: int = 0) -> Sequence[int]:
+        """The gateways of one iteration, as step numbers; the first ``left_out`` steps are not taken."""
         generator = torch.Generator().manual_seed((seed * 1_000_003 + iteration) % 2**63)
-        count = min(self.gateways, self.num_inference_steps)
-        return sorted(torch.randperm(self.num_inference_steps, generator=generator)[:count].tolist())
+        free = self.num_inference_steps - left_out
+        count = min(self.gateways, free)
+        return sorted(left_out + number for number in torch.randperm(free, generator=generator)[:count].tolist())
 
 
 def _crops(job: Job, iteration: int) -> torch.Generator:

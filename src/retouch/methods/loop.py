@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.protocol import Backbone
-from retouch.parts.attach import attached
-from retouch.parts.held import held
-from retouch.parts.part import Control, Guidance, Predictions, Sampler
+from retouch.parts.attach import AttentionEdit, BlockEdit, attached
+from retouch.parts.held import held, held_steps, weaker
+from retouch.parts.part import Control, Guidance, Part, Predictions, Sampler
 from retouch.parts.rows import SOURCE, SOURCE_BRANCH, SOURCE_NULL, TARGET_BRANCH, Branch, Row, State, Step
 from retouch.parts.trajectory import Trajectory
 
@@ -23,6 +23,7 @@ def denoise(
     sampler: Sampler,
     *,
     mask: Tensor | None = None,
+    strength: float = 1.0,
     beside: bool = False,
     gateways: Collection[int] = (),
     progress: Callable[[int], None] | None = None,
@@ -34,27 +35,27 @@ def denoise(
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step, and where
-            it is grey for some of them; see :func:`retouch.parts.held.held`.
-        beside: whether the source is denoised beside the target though the control shares nothing: unguided, one row
-            more in every batch.
+            it is grey for some; see :func:`retouch.parts.held.held`. Steps held everywhere are left out.
+        strength: of the whole edit, 0..1: the same as a mask of this grey, which the source branch is held by, too.
+        beside: whether the source is denoised, too, though the control shares nothing: unguided, one row more a step.
         gateways: numbers of the steps whose predicted noise gradients pass through (E4C); elsewhere it counts as a
             constant, and the way back from one step to the one before is a factor. None: no graph at all.
 
     Returns:
         the final latents by branch: "target", and "source" where the control shares or it was wanted.
     """
-    state: State = {"target": trajectory.start}
-    shares = control.shares or beside
-    if shares:
-        state["source"] = trajectory.start
+    total, free = trajectory.steps, weaker(mask, strength)
+    left_out = held_steps(free, total)
+    start, shares = trajectory.latents[total - left_out], control.shares or beside
+    state: State = {"target": start, "source": start} if shares else {"target": start}
+    report = progress or (lambda steps: None)
+    if left_out:
+        report(left_out)
     halves = control.shares and not trajectory.same("source_null", "source")
-    parts = (control, guidance, sampler)
-    edits = [edit for part in parts for edit in part.edits(model)]
-    blocks = [edit for part in parts for edit in part.block_edits(model)]
-    with attached(model, edits, blocks) as now:
-        for number in range(trajectory.steps):
-            index = trajectory.steps - 1 - number
-            now.step = step = Step(index, number, trajectory.steps, trajectory.schedule, state=state)
+    with attached(model, *_changes(model, (control, guidance, sampler))) as now:
+        for number in range(left_out, total):
+            index = total - 1 - number
+            now.step = step = Step(index, number, total, trajectory.schedule, state=state)
             step.rows = rows_of(guidance, control, step, trajectory.path is not None, halves, beside)
             here = {**state, "inverted": trajectory.latents[index + 1]}
             with torch.set_grad_enabled(bool(gateways)):
@@ -67,14 +68,20 @@ def denoise(
                 if trajectory.path and shares:
                     below["source"] = trajectory.path[index]
                 elif shares:
-                    below["source"] = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
+                    source = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
+                    below["source"] = held(source, trajectory.latents[index], weaker(None, strength), number, total)
                 for part in (guidance, control):
                     below = part.after_step(below, step)
-                below["target"] = held(below["target"], trajectory.latents[index], mask, number, trajectory.steps)
+                below["target"] = held(below["target"], trajectory.latents[index], free, number, total)
             state = below
-            if progress:
-                progress(1)
+            report(1)
     return state
+
+
+def _changes(model: Backbone, parts: Sequence[Part]) -> tuple[list[AttentionEdit], list[BlockEdit]]:
+    """What the parts do to the network's attention, and to its blocks."""
+    edits = [edit for part in parts for edit in part.edits(model)]
+    return edits, [edit for part in parts for edit in part.block_edits(model)]
 
 
 def _led_on(

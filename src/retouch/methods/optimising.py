@@ -18,6 +18,7 @@ from retouch.methods.method import Method
 from retouch.methods.sampling import sample
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
+from retouch.parts.held import weaker
 from retouch.parts.job import Job, Outcome
 
 
@@ -175,7 +176,8 @@ class Optimising(Method):
         with fitted_weights(job.model.network, fit.network, fit.rank):
             return sample(
                 job.model, noises, conditions, null, guidance_scale=self.guidance_scale,
-                num_inference_steps=self.num_inference_steps, kept=job.latents, mask=job.mask, progress=job.progress,
+                num_inference_steps=self.num_inference_steps, kept=job.latents,
+                mask=weaker(job.mask, job.strength), progress=job.progress,
             )  # fmt: skip
 
 

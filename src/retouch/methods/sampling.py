@@ -10,7 +10,7 @@ from torch import Tensor
 from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.guidance.classifier_free import guided
-from retouch.parts.held import held
+from retouch.parts.held import held, held_steps
 
 _ROWS = 32  # of one network batch, at most
 
@@ -36,15 +36,21 @@ def sample(
         noises: where each starts, [1, C, h, w].
         conditions: for each what the network is told at every schedule index.
         kept, mask: z_0 [1, C, h, w] and [1, 1, h, w] in 0..1; where the mask is 0 every step is held to ``kept`` under
-            the picture's own noise, and where it is grey some are; see :func:`retouch.parts.held.held`.
+            the picture's own noise, and where it is grey some are; see :func:`retouch.parts.held.held`. Steps that are
+            held everywhere are left out.
     """
     schedule, kind = model.schedule(num_inference_steps), model.prediction_type
     at_once = max(1, _ROWS // (1 if guidance_scale == 1 else 2))
-    done = []
+    done, left_out = [], 0 if kept is None else held_steps(mask, num_inference_steps)
+    top = num_inference_steps - left_out
+    if progress and left_out:
+        progress(left_out)
     for first in range(0, len(noises), at_once):
         told = conditions[first : first + at_once]
         noise = latents = torch.cat(list(noises[first : first + at_once]))
-        for index in reversed(range(num_inference_steps)):
+        if left_out and kept is not None:
+            latents = schedule.add_noise(kept, noise, top - 1) if top else kept.expand_as(noise)
+        for index in reversed(range(top)):
             text = Condition.cat([one[index] for one in told])
             t = schedule.timesteps[index]
             if guidance_scale == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -20,3 +21,24 @@ def held(latents: Tensor, kept: Tensor, mask: Tensor | None, number: int, total:
         return latents
     free = (number + 1 - (1 - mask) * total).clamp(0, 1)
     return kept.lerp(latents, free.to(latents))
+
+
+def weaker(mask: Tensor | None, strength: float) -> Tensor | None:
+    """A mask that holds as much more as the whole edit is weaker: at strength 0 everything is held; None for no mask.
+
+    Args:
+        mask: [1, 1, h, w] in 0..1; None for 1 everywhere.
+        strength: 0..1.
+    """
+    if strength == 1:
+        return mask
+    return torch.full((1, 1, 1, 1), strength) if mask is None else mask * strength
+
+
+def held_steps(mask: Tensor | None, total: int) -> int:
+    """How many of the steps, from the first, need not be computed, as they are held everywhere.
+
+    The last of these is computed where others follow, for samplers that look one step back.
+    """
+    held_everywhere = 0 if mask is None else int((1 - float(mask.max())) * total + 1e-4)
+    return held_everywhere if held_everywhere == total else max(0, held_everywhere - 1)

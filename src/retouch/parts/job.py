@@ -25,7 +25,7 @@ class Job:
     draw from ``seed`` and run under ``work``, which knows what it is for; with a ``fit`` they only sample.
     ``reference`` is another picture's z_0, of the same shape; ``negative`` is the negative prompt. ``notes`` tell what
     was done to the input or cut off the prompts, in sentences. With ``keeps`` the outcome should hold a source branch,
-    whether or not the method needs one.
+    whether or not the method needs one. ``strength`` 0..1 is that of the whole edit: 1 is the method's own.
     """
 
     model: Backbone
@@ -44,6 +44,7 @@ class Job:
     notes: tuple[str, ...] = ()
     keeps: bool = False
     negative: str | None = None
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
