@@ -107,7 +107,7 @@ def _compared(one: Plane, other: Plane) -> _Compared:
         soft = min(
             (blurred(one, sigma) for sigma in _SOFTER), key=lambda plane: _usual(drift.applied(plane), laid, seen)
         )
-        region = changed(drift.applied(one), drift.applied(soft), laid, grow=_GROW, little=0) & seen
+        region = changed(drift.applied(one), drift.applied(soft), laid, grow=_GROW, unrest=False) & seen
         still = seen & ~region
         if still.mean() < _LEFT:
             break

@@ -46,6 +46,12 @@ def length(plane: Plane) -> Plane:
     return np.asarray(np.sqrt(np.square(plane).sum(2)), np.float32)
 
 
+def spread(plane: Plane) -> Plane:
+    """The standard deviation around each pixel, all channels together: how much is to be seen there."""
+    planes = luma_chroma(plane)
+    return length(np.sqrt(np.maximum(mean(planes * planes, 2) - mean(planes, 2) ** 2, 0)))
+
+
 def grown(mask: Mask, radius: int) -> Mask:
     """A mask grown by ``radius`` pixels on every side; shrunk below 0."""
     if not radius:

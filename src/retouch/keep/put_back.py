@@ -61,7 +61,8 @@ def put_back(
     maps = None
     if texture:
         colours = transfer(unasked, edited)
-        anew = drawn_anew(colours, unasked, edited)[..., None]
+        small = cv2.resize(weight, (edited.shape[1], edited.shape[0]), interpolation=cv2.INTER_AREA)
+        anew = drawn_anew(colours, unasked, edited, small > 0)[..., None]
         maps = Enlarged(np.concatenate([colours.gain, colours.mix, colours.shift, anew], 2), size, (left, right))
     for first, last in strips(top, bottom, right - left):
         here = large[first:last, left:right]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from retouch.keep.planes import Plane, blurred, grown, length, luma_chroma, mean, touching
+from retouch.keep.planes import Mask, Plane, blurred, grown, luma_chroma, mean, spread, touching
 
+_EDGE = cv2.BORDER_REPLICATE
 _WINDOW = 3  # pixels of the model's grid: the radius in which a change of colour is taken for one and the same
 _RIDGE = 30.0  # squared grey levels: where the picture is flat the change is an offset alone
 _DARK = 16.0  # grey levels added to both before their brightness is compared
 _GAIN = (0.3, 2.0)
+_RECOLOURED = 0.2  # an edit that draws a smaller share of its region anew is one of colours
 _APART = (0.45, 0.8)  # of 2: how far two pictures disagree that perhaps, and surely, show other things
 
 
@@ -60,19 +63,40 @@ def _products(one: Plane, other: Plane) -> Plane:
     return mean(whole.reshape(*whole.shape[:2], 9), _WINDOW).reshape(whole.shape)
 
 
-def drawn_anew(colours: Transfer, unasked: Plane, edited: Plane) -> Plane:
+def drawn_anew(colours: Transfer, unasked: Plane, edited: Plane, region: Mask) -> Plane:
     """How far the edit draws something else than what was there in other colours: 0..1, [h, w].
 
     That is where the transfer, applied to what the model makes of the picture unasked, disagrees with the edit; or
     where an outline went or came. Both are seen through the same model, so that what it cannot draw at its size counts
-    for nothing, and stays as the picture has it.
+    for nothing, and stays as the picture has it. Where most of an edit is in other colours alone, its outlines may
+    lie a pixel beside the picture's: then they are the picture's own.
+
+    Args:
+        region: where the edit is, [h, w].
     """
-    gap = 1 - _agreement(np.clip(colours.applied(unasked), 0, 255), edited)
-    busy, busier = _busy(unasked), _busy(edited)
-    gone, fresh = (busy > 9) & (busier < 0.4 * busy), (busier > 11) & (busy < 0.4 * busier)
+    told = np.clip(colours.applied(unasked), 0, 255)
+    loose = _drawn_anew(told, unasked, edited, 1)
+    share = float(loose[region].mean()) if region.any() else 0.0
+    return loose if share < _RECOLOURED else _drawn_anew(told, unasked, edited, 0)
+
+
+def _drawn_anew(told: Plane, unasked: Plane, edited: Plane, slack: int) -> Plane:
+    """The same with outlines that may lie so many pixels apart."""
+    shifts = range(-slack, slack + 1)
+    gap = 1 - np.max([_agreement(_moved(told, dx, dy), edited) for dx in shifts for dy in shifts], axis=0)
+    busy, busier = spread(unasked), spread(edited)
+    most, more = (cv2.dilate(plane, np.ones((2 * slack + 1,) * 2, np.uint8)) for plane in (busy, busier))
+    gone, fresh = (busy > 9) & (more < 0.4 * busy), (busier > 11) & (most < 0.4 * busier)
     region = touching(gap > _APART[0], gap > _APART[1]) | gone | fresh
     region = grown(grown(grown(region, 2), -2), 1)
     return np.clip(blurred(region.astype(np.float32), 1.2) * 1.25 - 0.1, 0, 1)
+
+
+def _moved(plane: Plane, dx: int, dy: int) -> Plane:
+    """A plane moved by whole pixels; its edge is repeated."""
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    size = (plane.shape[1], plane.shape[0])
+    return np.asarray(cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_NEAREST, borderMode=_EDGE), np.float32)
 
 
 def _agreement(one: Plane, other: Plane) -> Plane:
@@ -83,9 +107,3 @@ def _agreement(one: Plane, other: Plane) -> Plane:
     structure = (2 * (mean(a * b, 2) - mean_a * mean_b) + 60) / (var_a + var_b + 60)
     level = np.exp(-np.square((mean_a - mean_b) / 25))
     return np.asarray((structure * level).min(2), np.float32)
-
-
-def _busy(plane: Plane) -> Plane:
-    """The standard deviation around each cell, all channels together."""
-    planes = luma_chroma(plane)
-    return length(np.sqrt(np.maximum(mean(planes * planes, 2) - mean(planes, 2) ** 2, 0)))

@@ -30,8 +30,8 @@ def denoise(
 ) -> State:
     """Runs the branches side by side from the noisiest latent down to the picture.
 
-    Every step evaluates the network once, on one batch of the rows that guidance and control ask for; each branch's
-    predictions are combined, and the sampler leads on from there.
+    Every step evaluates the network once, on one batch of all rows asked for; each branch's predictions are combined,
+    and the sampler leads on from there.
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step, and where
@@ -47,11 +47,10 @@ def denoise(
     total, free = trajectory.steps, weaker(mask, strength)
     left_out = held_steps(free, total)
     start, shares = trajectory.latents[total - left_out], control.shares or beside
-    state: State = {"target": start, "source": start} if shares else {"target": start}
-    report = progress or (lambda steps: None)
+    state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
+    halves = control.shares and not trajectory.same("source_null", "source")
     if left_out:
         report(left_out)
-    halves = control.shares and not trajectory.same("source_null", "source")
     with attached(model, *_changes(model, (control, guidance, sampler))) as now:
         for number in range(left_out, total):
             index = total - 1 - number
