@@ -75,6 +75,8 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("diorama", "--methods", "none"), "nothing to run"),
         (("diorama", "--variant", "sdedit:strength=7"), "strength is 7"),
         (("diorama", "--shard", "2/2"), "--shard is '2/2'"),
+        (("diorama", "--keep", "some"), "--keep is 'some', expected auto, exact, off or both"),
+        (("diorama", "--keep", "both", "--variant", "ddim kept=ddim"), "two methods are called 'ddim kept'"),
         (("diorama", "--seeds", "3-1"), "no range"),
         (("diorama", "--seeds", "x"), "expected numbers"),
         (("diorama", "--executor", "cloud"), "expected local or ray"),
