@@ -10,7 +10,7 @@ import typer
 
 from retouch.cli import bench_options as of
 from retouch.cli import options, streams
-from retouch.cli.messages import note, progress_bar
+from retouch.cli.messages import note, progress_bar, tell, tell_prose, tell_table
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def bench(
     )  # fmt: skip
     with progress_bar("measure", quiet=quiet) as progress:
         measuring.take(run, [entry.id for entry in mine], shard, say, progress)
+    _tell_drift(run, mine)
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     raise typer.Exit(1 if done.failed else 0)
@@ -185,6 +186,22 @@ def _take(
     for label, pictures in found.items():
         taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip)
         say(f"{taken} of {len(share_of(suite, share))} edits are there of {label}.")
+
+
+def _tell_drift(run: Run, mine: Sequence[Entry]) -> None:
+    """Of edits in a row, how far they drifted: printed, and written into the run's folder with strips."""
+    chains = {entry.chain for entry in mine if entry.chain}
+    if not chains:
+        return
+    from retouch.explore.drift import drift_of
+
+    drift = drift_of(run)
+    drift.write(chains)
+    for label in dict.fromkeys(row.method for row in drift.rows):
+        tell(label)
+        tell_table(drift.headings, [drift.cells(row) for row in drift.rows if row.method == label])
+        tell()
+    tell_prose(drift.told())
 
 
 def _edit(run: Run, suite: Suite, work: Executor, quiet: bool, say: options.Say, **wanted: Any) -> Done:

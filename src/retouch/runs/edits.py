@@ -38,6 +38,7 @@ class Work:
     Attributes:
         fits: a folder for the checkpoints of fits; None for none.
         masked: whether methods are given the case's mask.
+        then: what follows of a chain, each of one pair and made on the picture that came out before it.
     """
 
     case: Case
@@ -45,6 +46,7 @@ class Work:
     variants: Mapping[str, Variant]
     fits: Path | None = None
     masked: bool = False
+    then: Sequence[Work] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,27 @@ def local(editor: Editor) -> Executor:
 
 
 def edits(editor: Editor, work: Work) -> Iterator[Made]:
-    """The edits of one case, each as soon as it is made; an edit that fails is a record with its reason."""
+    """The edits of one case, or of a chain, each as soon as it is made; one that fails is a record with its reason."""
+    picture, reason = work.case.picture, ""
+    for one in (work, *work.then):
+        if reason:  # of the edit that the rest of the chain would be made on
+            yield from failures(one, reason)
+            continue
+        for made in _of_case(editor, replace(one, case=replace(one.case, picture=picture))):
+            yield made
+            if work.then and made.image is None:
+                reason = f"an edit before it failed: {made.record.error}"
+            elif work.then and made.image is not None:
+                picture = made.image
+
+
+def failures(work: Work, reason: str) -> Iterator[Made]:
+    """Records that say why there are no edits."""
+    for label, seed in work.wanted:
+        yield Made(_record(work.case.entry, label, seed, 0.0, 0, error=reason))
+
+
+def _of_case(editor: Editor, work: Work) -> Iterator[Made]:
     inversions = Inversions()
     for pairs in _alike(work):
         made = set[tuple[str, int]]()
@@ -82,9 +104,8 @@ def edits(editor: Editor, work: Work) -> Iterator[Made]:
                 yield one
         except Exception as error:  # one method's fault must not take the others' results away
             reason = str(error) if isinstance(error, RetouchError) else f"{type(error).__name__}: {error}"
-            for label, seed in pairs:
-                if (label, seed) not in made:
-                    yield Made(_record(work.case.entry, label, seed, 0.0, 0, error=reason or type(error).__name__))
+            left = [pair for pair in pairs if pair not in made]
+            yield from failures(replace(work, wanted=left), reason or type(error).__name__)
 
 
 def _alike(work: Work) -> Iterator[list[Pair]]:
