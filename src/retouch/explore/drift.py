@@ -93,8 +93,8 @@ class Drift:
         where = "outside of all that a chain may change, " if any(_OUTSIDE in name for name in self.names) else ""
         chains = max((row.count for row in self.rows), default=0)
         failed = sum(row.failures for row in self.rows)
-        lost = f"; {failed} edits failed, and are left out" if failed else ""
-        return f"Means over {chains} chains; {where}against the first picture{lost}."
+        lost = f"; edits that failed or could not follow, and are left out: {failed}" if failed else ""
+        return f"Means over {chains} chain{'' if chains == 1 else 's'}; {where}against the first picture{lost}."
 
     def markdown(self) -> str:
         """The table for a page."""
@@ -116,7 +116,7 @@ class Drift:
             "measures": {name: about[name] for name in self.names}, "rows": rows,
         }  # fmt: skip
 
-    def strip(self, chain: str, side: int = 192) -> Image.Image:
+    def strip_of(self, chain: str, side: int = 192) -> Image.Image:
         """A chain as a person sees it: the first picture and what is right after each edit, then every method's."""
         entries = next(one for one in chains_of(self.run.cases()) if one[0].chain == chain)
         records, seed = self.run.finished(), self.run.manifest.seeds[0]
@@ -149,7 +149,7 @@ class Drift:
         for entries in chains_of(entry for entry in self.run.cases() if entry.chain):
             chain = entries[0].chain
             if wanted is None or chain in wanted:
-                write_picture(self.strip(chain), self.run.folder / "strips" / f"{slug(chain)}.png", force=True)
+                write_picture(self.strip_of(chain), self.run.folder / "strips" / f"{slug(chain)}.png", force=True)
 
 
 def drift_of(run: Run) -> Drift:
