@@ -70,7 +70,7 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("tedbench", "--data", "nowhere"), "there is no folder 'nowhere'"),
         (("diorama", "--data", "."), "--data goes with the suites tedbench, pie-bench, folder, not diorama"),
         (("diorama", "--kinds", "mood"), "no edit kind 'mood'"),
-        (("folder", "--data", ".", "--kinds", "pose"), "goes with the suite diorama"),
+        (("folder", "--data", ".", "--kinds", "pose"), "goes with the suites diorama, drift"),
         (("diorama", "--methods", "nothing"), "no method 'nothing'"),
         (("diorama", "--methods", "none"), "nothing to run"),
         (("diorama", "--variant", "sdedit:strength=7"), "strength is 7"),
@@ -86,8 +86,8 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("diorama", "--model", "nowhere"), "nowhere"),
         (("diorama", "--outputs", "theirs=."), "holds no output of this suite"),
         (("diorama", "--executor", "ray", "--address", "127.0.0.1:1"), "cannot be reached"),
-        (("folder", "--data", ".", "--count", 3), "--count goes with the suite diorama"),
-        (("folder", "--data", ".", "--start", 3), "--start goes with the suite diorama"),
+        (("folder", "--data", ".", "--count", 3), "--count goes with the suites diorama, drift"),
+        (("folder", "--data", ".", "--start", 3), "--start goes with the suites diorama, drift"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, arguments, says):

@@ -67,7 +67,7 @@ def test_each_edit_is_made_on_the_result_of_the_one_before(editor, whole):
 
 def test_the_table_is_of_the_pictures(whole):
     measured = ["untouched", "psnr", "ssim", "shift", "sharpness", "tone_drift"]
-    assert whole.names == ["asked", "kept", "both", *(f"{name}.outside" for name in measured)]
+    assert list(whole.about) == ["asked", "kept", "both", *(f"{name}.outside" for name in measured)]
     labels = [name for label in QUICK for name in (label, f"{label} kept")]
     assert [(row.method, row.edits) for row in whole.rows] == [(label, n) for label in labels for n in (1, 2, 3)]
     assert all((row.count, row.failures) == (2, 0) for row in whole.rows)
@@ -267,7 +267,7 @@ def test_a_table_of_ones_own_goes_there_and_back(editor, tmp_path):
     assert [entry.source.split()[1] for entry in suite.entries] == ["red", "blue", "red"]
     assert suite.identity != Table(tmp_path / "mine.jsonl", edits=2).identity
     drift = run_drift(tmp_path / "run", editor, variants=QUICK[1:], suite=suite)
-    assert list(drift.names) == ["untouched", "psnr", "ssim", "shift", "sharpness", "tone_drift"]
+    assert list(drift.about) == ["untouched", "psnr", "ssim", "shift", "sharpness", "tone_drift"]
     assert [row.edits for row in drift.rows] == [1, 2, 3] and "outside" not in drift.told()
     assert (tmp_path / "run" / "strips" / "cat.png").exists()
 
@@ -290,13 +290,15 @@ def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, arguments, says)
     assert not (tmp_path / "run").exists()
 
 
-def test_what_python_asks_amiss_is_one_sentence_too(editor, tmp_path, finished):
+def test_what_python_asks_amiss_is_one_sentence_too(editor, tmp_path, finished, whole):
     with pytest.raises(BadParameter, match="nothing to run"):
         run_drift(tmp_path / "run", editor)
     with pytest.raises(BadParameter, match="edits is an option of the suite drift"):
         run_drift(tmp_path / "run", editor, ["ddim"], suite=SUITE, edits=3)
     with pytest.raises(BadParameter, match="the suite diorama holds edits that are in no chain"):
         run_drift(tmp_path / "run", editor, ["ddim"], suite=DioramaSuite(["pose"], count=1))
+    with pytest.raises(BadParameter, match="has no chain 'x'"):
+        whole.strip_of("x")
     with pytest.raises(BadParameter, match="has no edits in a row"):
         drift_of(finished)
     assert not (tmp_path / "run").exists()

@@ -79,9 +79,7 @@ def bench(
         run, opened, work, quiet, say, methods=list(variants), seeds=numbers, shard=share, captioner=caption,
         retry_failed=retry_failed, skip=skip, **given,
     )  # fmt: skip
-    with progress_bar("measure", quiet=quiet) as progress:
-        measuring.take(run, [entry.id for entry in mine], shard, say, progress)
-    _tell_drift(run, mine)
+    _measure(run, measuring, mine, shard, quiet, say)
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     raise typer.Exit(1 if done.failed else 0)
@@ -186,6 +184,14 @@ def _take(
     for label, pictures in found.items():
         taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip)
         say(f"{taken} of {len(share_of(suite, share))} edits are there of {label}.")
+
+
+def _measure(
+    run: Run, measuring: Measuring, mine: Sequence[Entry], shard: str, quiet: bool, say: options.Say
+) -> None:  # fmt: skip
+    with progress_bar("measure", quiet=quiet) as progress:
+        measuring.take(run, [entry.id for entry in mine], shard, say, progress)
+    _tell_drift(run, mine)
 
 
 def _tell_drift(run: Run, mine: Sequence[Entry]) -> None:

@@ -61,36 +61,32 @@ class Drift:
     """What became of the chains of a run.
 
     Attributes:
-        names: of the measures, what the suite says itself first.
+        about: what the measures are, by name, as :func:`retouch.runs.results.about_measures`; what the suite says
+            itself first.
         rows: by method, then by the number of edits.
     """
 
     run: Run
-    names: Sequence[str]
+    about: Mapping[str, Mapping[str, str]]
     rows: Sequence[After]
 
     @property
     def headings(self) -> list[str]:
         """Of :meth:`cells`: "after", then each measure with its unit."""
-        about = about_measures(self.run)
-        units = [about[name].get("unit", "") for name in self.names]
-        names = [name.removesuffix(_OUTSIDE) for name in self.names]
-        return ["after", *(f"{name} ({unit})" if unit else name for name, unit in zip(names, units, strict=True))]
+        units = [(name.removesuffix(_OUTSIDE), one.get("unit", "")) for name, one in self.about.items()]
+        return ["after", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
     def cells(self, row: After) -> list[str]:
         """A row as text: the number of edits, then its values."""
-        units = {name: one.get("unit", "") for name, one in about_measures(self.run).items()}
-        return [
-            str(row.edits),
-            *(
-                shown(row.values[name], units[name], _DECIMALS.get(name.removesuffix(_OUTSIDE), 1))
-                for name in self.names
-            ),
-        ]
+        values = (
+            shown(row.values[name], one.get("unit", ""), _DECIMALS.get(name.removesuffix(_OUTSIDE), 1))
+            for name, one in self.about.items()
+        )
+        return [str(row.edits), *values]
 
     def told(self) -> str:
         """What the figures are of, in a sentence."""
-        where = "outside of all that a chain may change, " if any(_OUTSIDE in name for name in self.names) else ""
+        where = "outside of all that a chain may change, " if any(_OUTSIDE in name for name in self.about) else ""
         chains = max((row.count for row in self.rows), default=0)
         failed = sum(row.failures for row in self.rows)
         lost = f"; edits that failed or could not follow, and are left out: {failed}" if failed else ""
@@ -104,7 +100,7 @@ class Drift:
 
     def figures(self) -> dict[str, Any]:
         """The same for machines, JSON-ready."""
-        manifest, about = self.run.manifest, about_measures(self.run)
+        manifest = self.run.manifest
         rows = [
             {"method": row.method, "after": row.edits, "count": row.count, "failures": row.failures}
             | {name: None if math.isnan(value) else value for name, value in row.values.items()}
@@ -113,13 +109,19 @@ class Drift:
         return {
             "retouch": manifest.retouch, "date": manifest.environment.get("date", ""), "suite": manifest.suite,
             "model": manifest.model, "methods": manifest.methods, "seeds": manifest.seeds,
-            "measures": {name: about[name] for name in self.names}, "rows": rows,
+            "measures": self.about, "rows": rows,
         }  # fmt: skip
 
     def strip_of(self, chain: str, side: int = 192) -> Image.Image:
-        """A chain as a person sees it: the first picture and what is right after each edit, then every method's."""
-        entries = next(one for one in chains_of(self.run.cases()) if one[0].chain == chain)
-        records, seed = self.run.finished(), self.run.manifest.seeds[0]
+        """A chain as a person sees it: the first picture and what is right after each edit, then every method's.
+
+        Raises:
+            BadParameter: when the run has no such chain.
+        """
+        entries = next((one for one in chains_of(self.run.cases()) if one[0].chain == chain != ""), None)
+        if entries is None:
+            raise BadParameter(f"the run {str(self.run.folder)!r} has no chain {chain!r}.")
+        records = self.run.finished()
         cases = [case for entry in entries if (case := self.run.case(entry.id))]
         first, empty = cases[0].picture, Image.new("RGB", cases[0].picture.size, "#dddddd")
         rows = []
@@ -129,7 +131,7 @@ class Drift:
         for label in self.run.manifest.methods:
             row = [(first, f"{label}\nthe first picture")]
             for case in cases:
-                record = records.get((case.entry.id, label, seed))
+                record = records.get((case.entry.id, label, self.run.manifest.seeds_of(label)[0]))
                 made = record is not None and not record.error
                 image = self.run.edit(record) if record is not None and made else empty
                 row.append((image, f"{label}{'' if made else ': none'}\n{case.entry.step}: {case.entry.target}"))
@@ -162,7 +164,8 @@ def drift_of(run: Run) -> Drift:
     if not steps:
         raise BadParameter(f"the run {str(run.folder)!r} has no edits in a row: name one of a suite such as drift.")
     measured = {(row["case"], row["method"], row["seed"]): row["values"] for row in measured_lines(run)}
-    names = _named(about_measures(run), measured.values())
+    about = about_measures(run)
+    names = _named(about, measured.values())
     records, rows = [one for one in run.finished().values() if one.case in steps], []
     for label in run.manifest.methods:
         for step in range(1, max(steps.values()) + 1):
@@ -171,7 +174,7 @@ def drift_of(run: Run) -> Drift:
             values = {name: _mean(row.get(name) for row in there) for name in names}
             if mine:
                 rows.append(After(label, step, len(there), len(mine) - len(there), values))
-    return Drift(run, names, rows)
+    return Drift(run, {name: about[name] for name in names}, rows)
 
 
 def run_drift(

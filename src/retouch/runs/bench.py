@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from retouch.editor import Editor
 from retouch.errors import BadParameter
 from retouch.runs.cases import Captioner, stored_case
-from retouch.runs.chains import rows_left
 from retouch.runs.edits import Executor, Work
 from retouch.runs.environment import environment
+from retouch.runs.left import works_left
 from retouch.runs.manifest import Manifest
 from retouch.runs.run import Run
 from retouch.runs.variants import Variant
@@ -118,15 +118,8 @@ def bench(
             own = {label: of_suite(one, suite, entry) if suited else one for label, one in variants.items()}
             return Work(case, (), own, run.folder / "fits", masked)
 
-        def works() -> Iterator[Work]:
-            for chain in chains:
-                if chain[0].chain:
-                    yield from rows_left(run, chain, pairs, finished, work_of)
-                elif left := [pair for pair in pairs if (chain[0].id, *pair) not in finished]:
-                    yield replace(work_of(chain[0]), wanted=left)
-
         made = 0
-        for one in executor(works()):
+        for one in executor(works_left(run, chains, pairs, finished, work_of)):
             writer.finish(one.record, one.image, one.recipe)
             made += 1
             if progress:
