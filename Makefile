@@ -45,10 +45,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/runner.py
 
-# some five hours on one core; interrupted, it goes on where it was
+# some six hours on one core; interrupted, it goes on where it was
 leaderboard: $(READY)
-	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --variant ddim:guidance_scale=7.5 --count 20 \
-		--kinds "colour,subject,place,accessory,pose,subject and place"
+	$(BIN)/retouch bench diorama -o runs/leaderboard --methods all --variant ddim:guidance_scale=7.5 --keep both \
+		--count 20 --kinds "colour,subject,place,accessory,pose,subject and place"
 	$(BIN)/python docs/make_leaderboard.py runs/leaderboard
 
 pictures: $(READY)

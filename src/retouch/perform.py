@@ -26,7 +26,7 @@ from retouch.picture import Fitted
 from retouch.prepare import prepare
 from retouch.recipe import recipe_of
 from retouch.request import CONTEXT, Request
-from retouch.result import EditResult, decoded_values, mask_picture
+from retouch.result import EditResult, decoded_values, mask_picture, share_untouched
 
 
 class _Put(NamedTuple):
@@ -46,15 +46,16 @@ def edited(model: Backbone, request: Request) -> EditResult:
     upscaler = _upscaler(model, request)
     method, job, fitted = prepare(model, asked)
     before = job.generator.get_state()
-    outcome = method.edit(job)
+    outcome, drawn = method.edit(job), time.monotonic()
     put = _put(job, request, where, fitted, outcome.target, outcome.source, upscaler)
+    finished = time.monotonic()
     notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]), *put.notes)
     mask = mask_picture(outcome.mask, fitted)
     return EditResult(
-        put.image, _kept_recipe(recipe_of(job, method), request, where, put, upscaler), time.monotonic() - began,
+        put.image, _kept_recipe(recipe_of(job, method), request, where, put, upscaler), finished - began,
         model.evaluations - evaluated, notes,
         None if mask is None else where.put_back(mask, Image.new("L", where.whole.size)), job.work.checkpoint,
-        put.untouched, put.changed, model, outcome, fitted,
+        put.untouched, put.changed, finished - drawn, model, outcome, fitted,
     )  # fmt: skip
 
 
@@ -84,7 +85,9 @@ def variations(
         _put(job, request, where, fitted, one[None], sources.get(seed))
         for (_, seed), one in zip(chosen, latents[: len(chosen)], strict=True)
     ]
-    seconds, cost = (time.monotonic() - began) / len(chosen), method.evaluations() - method.fit_evaluations()
+    seconds = (time.monotonic() - began) / len(chosen)
+    alone = 1 if unasked is None else 2  # pictures that a sample of its own would take
+    cost = alone * (method.evaluations() - method.fit_evaluations())
     return [
         EditResult(
             put.image, _kept_recipe(recipe_of(replace(job, seed=seed), kind), request, where, put), seconds, cost,
@@ -108,7 +111,7 @@ def _put(
     finer, notes = _finer(now, fitted, upscaler)
     if request.keep == "off" and where.mask is None:
         image = where.put_back(_restored(now if finer is None else finer, fitted))
-        return _Put(image, None, _untouched(where.whole, image), notes)
+        return _Put(image, None, share_untouched(where.whole, image), notes)
     unasked = job.latents if source is None else source
     shown = np.asarray(fitted.image, np.float32)[_inner(fitted)]
     then = _plane(job.model, unasked, fitted)
@@ -122,7 +125,7 @@ def _put(
                  "that it can).",)  # fmt: skip
     image = where.put_back(part)
     taken = where.put_back(Image.fromarray(np.ceil(weight * 255).astype(np.uint8)), Image.new("L", where.whole.size))
-    return _Put(image, taken, _untouched(where.whole, image), notes)
+    return _Put(image, taken, share_untouched(where.whole, image), notes)
 
 
 def _finer(drawn: Plane, fitted: Fitted, upscaler: Upscaler | None) -> tuple[Plane | None, tuple[str, ...]]:
@@ -148,11 +151,6 @@ def _inner(fitted: Fitted) -> tuple[slice, slice]:
 def _plane(model: Backbone, latents: Tensor, fitted: Fitted) -> Plane:
     """The picture of latents in 0..255 without the margin, not rounded."""
     return np.ascontiguousarray(decoded_values(model, latents)[_inner(fitted)])
-
-
-def _untouched(before: Image.Image, after: Image.Image) -> float:
-    """The share of pixels that are the same in both."""
-    return float((np.asarray(before) == np.asarray(after)).all(2).mean())
 
 
 def _kept_recipe(

@@ -34,6 +34,8 @@ class EditResult:
         untouched: the share of pixels that are the input's own, 0..1.
         changed: how much of the edit each pixel takes, L at the size of the input: 0 where it is the input's own. None
             where nothing was kept on purpose.
+        finishing_seconds: what of the seconds came after the method's own work: decoding, and putting what the edit
+            changed into the input. None where that was not told apart.
     """
 
     image: Image.Image
@@ -45,6 +47,7 @@ class EditResult:
     checkpoint: Path | None = field(default=None, compare=False)
     untouched: float | None = None
     changed: Image.Image | None = None
+    finishing_seconds: float | None = None
     _model: Backbone | None = field(default=None, repr=False, compare=False)
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
     _fitted: Fitted | None = field(default=None, repr=False, compare=False)
@@ -75,6 +78,11 @@ class EditResult:
         write_picture(self.image, path, recipe=self.recipe, force=force)
         if self.checkpoint:
             self.checkpoint.unlink(missing_ok=True)
+
+
+def share_untouched(before: Image.Image, after: Image.Image) -> float:
+    """The share of pixels that are the same in two pictures of one size, 0..1."""
+    return float((np.asarray(before) == np.asarray(after)).all(2).mean())
 
 
 def decoded(model: Backbone, latents: Tensor) -> Image.Image:

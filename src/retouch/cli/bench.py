@@ -10,7 +10,7 @@ import typer
 
 from retouch.cli import bench_options as of
 from retouch.cli import options, streams
-from retouch.cli.messages import note, progress_bar
+from retouch.cli.messages import note, progress_bar, tell, tell_prose, tell_table
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def bench(
     worker_cpus: of.WorkerCpus = 1,
     worker_gpus: of.WorkerGpus = 0,
     captioner: of.Captioner = "",
+    keep: of.Keep = "off",
     masks: of.Masks = False,
     suited: of.Suited = False,
     measures: of.Measures = "default",
@@ -56,7 +57,7 @@ def bench(
     """
     streams.check_streams({"--output": output})
     read_as = options.model_settings(set_model)
-    variants, others = _variants(methods, variant or [], outputs or [])
+    variants, others = _variants(methods, variant or [], keep, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address)
 
@@ -78,8 +79,7 @@ def bench(
         run, opened, work, quiet, say, methods=list(variants), seeds=numbers, shard=share, captioner=caption,
         retry_failed=retry_failed, skip=skip, **given,
     )  # fmt: skip
-    with progress_bar("measure", quiet=quiet) as progress:
-        measuring.take(run, [entry.id for entry in mine], shard, say, progress)
+    _measure(run, measuring, mine, shard, quiet, say)
     if done.there or found:
         say(f"see them side by side: retouch report {output}")
     raise typer.Exit(1 if done.failed else 0)
@@ -95,14 +95,14 @@ def _opened(suite: str, given: Mapping[str, str] | None, share: tuple[int, int])
 
 
 def _variants(
-    methods: str, variants: Sequence[str], outputs: Sequence[str]
+    methods: str, variants: Sequence[str], keep: str, outputs: Sequence[str]
 ) -> tuple[dict[str, Variant], dict[str, Path]]:
     """What is to be run, and the folders of outputs that others made, by label."""
     from retouch.runs.outputs import read_outputs
-    from retouch.runs.variants import chosen_methods, read_variants
+    from retouch.runs.variants import chosen_methods, kept, read_variants
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
-    ours, others = read_variants(names, variants), read_outputs(outputs)
+    ours, others = kept(read_variants(names, variants), keep), read_outputs(outputs)
     if not ours and not others:
         raise BadParameter("there is nothing to run: name a method with --methods, --variant or --outputs.")
     return ours, others
@@ -184,6 +184,30 @@ def _take(
     for label, pictures in found.items():
         taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip)
         say(f"{taken} of {len(share_of(suite, share))} edits are there of {label}.")
+
+
+def _measure(
+    run: Run, measuring: Measuring, mine: Sequence[Entry], shard: str, quiet: bool, say: options.Say
+) -> None:  # fmt: skip
+    with progress_bar("measure", quiet=quiet) as progress:
+        measuring.take(run, [entry.id for entry in mine], shard, say, progress)
+    _tell_drift(run, mine)
+
+
+def _tell_drift(run: Run, mine: Sequence[Entry]) -> None:
+    """Of edits in a row, how far they drifted: printed, and written into the run's folder with strips."""
+    chains = {entry.chain for entry in mine if entry.chain}
+    if not chains:
+        return
+    from retouch.explore.drift import drift_of
+
+    drift = drift_of(run)
+    drift.write(chains)
+    for label in dict.fromkeys(row.method for row in drift.rows):
+        tell(label)
+        tell_table(drift.headings, [drift.cells(row) for row in drift.rows if row.method == label])
+        tell()
+    tell_prose(drift.told())
 
 
 def _edit(run: Run, suite: Suite, work: Executor, quiet: bool, say: options.Say, **wanted: Any) -> Done:

@@ -32,6 +32,13 @@ Captioner = Annotated[
     str, typer.Option(help="An image-to-text model for source prompts that the suite lacks: folder or hub name.")
 ]
 Masks = Annotated[bool, typer.Option("--masks", help="Give the methods the suite's masks.")]
+Keep = Annotated[
+    str,
+    typer.Option(
+        help="off: edits as the model draws them; auto, exact: with what they did not change kept, as `retouch edit "
+        "--keep`; both: every method twice, off and, under the label 'LABEL kept', auto."
+    ),
+]
 Suited = Annotated[
     bool,
     typer.Option("--suite-settings", help="Give the methods what the suite was published with, as its blended words."),

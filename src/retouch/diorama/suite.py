@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from retouch.diorama.pairs import KINDS, asked_and_kept, edit_pair
+from retouch.diorama.pairs import KINDS, EditPair, asked_and_kept, edit_pair
 from retouch.diorama.textures import SIDE, factor_of
 from retouch.errors import BadParameter
 from retouch.quantity import Quantity
@@ -15,6 +15,13 @@ from retouch.suites.suite import Case, Entry, Suite, option
 
 HELD_OUT_FROM = 1000
 """The first seed: the recommended settings of the methods were chosen on lower ones."""
+
+VERDICTS = (
+    Quantity("asked", "asked change is there", "%", "higher", "every asked attribute is there", "changed"),
+    Quantity("kept", "other attributes kept", "%", "higher", "share of the other attributes as they were", "kept"),
+    Quantity("both", "asked change there, all else kept", "%", "higher", "both at once", "changed"),
+)
+"""What the judge says of edits, see :func:`judged`."""
 
 _JUDGED = ("subject", "colour", "pose", "place", "accessory", "style")
 
@@ -36,11 +43,7 @@ class DioramaSuite(Suite):
 
     name = "diorama"
     summary = "held-out scenes of the painted world, with source prompts, masks and the right answers"
-    verdicts = (
-        Quantity("asked", "asked change is there", "%", "higher", "every asked attribute is there", "changed"),
-        Quantity("kept", "other attributes kept", "%", "higher", "share of the other attributes as they were", "kept"),
-        Quantity("both", "asked change there, all else kept", "%", "higher", "both at once", "changed"),
-    )
+    verdicts = VERDICTS
 
     kinds: str | Sequence[str] = option("edit kinds separated by commas, all where none is named", default="")
     count: int = option("scenes of each kind", default=20, low=1)
@@ -70,15 +73,20 @@ class DioramaSuite(Suite):
 
     def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
         """What the judge network sees in the edits, each 0..1; see :attr:`verdicts`."""
-        from retouch.diorama.judge import load_judge  # torch is imported late
+        return judged(cases, edits)
 
-        asked, kept = [], []
-        for saw, case in zip(load_judge().look([_small(edit) for edit in edits]), cases, strict=True):
-            about = case.entry.about
-            asked.append(float(all(saw[name] == value for name, value in about["asked"].items())))
-            right = [saw[name] == value for name, value in about["kept"].items()]
-            kept.append(sum(right) / len(right))
-        return {"asked": asked, "kept": kept, "both": [float(a == k == 1) for a, k in zip(asked, kept, strict=True)]}
+
+def judged(cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
+    """What the judge network sees in edits of painted cases, each 0..1, by the names of :data:`VERDICTS`."""
+    from retouch.diorama.judge import load_judge  # torch is imported late
+
+    asked, kept = [], []
+    for saw, case in zip(load_judge().look([_small(edit) for edit in edits]), cases, strict=True):
+        about = case.entry.about
+        asked.append(float(all(saw[name] == value for name, value in about["asked"].items())))
+        right = [saw[name] == value for name, value in about["kept"].items()]
+        kept.append(sum(right) / len(right))
+    return {"asked": asked, "kept": kept, "both": [float(a == k == 1) for a, k in zip(asked, kept, strict=True)]}
 
 
 def _small(edit: Image.Image) -> Image.Image:
@@ -88,11 +96,16 @@ def _small(edit: Image.Image) -> Image.Image:
 
 def _entry(kind: str, seed: int) -> Entry:
     pair = edit_pair(kind, seed)
+    about = {"seed": seed, **judged_of(pair)}
+    return Entry(f"{kind.replace(' ', '-')}-{seed}", kind, pair.target_prompt, pair.source_prompt, about)
+
+
+def judged_of(pair: EditPair) -> dict[str, dict[str, str]]:
+    """What the judge looks for in edits of a pair: the values "asked" for, and those to be "kept", by attribute."""
     asked, kept = asked_and_kept(pair)
-    names = {*_JUDGED, kind}  # a direction or variant counts where it is what was asked
+    names = {*_JUDGED, pair.kind}  # a direction or variant counts where it is what was asked
 
     def values(attributes: Sequence[str], among: set[str]) -> dict[str, str]:
         return {name: getattr(pair.target, name) or "none" for name in attributes if name in among}
 
-    about = {"seed": seed, "asked": values(asked, names), "kept": values(kept, set(_JUDGED))}
-    return Entry(f"{kind.replace(' ', '-')}-{seed}", kind, pair.target_prompt, pair.source_prompt, about)
+    return {"asked": values(asked, names), "kept": values(kept, set(_JUDGED))}

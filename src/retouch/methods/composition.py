@@ -59,6 +59,7 @@ class Composed(Method):
             cls.choice.control.needs_source or not cls.empty_source
         )
         cls.takes_foreground = cls.choice.control.takes_foreground
+        cls.keeps_at_a_cost = cls._lacks_source(cls.choice.inversion.knows_path)
         own = dict(defaults or {})
         steps = parameter(50, "denoising steps T; fewer are faster and coarser", low=1, high=1000, unit="steps")
         declared: dict[str, tuple[Any, Any, Any]] = {"num_inference_steps": ("int", steps.default, steps.metadata)}
@@ -232,10 +233,11 @@ class Composed(Method):
         inversion.prepare(job)
         return inversion.run(job, self.num_inference_steps, self.guidance_part.scale)
 
-    def _lacks_source(self, trajectory: Trajectory) -> bool:
+    @classmethod
+    def _lacks_source(cls, path_known: bool) -> bool:
         """Whether it goes down without a source branch, and where that would end has to be found out."""
-        known = trajectory.path is not None or self.choice.control.needs_difference
-        return self.choice.inversion.keeps_source and not self.choice.control.shares and not known
+        known = path_known or cls.choice.control.needs_difference
+        return cls.choice.inversion.keeps_source and not cls.choice.control.shares and not known
 
     def denoised(self, job: Job, trajectory: Trajectory, gateways: Collection[int] = ()) -> Outcome:
         """One run of the branches from the noise down; ``gateways`` as in :func:`denoise`."""
@@ -248,9 +250,10 @@ class Composed(Method):
             trajectory = trajectory.with_texts(part.texts(job))
             if trajectory.steps:
                 part.begin(job, trajectory)
+        beside = job.keeps and self._lacks_source(trajectory.path is not None)
         state = denoise(
-            job.model, trajectory, guidance, control, sampler, mask=job.mask, strength=job.strength,
-            beside=job.keeps and self._lacks_source(trajectory), gateways=gateways, progress=job.progress,
+            job.model, trajectory, guidance, control, sampler, mask=job.mask, strength=job.strength, beside=beside,
+            gateways=gateways, progress=job.progress,
         )  # fmt: skip
         source = state.get("source", None if trajectory.path is None else trajectory.path[0])
         if not job.strength:  # a path that ends beside the picture is no source of what is the picture itself

@@ -24,6 +24,7 @@ class Method:
     takes_foreground: ClassVar[bool] = False  # whether it treats the subject apart, where it is told where it is
     takes_reference: ClassVar[bool] = False  # whether another picture's background plays a part
     takes_negative: ClassVar[bool] = False  # whether guidance may lead away from a negative prompt
+    keeps_at_a_cost: ClassVar[bool] = True  # whether it runs otherwise where the rest of the picture is to be kept
 
     def __post_init__(self) -> None:
         check_all(self)

@@ -136,9 +136,11 @@ def _given(run: Run, label: str) -> str:
     if not method.get("method"):
         return "outputs that others made"
     given = {**method.get("parts", {}), **method.get("settings", {})}
-    settings = [f"{name}={value}" for name, value in given.items()]
+    settings = [f"{name}={value}" for name, value in given.items()] or ["(its defaults)"]
+    if method.get("keep"):
+        settings.append(f"keep={method['keep']}")
     helped = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
-    return f"{method.get('method', '')} {', '.join(settings) or '(its defaults)'}{helped and f', with {helped}'}"
+    return f"{method.get('method', '')} {', '.join(settings)}{helped and f', with {helped}'}"
 
 
 def looked(columns: Sequence[Column]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +11,13 @@ from retouch.errors import BadParameter
 from retouch.runs.cases import Captioner, stored_case
 from retouch.runs.edits import Executor, Work
 from retouch.runs.environment import environment
+from retouch.runs.left import works_left
 from retouch.runs.manifest import Manifest
 from retouch.runs.run import Run
 from retouch.runs.variants import Variant
 from retouch.runs.variants import suited as of_suite
 from retouch.runs.writer import Writer
-from retouch.suites.suite import Suite, share_of
+from retouch.suites.suite import Entry, Suite, chains_of, share_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def bench(
         shard: (i, n): every n-th case from the i-th on.
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
         retry_failed: whether edits that failed are made again.
-        skip: ids of entries to leave out.
+        skip: ids of entries to leave out, each with all of its chain.
         masked, suited: whether methods are given the suite's masks, and its settings.
         progress: called with (edits finished, all edits of the shard, the label at work).
 
@@ -99,7 +100,9 @@ def bench(
         BadSuite, BadPicture, BadRun: each a sentence that says what to do; what is finished stays.
     """
     variants = _variants(run)
-    entries = [entry for entry in share_of(suite, shard) if entry.id not in set(skip)]
+    left_out = set(skip)
+    chains = [one for one in chains_of(share_of(suite, shard)) if left_out.isdisjoint(entry.id for entry in one)]
+    entries = [entry for chain in chains for entry in chain]
     wanted = list(variants) if methods is None else [label for label in variants if label in methods]
     pairs = [(label, seed) for label in wanted for seed in (run.manifest.seeds_of(label) if seeds is None else seeds)]
     keys = [(entry.id, *pair) for entry in entries for pair in pairs]
@@ -107,18 +110,16 @@ def bench(
 
     with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
         writer.adopt(keys)
-        finished = {key for key, record in run.finished().items() if not (record.error and retry_failed)}
+        finished = {key: one for key, one in run.finished().items() if not (one.error and retry_failed)}
         before = sum(key in finished for key in keys)
 
-        def works() -> Iterator[Work]:
-            for entry in entries:
-                if left := [pair for pair in pairs if (entry.id, *pair) not in finished]:
-                    case = stored_case(run, suite, entry, captioner if sources else None)
-                    own = {label: of_suite(one, suite, entry) if suited else one for label, one in variants.items()}
-                    yield Work(case, left, own, run.folder / "fits", masked)
+        def work_of(entry: Entry) -> Work:
+            case = stored_case(run, suite, entry, captioner if sources else None)
+            own = {label: of_suite(one, suite, entry) if suited else one for label, one in variants.items()}
+            return Work(case, (), own, run.folder / "fits", masked)
 
         made = 0
-        for one in executor(works()):
+        for one in executor(works_left(run, chains, pairs, finished, work_of)):
             writer.finish(one.record, one.image, one.recipe)
             made += 1
             if progress:

@@ -115,6 +115,12 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
         )
     for label, method in now.methods.items():
         if label in before.methods and before.methods[label] != json.loads(json.dumps(method)):
+            then, its = (one.get("keep", "off") for one in (before.methods[label], method))
+            if then != its:
+                raise BadRun(
+                    f"the run {str(where)!r} has {label!r} with --keep {then}, and this is --keep {its}: name another "
+                    "folder; --keep both makes edits as drawn and kept in one."
+                )
             raise BadRun(
                 f"the run {str(where)!r} has {label!r} with other settings: give this one a label of its own, as "
                 f"--variant 'LABEL={label}:…', or name another folder."

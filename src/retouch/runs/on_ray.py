@@ -11,8 +11,7 @@ from typing import Any
 
 from retouch.editor import Editor
 from retouch.errors import RetouchError
-from retouch.runs.edits import Executor, Made, Work, edits
-from retouch.runs.manifest import Record
+from retouch.runs.edits import Executor, Made, Work, edits, failures
 from retouch.runs.results import library
 
 _RETRIES = 5  # of a case whose worker died
@@ -59,7 +58,8 @@ def on_ray(model: ModelSpec, *, address: str = "", cpus: float = 1, gpus: float 
             while True:
                 # two cases a worker: none idles, and no more than that is in memory
                 while len(waiting) < 2 * slots and (work := next(left, None)) is not None:
-                    waiting[do.remote(model, replace(work, fits=None))] = work
+                    then = [replace(one, fits=None) for one in work.then]
+                    waiting[do.remote(model, replace(work, fits=None, then=then))] = work
                 if not waiting:
                     return
                 ready, _ = ray.wait(list(waiting), num_returns=1)
@@ -99,8 +99,8 @@ def _results(ray: Any, one: Any, work: Work) -> list[Made]:
     try:
         return list(ray.get(one))
     except Exception as error:  # the worker died again and again
-        entry, reason = work.case.entry, f"the worker failed: {type(error).__name__}"
-        return [Made(Record(entry.id, entry.kind, label, seed, 0, 0, None, reason)) for label, seed in work.wanted]
+        reason = f"the worker failed: {type(error).__name__}"
+        return [made for one in (work, *work.then) for made in failures(one, reason)]
 
 
 def _case(model: ModelSpec, work: Work) -> list[Made]:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image
 
@@ -127,11 +127,11 @@ class Run:
         for part, image in (("input", case.picture), ("mask", case.mask), ("truth", case.truth)):
             if image is not None:
                 write_picture(image, folder / f"{part}.png", force=True)
-        state = {"id": entry.id, "kind": entry.kind, "source": entry.source, "target": entry.target}
-        put_text(
-            folder / "case.json",
-            json.dumps({**state, "about": dict(entry.about), "settings": dict(entry.settings)}, ensure_ascii=False),
-        )
+        state: dict[str, Any] = {"id": entry.id, "kind": entry.kind, "source": entry.source, "target": entry.target}
+        state |= {"about": dict(entry.about), "settings": dict(entry.settings)}
+        if entry.chain:
+            state |= {"chain": entry.chain, "step": entry.step}
+        put_text(folder / "case.json", json.dumps(state, ensure_ascii=False))
 
     def records(self) -> list[Record]:
         """Every finished edit, each once, in the order of cases, methods and seeds."""
@@ -184,4 +184,5 @@ class Run:
     def _entry(path: Path) -> Entry:
         state = read_json(path)
         with undamaged(path):
-            return Entry(**{key: state[key] for key in ("id", "kind", "target", "source", "about", "settings")})
+            named = {key: state[key] for key in ("id", "kind", "target", "source", "about", "settings")}
+            return Entry(**named, chain=state.get("chain", ""), step=state.get("step", 0))

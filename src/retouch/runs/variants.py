@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from retouch.arguments import KEEP
 from retouch.auto.kind import kind_named
 from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
@@ -14,15 +15,25 @@ from retouch.methods.registry import methods
 from retouch.parameters import parameters_of, read_settings, settings_from_text
 from retouch.suites.suite import Entry, Suite
 
+BOTH = "both"
+"""Every method twice: as the model draws, and with what it did not change kept."""
+
+_DRAWN, _KEPT = "off", "auto"
+
 
 @dataclass(frozen=True)
 class Variant:
-    """A method with settings and perhaps exchanged parts, under the label that its results bear."""
+    """A method with settings and perhaps exchanged parts, under the label that its results bear.
+
+    Attributes:
+        keep: as for :meth:`retouch.editor.Editor.edit`.
+    """
 
     label: str
     method: str
     settings: Mapping[str, Any]
     parts: Mapping[str, str] = field(default_factory=dict)
+    keep: str = _DRAWN
 
     @property
     def kind(self) -> type[Method]:
@@ -36,7 +47,12 @@ class Variant:
     def stored(self) -> dict[str, Any]:
         """What a run's manifest keeps of it, by the label."""
         state = {"method": self.method, "settings": dict(self.settings)}
-        return {**state, "parts": dict(self.parts)} if self.parts else state
+        parts = {"parts": dict(self.parts)} if self.parts else {}
+        return {**state, **parts, **({"keep": self.keep} if self.keep != _DRAWN else {})}
+
+    def apart_from_keeping(self) -> Variant:
+        """What it shares with one that differs in how much is kept alone, and in the label."""
+        return replace(self, label="", keep=_DRAWN)
 
 
 def chosen_methods(text: str) -> list[str]:
@@ -76,11 +92,35 @@ def read_variants(methods: Sequence[str], variants: Sequence[str] = ()) -> dict[
         BadParameter: for an unknown method or parameter, a value outside its range, or a label used twice.
     """
     found = [Variant(name, name, {}) for name in methods] + [_variant(text) for text in variants]
+    _check_labels(found)
+    return {one.label: replace(one, settings=read_settings(one.kind, one.settings, one.method)) for one in found}
+
+
+def kept(variants: Mapping[str, Variant], keep: str) -> dict[str, Variant]:
+    """The variants with so much kept of their pictures.
+
+    Args:
+        keep: as for :meth:`retouch.editor.Editor.edit`, or "both": each as the model draws, and under "LABEL kept" with
+            ``keep="auto"``.
+
+    Raises:
+        BadParameter: for another word, or a label that one gets and another has.
+    """
+    if keep not in (*KEEP, BOTH):
+        raise BadParameter(f"--keep is {keep!r}, expected {', '.join(KEEP)} or {BOTH}.")
+    if keep != BOTH:
+        return {label: replace(one, keep=keep) for label, one in variants.items()}
+    twice = [(one, replace(one, label=f"{one.label} kept", keep=_KEPT)) for one in variants.values()]
+    found = [one for pair in twice for one in pair]
+    _check_labels(found)
+    return {one.label: one for one in found}
+
+
+def _check_labels(found: Sequence[Variant]) -> None:
     labels = [one.label for one in found]
     for label in labels:
         if labels.count(label) > 1:
             raise BadParameter(f"two methods are called {label!r}: give one another label, as 'mine=ddim:…'.")
-    return {one.label: replace(one, settings=read_settings(one.kind, one.settings, one.method)) for one in found}
 
 
 def _variant(text: str) -> Variant:

@@ -16,6 +16,7 @@ from retouch.suites.suite import Suite
 
 _OWN = {
     "diorama": "retouch.diorama.suite:DioramaSuite",
+    "drift": "retouch.diorama.drift:Drift",
     "tedbench": "retouch.suites.tedbench:TEdBench",
     "pie-bench": "retouch.suites.pie_bench:PieBench",
     "folder": "retouch.suites.table:Table",

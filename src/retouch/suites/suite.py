@@ -7,7 +7,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,6 +36,10 @@ class Entry:
         about: more that is known of it, JSON-ready.
         settings: parameters that the suite gives the methods that have them, when a run asks for it.
         files: where picture and mask are, for suites that read files.
+        chain: names edits in a row, each of which is made on the result of the one before; "" for an edit by itself.
+            Their cases hold the picture that the first is made on, which all are measured against, and a mask of all
+            that any of them may change.
+        step: which of its chain it is, from 1; 0 for an edit by itself.
     """
 
     id: str
@@ -45,6 +49,8 @@ class Entry:
     about: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    chain: str = ""
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,12 +178,23 @@ def check_entries(entries: Sequence[Entry], where: str) -> None:
 
 
 def share_of(suite: Suite, shard: tuple[int, int]) -> list[Entry]:
-    """The entries of shard (i, n): of the ids in order every n-th from the i-th on, however the suite is sorted."""
+    """The entries of shard (i, n): of the ids in order every n-th from the i-th on, however the suite is sorted.
+
+    A chain counts as one.
+    """
     share, shards = shard
     if shards == 1:
         return list(suite.entries)
-    mine = set(sorted(entry.id for entry in suite.entries)[share::shards])
-    return [entry for entry in suite.entries if entry.id in mine]
+    mine = set(sorted({entry.chain or entry.id for entry in suite.entries})[share::shards])
+    return [entry for entry in suite.entries if (entry.chain or entry.id) in mine]
+
+
+def chains_of(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """The entries of each chain in the order of their steps; one that is in none alone."""
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault((entry.chain, "" if entry.chain else entry.id), []).append(entry)
+    return [sorted(chain, key=lambda entry: entry.step) for chain in found.values()]
 
 
 def identity_of(suite: str, entries: Sequence[Entry], named: Sequence[Any]) -> dict[str, Any]:
@@ -190,11 +207,19 @@ def identity_of(suite: str, entries: Sequence[Entry], named: Sequence[Any]) -> d
             folder may move.
     """
     asked = sorted(
-        json.dumps([entry.id, entry.kind, entry.source, entry.target, dict(entry.settings), of_files], sort_keys=True)
+        json.dumps(
+            [entry.id, entry.kind, entry.source, entry.target, dict(entry.settings), of_files, *_place(entry)],
+            sort_keys=True,
+        )
         for entry, of_files in zip(entries, named, strict=True)
     )
     digest = hashlib.sha256("\n".join(asked).encode()).hexdigest()[:16]
     return {"suite": suite, "edits": len(entries), "digest": digest}
+
+
+def _place(entry: Entry) -> list[Any]:
+    """Where an entry is in a chain; nothing where it is in none."""
+    return [entry.chain, entry.step] if entry.chain else []
 
 
 def json_table(folder: Path, name: str) -> Any:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Table(Suite):
 
     Args:
         data: a ``.csv`` with a header line, a ``.jsonl`` of one object a line, or a folder that holds exactly one.
+        edits: how many of every row, in a row: from the source text to the target, back, and so on, each on the result
+            of the one before. Then every row needs a source.
 
     Raises:
         BadSuite: when there is no such file, or a row lacks what it needs; the row is named.
@@ -36,13 +38,19 @@ class Table(Suite):
     needs = "a .csv or .jsonl with the columns picture and target, and perhaps source, mask, id and kind"
 
     data: str | PathLike[str] = option("a .csv or .jsonl table, or the folder of one")
+    edits: int = option("of every row, there and back, each on the result of the one before", default=1, low=1)
 
     def __post_init__(self) -> None:
         table = _table_of(Path(self.data))
         rows = _rows(table)
-        self.entries = [_entry(number, row, table) for number, row in rows]
-        check_entries(self.entries, repr(str(table)))
+        asked = [_entry(number, row, table) for number, row in rows]
+        check_entries(asked, repr(str(table)))
         named = [[(row.get(key) or "").strip() for key in ("picture", "mask")] for _, row in rows]
+        self.entries = asked
+        if self.edits > 1:
+            self.entries = [step for entry in asked for step in _there_and_back(entry, self.edits, table)]
+            check_entries(self.entries, repr(str(table)))
+            named = [files for files in named for _ in range(self.edits)]
         self.identity = identity_of(self.name, self.entries, named)
 
     def case(self, entry: Entry) -> Case:
@@ -141,3 +149,17 @@ def _entry(number: int, row: dict[str, Any], table: Path) -> Entry:
         given.get("id") or f"{number:04}-{files['picture'].stem}", given.get("kind") or "all", given["target"],
         given.get("source") or None, {key: value for key, value in row.items() if key not in COLUMNS}, files,
     )  # fmt: skip
+
+
+def _there_and_back(entry: Entry, edits: int, table: Path) -> list[Entry]:
+    """The edits of a row's chain."""
+    if entry.source is None:
+        raise BadSuite(f"the edit {entry.id!r} of {str(table)!r} has no source, which edits in a row lead back to.")
+    texts = (entry.source, entry.target)
+    return [
+        replace(
+            entry, id=f"{entry.id}-{number:03}", kind=f"edit {number}", source=texts[1 - number % 2],
+            target=texts[number % 2], chain=entry.id, step=number,
+        )
+        for number in range(1, edits + 1)
+    ]  # fmt: skip
