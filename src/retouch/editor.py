@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, sequence
 from retouch.auto.choose import candidates, edit
+from retouch.backbone.live import backbone_of
 from retouch.backbone.load import load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
@@ -34,6 +35,10 @@ __all__ = ["EditResult", "Editor"]
 class Editor:
     """Edits pictures with one model, one at a time: edits from other threads wait for their turn.
 
+    Args:
+        model: a loaded model, or a live diffusers pipeline, which is computed with as it is at every call and left as
+            it was found (docs/models.md).
+
     Whatever state torch is in around a call (``no_grad``, ``autocast``, a default dtype …), the picture is the same.
 
     Example:
@@ -42,13 +47,8 @@ class Editor:
         >>> result.save("blue.png")
     """
 
-    def __init__(self, model: Backbone) -> None:
-        if not callable(getattr(model, "predict", None)):
-            raise BadParameter(
-                f"an Editor is made of a loaded model, not of a {type(model).__name__}: write "
-                "Editor.from_pretrained(name)."
-            )
-        self.model = model
+    def __init__(self, model: Backbone | Any) -> None:
+        self.model: Backbone = backbone_of(model)
 
     @classmethod
     def from_pretrained(

@@ -19,6 +19,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
+from retouch.fit.weights import check_trainable
 from retouch.fit.work import Work
 from retouch.idle import idle_notes, set_by_hand
 from retouch.methods.composition import Composed
@@ -57,6 +58,8 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     (source, target), negative = prompts_of(request), negative_of(request)
     of_prompts = [*of_weights, *cut_off_notes(model, source, target)]
     method = method_of(model, request, source, target)
+    if isinstance(method, Optimising):
+        check_trainable(model.network)
     asked = Asked(
         model, target, source, masked=request.mask is not None, foreground=request.foreground is not None,
         reference=request.reference is not None, fitted=request.fit is not None, fitting=request.fitting,

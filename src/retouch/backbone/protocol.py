@@ -87,6 +87,10 @@ class Backbone(Protocol):
         """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
         ...
 
+    def working(self) -> AbstractContextManager[None]:
+        """Around all that is computed with it, see :func:`retouch.backbone.turn.turn`."""
+        ...
+
     def encode(self, images: Tensor) -> Tensor:
         """z_0 of pictures [B, 3, H, W] in -1..1: float32 [B, C, H / vae_factor, W / vae_factor], never a sample."""
         ...

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from retouch.backbone.adapters import own_weights
 from retouch.backbone.condition import Condition
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
@@ -19,6 +20,9 @@ from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_c
 from retouch.backbone.settings import ReadAs
 from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
+
+if TYPE_CHECKING:
+    from retouch.backbone.live import Live
 
 
 class UNetBackbone:
@@ -30,6 +34,7 @@ class UNetBackbone:
         read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it.
+        live: whose parts these are, where they are somebody's.
     """
 
     def __init__(
@@ -44,22 +49,28 @@ class UNetBackbone:
         device: torch.device,
         recommended: Recommended | None = None,
         read_as: ReadAs | None = None,
+        live: Live | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations = 0
-        self.lock = threading.RLock()
-        for module in (unet, vae, text_encoder):
+        self.lock, self.live = threading.RLock(), live
+        for module in () if live else (unet, vae, text_encoder):
             module.eval().requires_grad_(False)
+
+    def working(self) -> AbstractContextManager[None]:
+        """Around all that is computed: a live pipeline is read as it is now, and left as it was found."""
+        return self.live.lent(self) if self.live else nullcontext()
 
     @property
     def dtype(self) -> torch.dtype:
         """The network's own precision; latents and noise are float32 throughout."""
         # not unet.dtype, which looks at every weight: a tenth of a small network's evaluation
         parameter: Tensor = next(self.unet.parameters())
-        return parameter.dtype
+        kind: torch.dtype = parameter.dtype if parameter.dtype.itemsize > 1 else self.unet.dtype  # stored in 8 bits
+        return kind
 
     @cached_property
     def vae_factor(self) -> int:
@@ -167,11 +178,18 @@ class UNetBackbone:
     @contextmanager
     def gradient_checkpointing(self) -> Iterator[None]:
         """The network recomputes its activations in the backward pass: more time, much less memory."""
-        self.unet.enable_gradient_checkpointing()
+        names = ("gradient_checkpointing", "_gradient_checkpointing_func")
+        was = [
+            (vars(one), {name: vars(one)[name] for name in names if name in vars(one)}) for one in self.unet.modules()
+        ]
         try:
+            self.unet.enable_gradient_checkpointing()
             yield
         finally:
-            self.unet.disable_gradient_checkpointing()
+            for attributes, own in was:
+                for name in names:
+                    attributes.pop(name, None)
+                attributes.update(own)
 
     def schedule(self, num_inference_steps: int) -> Schedule:
         """The checkpoint's own schedule with this many steps (see :func:`schedule_from_config`)."""
@@ -208,7 +226,7 @@ class UNetBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
-        return fingerprint({part: getattr(self, part).state_dict() for part in ("unet", "vae", "text_encoder")})
+        return fingerprint({part: own_weights(getattr(self, part)) for part in ("unet", "vae", "text_encoder")})
 
     @property
     def identity(self) -> str:

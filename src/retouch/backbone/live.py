@@ -1,0 +1,184 @@
+"""From a live diffusers pipeline to a backbone: computed with as its owner has it, and left as it was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from threading import Lock, RLock
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from retouch.backbone.adapters import adapters_of
+from retouch.backbone.assemble import Plan, plan
+from retouch.backbone.protocol import Backbone
+from retouch.backbone.recommended import Recommended, read_recommended
+from retouch.backbone.settings import ModelSettings, ReadAs
+from retouch.backbone.unet import UNetBackbone
+from retouch.errors import BadModel, BadParameter
+
+FAMILIES: Mapping[str, type[UNetBackbone]] = {
+    "StableDiffusionPipeline": UNetBackbone,
+    "StableDiffusionImg2ImgPipeline": UNetBackbone,
+}
+"""The pipelines whose networks can be edited with, by the names of their classes, and how each family is computed."""
+_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
+"""Two editors of one pipeline, or of two that share a network, wait for each other."""
+_LOCKING = Lock()
+
+
+def backbone_of(model: Any) -> Backbone:
+    """A loaded model as it is, or the backbone of a live pipeline.
+
+    Raises:
+        BadParameter: for anything else.
+        BadModel: for a pipeline that cannot be edited with, by the name of its class or of what is loaded into it.
+    """
+    if callable(getattr(model, "predict", None)):
+        loaded: Backbone = model
+        return loaded
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+    if not isinstance(model, DiffusionPipeline):
+        raise BadParameter(
+            f"an Editor is made of a loaded model or of a diffusers pipeline, not of a {type(model).__name__}: write "
+            "Editor.from_pretrained(name)."
+        )
+    return Live(model).backbone()
+
+
+class Live:
+    """Somebody's pipeline, lent for as long as something is computed with it.
+
+    Between two turns its owner may do anything with it: load adapters, change the scheduler, move it. Every turn reads
+    it anew.
+    """
+
+    def __init__(self, pipe: Any) -> None:
+        self.pipe = pipe
+        kinds = [kind.__name__ for kind in type(pipe).__mro__]
+        family = next((FAMILIES[kind] for kind in kinds if kind in FAMILIES), None)
+        if family is None:
+            raise BadModel(
+                f"a {kinds[0]} cannot be edited with, but a {' or a '.join(FAMILIES)} can: where the network is a "
+                "plain one, make such a pipeline of the same parts with its from_pipe(pipe)."
+            )
+        self.family = family
+
+    @property
+    def name(self) -> str:
+        """Where it was loaded from, else the name of its class."""
+        return str(getattr(self.pipe, "name_or_path", None) or type(self.pipe).__name__)
+
+    def backbone(self) -> UNetBackbone:
+        """A backbone of the pipeline's own parts.
+
+        Raises:
+            BadModel: when a part is missing or of another kind.
+        """
+        planned, parts = self._read()
+        folder = Path(self.name)
+        recommended = read_recommended(folder) if folder.is_dir() else Recommended()
+        model = self.family(
+            self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
+            read_as=self._read_as(planned), live=self,
+        )  # fmt: skip
+        with _LOCKING:
+            model.lock = _LOCKS.setdefault(model.network, model.lock)
+        return model
+
+    @contextmanager
+    def lent(self, model: Any) -> Iterator[None]:
+        """The pipeline as it is now, for inference; all that this changes is put back, whatever happens.
+
+        Args:
+            model: the pipeline's backbone, which computes with these parts in the body.
+
+        Raises:
+            BadModel: when its owner has made something of it meanwhile that cannot be edited with.
+        """
+        planned, parts = self._read()
+        for kind in type(model).__mro__:
+            for name, value in vars(kind).items():
+                if isinstance(value, cached_property):
+                    vars(model).pop(name, None)
+        vars(model).update(parts)
+        model.schedule_config, model.device = dict(planned.schedule), self._device()
+        model.read_as = self._read_as(planned)
+        try:
+            with ExitStack() as stack:
+                for part in parts.values():
+                    if isinstance(part, nn.Module):
+                        stack.enter_context(_for_inference(part))
+                yield
+        finally:
+            for hook in getattr(self.pipe, "_all_hooks", ()):  # of enable_model_cpu_offload
+                hook.offload()
+
+    def _read(self) -> tuple[Plan, dict[str, Any]]:
+        """The plan, and the parts but for the scheduler, by name."""
+        there: dict[str, Any] = {part: getattr(self.pipe, part, None) for part in _PARTS}
+        # torch.compile wraps a network; what is attached to it is attached to the network inside
+        there = {part: getattr(one, "_orig_mod", one) for part, one in there.items()}
+        missing = [part for part, one in there.items() if one is None]
+        if missing:
+            raise BadModel(f"the pipeline {self.name!r} lacks its {', '.join(missing)}: load it with all of its parts.")
+        _check_processors(self.name, there["unet"])
+        if any(one.is_inference() for one in there["unet"].parameters()):
+            raise BadModel(
+                f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
+                "such weights: load it outside."
+            )
+        configs = {part: _config(there[part]) for part in ("scheduler", "unet", "vae", "text_encoder")}
+        del there["scheduler"]
+        return plan(self.name, ModelSettings(), configs), there
+
+    def _read_as(self, planned: Plan) -> ReadAs:
+        adapters = adapters_of({part: getattr(self.pipe, part) for part in ("unet", "text_encoder")})
+        return ReadAs(planned.read_as.given, planned.read_as.own, {"adapters": adapters} if adapters else {})
+
+    def _device(self) -> torch.device:
+        return torch.device(self.pipe._execution_device)
+
+
+def _config(part: Any) -> dict[str, Any]:
+    """What a loaded part says of itself as its file would, with its class."""
+    config = part.config.to_dict() if hasattr(part.config, "to_dict") else dict(part.config)
+    told: dict[str, Any] = json.loads(json.dumps(config, default=_plain))
+    return {**told, "_class_name": type(part).__name__}
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
+def _check_processors(name: str, unet: Any) -> None:
+    """Refuses a network that is shown a picture beside the text."""
+    for processor in getattr(unet, "attn_processors", {}).values():
+        if type(processor).__name__.startswith("IPAdapter"):
+            raise BadModel(
+                f"the pipeline {name!r} has an IP-Adapter loaded ({type(processor).__name__}), which shows the network "
+                "a picture that an edit does not have: take it out with pipe.unload_ip_adapter()."
+            )
+
+
+@contextmanager
+def _for_inference(module: nn.Module) -> Iterator[None]:
+    """No dropout and no gradients of the weights, then both as before."""
+    training = [(one, one.training) for one in module.modules()]
+    # by name: sequential offloading makes new parameters of them at every call
+    wanted = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
+    try:
+        module.eval().requires_grad_(False)
+        yield
+    finally:
+        for one, was in training:
+            one.training = was
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(wanted[name])
