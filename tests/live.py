@@ -1,17 +1,27 @@
 """Small random pipelines of diffusers, and everything about one that an edit must leave as it was."""
 
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+)
 
 from tests.tiny import tiny_parts
 
 KINDS = {"text": StableDiffusionPipeline, "image": StableDiffusionImg2ImgPipeline}
 
+XL_KINDS = {"text": StableDiffusionXLPipeline, "image": StableDiffusionXLImg2ImgPipeline}
+
 
 def tiny_pipe(folder, kind="text", model="sd1", seed=0):
     """A pipeline of small random parts."""
     parts = tiny_parts(folder, model, seed)
-    pipe = KINDS[kind](**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    if model == "sdxl":
+        pipe = XL_KINDS[kind](**parts, add_watermarker=False)
+    else:
+        pipe = KINDS[kind](**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 

@@ -60,18 +60,19 @@ class Editor:
         prediction: str | None = None,
         zero_snr: bool | None = None,
         native: int | None = None,
+        guidance: float | None = None,
     ) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 
-        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr`` and ``native`` say
-        how the model is read where its files do not, or say something else.
+        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr``, ``native``
+        and ``guidance`` say how the model is read where its files do not, or say something else.
 
         Raises:
             BadModel: when there is no such model or it is of another kind.
             BadParameter: when there is no such device or precision, or the model cannot be read so.
         """
         with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
-            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native}
+            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
             return cls(load(name, device=device, dtype=dtype, **how))  # type: ignore[arg-type]
 
     def edit(

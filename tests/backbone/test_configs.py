@@ -30,7 +30,7 @@ def change(folder, file, **fields):
 UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 VAE, TEXT = "vae/config.json", "text_encoder/config.json"
 REFUSED = [
-    (UNET, {"time_cond_proj_dim": 256}, "latent consistency model"),
+    (UNET, {"time_cond_proj_dim": "x"}, "time_cond_proj_dim 'x', expected a whole number"),
     (UNET, {"class_embed_type": "projection"}, "unCLIP"),
     (UNET, {"num_class_embeds": 1000}, "class or a noise level"),
     (UNET, {"addition_embed_type": "text_time"}, "SDXL"),

@@ -52,8 +52,10 @@ def pipe(tmp_path):
     return tiny_pipe(tmp_path)
 
 
+@pytest.mark.parametrize("model", ("sd1", "sdxl"))
 @pytest.mark.parametrize("name", methods())
-def test_every_method_leaves_the_pipeline_as_it_was(pipe, name):
+def test_every_method_leaves_the_pipeline_as_it_was(tmp_path, model, name):
+    pipe = tiny_pipe(tmp_path, model=model)
     pipe.unet.train()
     pipe.unet.conv_in.requires_grad_(False)
     pipe.unet.set_attn_processor(AttnProcessor())
@@ -65,7 +67,7 @@ def test_every_method_leaves_the_pipeline_as_it_was(pipe, name):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("model", ("sd1", "sd2", "sample"))
+@pytest.mark.parametrize("model", ("sd1", "sd2", "sample", "sdxl"))
 def test_a_pipeline_edits_as_its_folder_does(tmp_path, kind, model):
     live, folder = Editor(tiny_pipe(tmp_path / "a", kind, model)), save_tiny(tmp_path / "b", model)
     loaded = Editor(load(folder, device="cpu"))
@@ -91,7 +93,9 @@ def test_an_edit_that_fails_midway_leaves_the_pipeline_as_it_was(pipe):
 
 @pytest.mark.parametrize("rank", (0, 2))
 @pytest.mark.parametrize("lora", (False, True))
-def test_fits_leave_the_pipeline_as_it_was_also_after_an_exception(pipe, rank, lora):
+@pytest.mark.parametrize("model", ("sd1", "sdxl"))
+def test_fits_leave_the_pipeline_as_it_was_also_after_an_exception(tmp_path, rank, lora, model):
+    pipe = tiny_pipe(tmp_path, model=model)
     if lora:
         with_lora(pipe)
     pipe.unet.enable_gradient_checkpointing()
@@ -189,6 +193,16 @@ def test_half_precision_stays(pipe):
     assert editor.model.dtype == torch.bfloat16 and same(before, state(pipe))
 
 
+def test_an_autoencoder_that_overflows_computes_in_float32_and_stays_in_float16(pipe):
+    pipe.vae.half()
+    editor, before, kinds = Editor(pipe), state(pipe), []
+    handle = pipe.vae.decoder.register_forward_hook(lambda _module, _inputs, output: kinds.append(output.dtype))
+    edit(editor, "ddim")
+    handle.remove()
+    assert set(kinds) == {torch.float32} and same(before, state(pipe))
+    assert pipe.vae.dtype == torch.float16
+
+
 def test_weights_stored_in_eight_bits_are_computed_with(pipe):
     pipe.unet.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=torch.float32)
     editor, before = Editor(pipe), state(pipe)
@@ -242,7 +256,7 @@ def test_a_textual_inversion_of_the_pipeline_is_understood(pipe):
     torch.testing.assert_close(model.condition(["a <cat> on a mat"]).embeds, expected, rtol=0, atol=1e-5)
 
 
-def test_other_pipelines_are_refused_by_their_class(pipe):
+def test_other_pipelines_are_refused_by_their_class(pipe, tmp_path):
     other = StableDiffusionInpaintPipeline(
         **{k: v for k, v in pipe.components.items() if k != "image_encoder"}, requires_safety_checker=False
     )
@@ -250,6 +264,10 @@ def test_other_pipelines_are_refused_by_their_class(pipe):
         Editor(other)
     with pytest.raises(BadParameter, match="not of a UNet2DConditionModel"):
         Editor(pipe.unet)
+    refiner = tiny_pipe(tmp_path, "image", "sdxl")
+    refiner.register_to_config(requires_aesthetics_score=True)
+    with pytest.raises(BadModel, match="is SDXL's refiner"):
+        Editor(refiner)
     pipe.text_encoder = None
     with pytest.raises(BadModel, match="lacks its text_encoder"):
         Editor(pipe)

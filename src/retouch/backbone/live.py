@@ -15,22 +15,27 @@ import torch
 from torch import nn
 
 from retouch.backbone.adapters import adapters_of
-from retouch.backbone.assemble import Plan, plan
+from retouch.backbone.assemble import Plan, plan, vae_dtype
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.recommended import Recommended, read_recommended
+from retouch.backbone.sd import StableDiffusion
+from retouch.backbone.sdxl import StableDiffusionXL
 from retouch.backbone.settings import ModelSettings, ReadAs
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
 
-FAMILIES: Mapping[str, type[UNetBackbone]] = {
-    "StableDiffusionPipeline": UNetBackbone,
-    "StableDiffusionImg2ImgPipeline": UNetBackbone,
+_PIPELINES: Mapping[str, type[UNetBackbone]] = {
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionImg2ImgPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+    "StableDiffusionXLImg2ImgPipeline": StableDiffusionXL,
 }
 """The pipelines whose networks can be edited with, by the names of their classes, and how each family is computed."""
-_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 _LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
 """Two editors of one pipeline, or of two that share a network, wait for each other."""
 _LOCKING = Lock()
+_CAPTURING = "_output_capturing_hooks_installed"
+"""By this transformers knows whether it has put hooks into a text encoder, which it does where one asks for layers."""
 
 
 def backbone_of(model: Any) -> Backbone:
@@ -63,13 +68,15 @@ class Live:
     def __init__(self, pipe: Any) -> None:
         self.pipe = pipe
         kinds = [kind.__name__ for kind in type(pipe).__mro__]
-        family = next((FAMILIES[kind] for kind in kinds if kind in FAMILIES), None)
-        if family is None:
+        backbone = next((_PIPELINES[kind] for kind in kinds if kind in _PIPELINES), None)
+        if backbone is None:
             raise BadModel(
-                f"a {kinds[0]} cannot be edited with, but a {' or a '.join(FAMILIES)} can: where the network is a "
-                "plain one, make such a pipeline of the same parts with its from_pipe(pipe)."
+                f"a {kinds[0]} cannot be edited with, but a {', '.join(_PIPELINES)} can: where the network is a plain "
+                "one, make such a pipeline of the same parts with its from_pipe(pipe)."
             )
-        self.family = family
+        if getattr(pipe.config, "requires_aesthetics_score", False):
+            raise BadModel(f"{self.name!r} is SDXL's refiner, which finishes what the base model began: give that one.")
+        self.made_as = backbone
 
     @property
     def name(self) -> str:
@@ -85,9 +92,10 @@ class Live:
         planned, parts = self._read()
         folder = Path(self.name)
         recommended = read_recommended(folder) if folder.is_dir() else Recommended()
-        model = self.family(
+        more = {"zeros_for_empty": self._zeros_for_empty()} if self.made_as is StableDiffusionXL else {}
+        model = self.made_as(
             self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
-            read_as=self._read_as(planned), live=self,
+            read_as=self._read_as(planned), live=self, **more,
         )  # fmt: skip
         with _LOCKING:
             model.lock = _LOCKS.setdefault(model.network, model.lock)
@@ -113,9 +121,9 @@ class Live:
         model.read_as = self._read_as(planned)
         try:
             with ExitStack() as stack:
-                for part in parts.values():
-                    if isinstance(part, nn.Module):
-                        stack.enter_context(_for_inference(part))
+                for part in self.made_as.family.weighty:
+                    stack.enter_context(_for_inference(parts[part]))
+                stack.enter_context(_wide_enough(parts["vae"]))
                 yield
         finally:
             for hook in getattr(self.pipe, "_all_hooks", ()):  # of enable_model_cpu_offload
@@ -123,7 +131,8 @@ class Live:
 
     def _read(self) -> tuple[Plan, dict[str, Any]]:
         """The plan, and the parts but for the scheduler, by name."""
-        there: dict[str, Any] = {part: getattr(self.pipe, part, None) for part in _PARTS}
+        family = self.made_as.family
+        there: dict[str, Any] = {part: getattr(self.pipe, part, None) for part in family.parts}
         # torch.compile wraps a network; what is attached to it is attached to the network inside
         there = {part: getattr(one, "_orig_mod", one) for part, one in there.items()}
         missing = [part for part, one in there.items() if one is None]
@@ -135,13 +144,16 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
-        configs = {part: _config(there[part]) for part in ("scheduler", "unet", "vae", "text_encoder")}
+        configs = {part: _config(there[part]) for part in family.configs}
         del there["scheduler"]
-        return plan(self.name, ModelSettings(), configs), there
+        return plan(self.name, family, ModelSettings(), configs), there
 
     def _read_as(self, planned: Plan) -> ReadAs:
-        adapters = adapters_of({part: getattr(self.pipe, part) for part in ("unet", "text_encoder")})
+        adapters = adapters_of({part: getattr(self.pipe, part) for part in self.made_as.family.weighty})
         return ReadAs(planned.read_as.given, planned.read_as.own, {"adapters": adapters} if adapters else {})
+
+    def _zeros_for_empty(self) -> bool:
+        return bool(getattr(self.pipe.config, "force_zeros_for_empty_prompt", True))
 
     def _device(self) -> torch.device:
         return torch.device(self.pipe._execution_device)
@@ -169,16 +181,35 @@ def _check_processors(name: str, unet: Any) -> None:
 
 
 @contextmanager
+def _wide_enough(vae: Any) -> Iterator[None]:
+    """An autoencoder that overflows in half precision computes in float32, as diffusers' pipelines have it do."""
+    own = vae.dtype
+    wide = vae_dtype(own, vae.config)
+    if wide == own or any(parameter.is_meta for parameter in vae.parameters()):
+        yield
+        return
+    try:
+        vae.to(wide)
+        yield
+    finally:
+        vae.to(own)  # what comes from half precision goes back to the same bits
+
+
+@contextmanager
 def _for_inference(module: nn.Module) -> Iterator[None]:
-    """No dropout and no gradients of the weights, then both as before."""
-    training = [(one, one.training) for one in module.modules()]
+    """No dropout and no gradients of the weights, then both as before, and no hook more than there was."""
+    was = [(one, one.training, set(one._forward_hooks), _CAPTURING in vars(one)) for one in module.modules()]
     # by name: sequential offloading makes new parameters of them at every call
     wanted = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     try:
         module.eval().requires_grad_(False)
         yield
     finally:
-        for one, was in training:
-            one.training = was
+        for one, training, hooks, capturing in was:
+            one.training = training
+            for number in one._forward_hooks.keys() - hooks:
+                del one._forward_hooks[number]
+            if not capturing:
+                vars(one).pop(_CAPTURING, None)
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(wanted[name])

@@ -30,7 +30,7 @@ Negative = Annotated[
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
 SetModel = Annotated[
     list[str] | None,
-    typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768."),
+    typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768, ..."),
 ]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Settings = Annotated[
