@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from PIL import Image
@@ -14,7 +14,7 @@ from torch import Tensor
 from retouch.arguments import check_arguments, check_choice, check_latents, sequence
 from retouch.auto.choose import candidates, edit
 from retouch.backbone.live import backbone_of
-from retouch.backbone.load import load
+from retouch.backbone.load import LoadSettings, load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadFit, BadParameter
@@ -51,29 +51,20 @@ class Editor:
         self.model: Backbone = backbone_of(model)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str | PathLike[str] = "diorama",
-        *,
-        device: str | torch.device | None = None,
-        dtype: torch.dtype | str | None = None,
-        prediction: str | None = None,
-        zero_snr: bool | None = None,
-        native: int | None = None,
-        guidance: float | None = None,
-    ) -> Editor:
+    def from_pretrained(cls, name: str | PathLike[str] = "diorama", **how: Unpack[LoadSettings]) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 
-        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr``, ``native``
-        and ``guidance`` say how the model is read where its files do not, or say something else.
+        Args:
+            name: the model's.
+            how: device and dtype; how the model is read where its files do not say, or say something else; and what is
+                put on top of it, as ``lora="style.safetensors:0.8"``: :class:`retouch.backbone.load.LoadSettings`.
 
         Raises:
-            BadModel: when there is no such model or it is of another kind.
+            BadModel: when there is no such model or it is of another kind, or what is put on top does not fit it.
             BadParameter: when there is no such device or precision, or the model cannot be read so.
         """
         with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
-            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
-            return cls(load(name, device=device, dtype=dtype, **how))  # type: ignore[arg-type]
+            return cls(load(name, **how))
 
     def edit(
         self,

@@ -109,11 +109,9 @@ class RetouchPipeline:
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
         """
-        if output_type not in OUTPUTS:
-            raise BadParameter(f"output_type is {output_type!r}, expected {', '.join(OUTPUTS)}.")
         how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
         settings |= {name: value for name, value in how.items() if value is not None}
-        _check_names(settings)
+        _check_names(settings, output_type)
         rows = _rows(
             image=[opened(one) for one in _pictures(image, "image")], prompt=_texts(prompt),
             source_prompt=_texts(source_prompt), negative_prompt=_texts(negative_prompt),
@@ -156,7 +154,9 @@ class RetouchPipeline:
         return self.editor.fit(**row, method=method, seed=number, **settings)
 
 
-def _check_names(settings: dict[str, Any]) -> None:
+def _check_names(settings: dict[str, Any], output_type: str = "pil") -> None:
+    if output_type not in OUTPUTS:
+        raise BadParameter(f"output_type is {output_type!r}, expected {', '.join(OUTPUTS)}.")
     for name, ours in _OURS.items():
         if name in settings:
             raise BadParameter(f"{name} is called {ours} here, as in diffusers: write {ours}=….")

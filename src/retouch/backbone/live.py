@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -16,6 +15,7 @@ from torch import nn
 
 from retouch.backbone.adapters import adapters_of
 from retouch.backbone.assemble import Plan, plan, vae_dtype
+from retouch.backbone.configs import loaded_config
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.backbone.sd import StableDiffusion
@@ -144,7 +144,7 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
-        configs = {part: _config(there[part]) for part in family.configs}
+        configs = {part: loaded_config(there[part]) for part in family.configs}
         del there["scheduler"]
         return plan(self.name, family, ModelSettings(), configs), there
 
@@ -157,17 +157,6 @@ class Live:
 
     def _device(self) -> torch.device:
         return torch.device(self.pipe._execution_device)
-
-
-def _config(part: Any) -> dict[str, Any]:
-    """What a loaded part says of itself as its file would, with its class."""
-    config = part.config.to_dict() if hasattr(part.config, "to_dict") else dict(part.config)
-    told: dict[str, Any] = json.loads(json.dumps(config, default=_plain))
-    return {**told, "_class_name": type(part).__name__}
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _check_processors(name: str, unet: Any) -> None:

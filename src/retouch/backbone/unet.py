@@ -6,7 +6,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, 
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
+from retouch.backbone.texts import chunks_of, spoken
 from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
 
@@ -41,6 +42,9 @@ class UNetBackbone(ABC):
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it.
         live: whose parts these are, where they are somebody's.
+        clip_skip: how many of the text encoders' last layers are left out.
+        long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
+        chunks: how many chunks texts have at the moment, see :meth:`make_room`.
     """
 
     family: ClassVar[Family]
@@ -63,14 +67,35 @@ class UNetBackbone(ABC):
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
-        self.evaluations = 0
+        self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
         self.lock, self.live = threading.RLock(), live
         for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
 
-    def working(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def working(self) -> Iterator[None]:
         """Around all that is computed: a live pipeline is read as it is now, and left as it was found."""
-        return self.live.lent(self) if self.live else nullcontext()
+        self.chunks = 1
+        try:
+            with self.live.lent(self) if self.live else nullcontext():
+                yield
+        finally:
+            self.chunks = 1
+
+    def make_room(self, prompts: Sequence[str], tokens: int | None = None) -> None:
+        """From here on texts have as many chunks as the longest of these prompts fills; one without long prompts.
+
+        Args:
+            tokens: how many positions texts are to have, whatever the prompts; None to go by these.
+        """
+        if tokens is not None:
+            self.chunks = max(1, tokens // self.max_tokens)
+        else:
+            self.chunks = chunks_of(self.tokenizer, prompts, self.max_tokens) if self.long_prompts else 1
+
+    def spoken(self, encoder: Any, tokenizer: Any, prompts: Sequence[str], skip: int) -> tuple[Tensor, Any]:
+        """What one of the text encoders says, see :func:`retouch.backbone.texts.spoken`."""
+        return spoken(encoder, tokenizer, prompts, self.max_tokens, self.chunks, skip, self.device)
 
     @property
     def modules(self) -> dict[str, Any]:
@@ -152,11 +177,11 @@ class UNetBackbone(ABC):
 
     def tokens(self, prompt: str) -> Tokens:
         """The prompt's words and tokens, in the order of the condition's embeddings."""
-        return tokenize(self.tokenizer, prompt, self.max_tokens)
+        return tokenize(self.tokenizer, prompt, self.max_tokens, self.chunks)
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        spans, room = encode(self.tokenizer, prompt).spans[1:-1], self.max_tokens - 2
+        spans, room = encode(self.tokenizer, prompt).spans[1:-1], (self.max_tokens - 2) * self.chunks
         return "" if len(spans) <= room else prompt[spans[room][0] :]
 
     def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:

@@ -63,7 +63,7 @@ class Inversions:
     shared_seconds: float = 0.0
     _kept: dict[Hashable, tuple[object, float]] = field(default_factory=dict)
     _latents: Tensor | None = None
-    _model: tuple[Backbone, str] | None = None
+    _model: tuple[Backbone, str, int] | None = None
 
     def get(
         self,
@@ -98,7 +98,7 @@ class Inversions:
             evaluations: what it costs.
             otherwise: called where it was found before.
         """
-        this = model, model.identity  # a live pipeline may have become another model meanwhile
+        this = model, model.identity, model.chunks  # a live pipeline may have become another model meanwhile
         if self._model != this or self._latents is None or not torch.equal(self._latents, latents):
             self._model, self._latents = this, latents
             self._kept.clear()
