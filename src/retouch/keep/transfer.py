@@ -15,7 +15,7 @@ _RIDGE = 30.0  # squared grey levels: where the picture is flat the change is an
 _BEYOND = 24.0  # grey levels: texture is finer than an edit draws it
 _DARK = 16.0  # grey levels added to both before their brightness is compared
 _GAIN = (0.3, 2.0)
-_RECOLOURED = 0.2  # an edit that draws a smaller share of its region anew is one of colours
+_RECOLOURED = 0.3  # an edit that draws a smaller share of its region anew is one of colours
 _APART = (0.45, 0.8)  # of 2: how far two pictures disagree that perhaps, and surely, show other things
 
 
