@@ -115,7 +115,8 @@ def few_steps(folder, kind):
         made = StableDiffusionXLPipeline(**tiny_xl_parts(folder, 3, guided=True), add_watermarker=False)
     else:
         parts = tiny_parts(folder, kind, 3)
-        parts["unet"] = type(parts["unet"]).from_config({**parts["unet"].config, "time_cond_proj_dim": 12})
+        config = {key: value for key, value in parts["unet"].config.items() if not key.startswith("_")}
+        parts["unet"] = type(parts["unet"])(**{**config, "time_cond_proj_dim": 12})
         made = StableDiffusionPipeline(
             **parts, safety_checker=None, feature_extractor=None, image_encoder=None, requires_safety_checker=False
         )
