@@ -42,8 +42,9 @@ def parts_of(kind, guided=False, seed=0):
     """The parts of a small model of a class: its own configurations but for the sizes."""
     torch.manual_seed(seed)
     known = configs_of(kind)
+    more = {"time_cond_proj_dim": 12} if guided else {}
     made = {
-        "unet": UNet2DConditionModel(**own(known["unet"]) | UNETS[kind] | ({"time_cond_proj_dim": 12} if guided else {})),
+        "unet": UNet2DConditionModel(**own(known["unet"]) | UNETS[kind] | more),
         "vae": AutoencoderKL(
             **own(known["vae"]) | {"block_out_channels": (32, 32), "down_block_types": ("DownEncoderBlock2D",) * 2,
                                    "up_block_types": ("UpDecoderBlock2D",) * 2, "layers_per_block": 1}

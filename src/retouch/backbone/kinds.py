@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ _OLD_NAMES = (
       for part in ("embeddings.", "encoder.", "final_layer_norm.")),
 )  # fmt: skip
 
-_ELSEWHERE = (
+_ELSEWHERE: Sequence[tuple[Sequence[str], str]] = (
     ((".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
     (("cc_projection.",), "a model that turns things (Zero123)"),
     (("low_scale_model.",), "an upscaler"),
@@ -31,7 +32,7 @@ _ELSEWHERE = (
     (("clip_txt_mapper.", "clip_txt_pooled_mapper.", "down_blocks.1.0.channelwise."), "a Stable Cascade model"),
 )
 """Parts of tensors' names that only other kinds of U-Nets have."""
-_TRANSFORMERS = (
+_TRANSFORMERS: Sequence[tuple[Sequence[str], str]] = (
     (("joint_blocks.",), "a Stable Diffusion 3 model"),
     (("double_stream_modulation_img.", "single_stream_modulation."), "a FLUX 2 model"),
     (("distilled_guidance_layer.",), "a Chroma model"),
@@ -157,8 +158,8 @@ def _other_family(header: Header) -> str:
     for parts, what in _ELSEWHERE:
         if header.mentions(*parts):
             return what
-    for parts, what in _TRANSFORMERS:
-        if header.has(*(f"{start}{part}" for start in ("", UNET, "model.", "net.") for part in parts)):
+    for starts, what in _TRANSFORMERS:
+        if header.has(*(f"{outer}{start}" for outer in ("", UNET, "model.", "net.") for start in starts)):
             return what
     return ""
 
