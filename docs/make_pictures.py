@@ -26,10 +26,10 @@ EDITS = (
 
 
 def edits(editor: Editor) -> None:
-    """Five edits by the default method, of pictures larger than the model's, with what each left untouched."""
+    """Five edits by the default method, of pictures of 1024 pixels, with what each left untouched."""
     top, bottom, recipes = [], [], []
     for seed, source, target in EDITS:
-        picture = paint(scene_for(source, seed), side=512)[0]
+        picture = paint(scene_for(source, seed), side=1024)[0]
         result = editor.edit(picture, source=source, target=target)
         top.append(labelled(picture, source, 320))
         bottom.append(labelled(result.image, f"{target}\n{result.untouched:.0%} of the pixels untouched", 320, 3))

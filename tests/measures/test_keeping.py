@@ -78,6 +78,13 @@ def test_softness_and_noise_are_no_motion():
     assert float(shift(waves(), near(waves(), 0.03))) < 0.1
 
 
+def test_what_was_drawn_anew_moves_nothing_else():
+    picture, other = (waves(*offset, height=120, width=160) for offset in ((0, 0), (3, 1)))
+    drawn = picture.clone()
+    drawn[..., 30:80, 40:100] = other[..., 30:80, 40:100]  # a sixth of the picture
+    assert 0 < float(shift(picture, drawn)) < 0.02
+
+
 def test_a_large_picture_is_measured_in_its_own_pixels():
     still, moved = waves(height=300, width=1100), waves(6.5, -2, height=300, width=1100)
     assert float(shift(still, moved)) == pytest.approx(math.hypot(6.5, 2), abs=0.1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from retouch.keep.enlarge import Enlarged, strips
 from retouch.keep.planes import Mask, Plane, mean
-from retouch.keep.transfer import drawn_anew, transfer
+from retouch.keep.transfer import around, drawn_anew, transfer
 
 _SOFT = 2.0  # pixels of the model's grid over which the edit fades in
 
@@ -63,7 +63,8 @@ def put_back(
         colours = transfer(unasked, edited)
         small = cv2.resize(weight, (edited.shape[1], edited.shape[0]), interpolation=cv2.INTER_AREA)
         anew = drawn_anew(colours, unasked, edited, small > 0)[..., None]
-        maps = Enlarged(np.concatenate([colours.gain, colours.mix, colours.shift, anew], 2), size, (left, right))
+        planes = [colours.gain, colours.mix, colours.shift, anew, *around(edited)]
+        maps = Enlarged(np.concatenate(planes, 2), size, (left, right))
     for first, last in strips(top, bottom, right - left):
         here = large[first:last, left:right]
         own = here.transpose(0, 2, 1).astype(np.float32)
@@ -82,4 +83,5 @@ def _textured(own: Plane, drawn: Plane, maps: Plane) -> Plane:
     mapped = maps[:, :1] * own + maps[:, 10:13]
     for channel in range(3):
         mapped += own[:, channel : channel + 1] * maps[:, 1 + 3 * channel : 4 + 3 * channel]
-    return np.asarray(mapped + np.clip(maps[:, 13:], 0, 1) * (drawn - mapped), np.float32)
+    mapped = np.clip(mapped, maps[:, 14:17], maps[:, 17:])
+    return np.asarray(mapped + np.clip(maps[:, 13:14], 0, 1) * (drawn - mapped), np.float32)

@@ -12,9 +12,10 @@ from retouch.keep.planes import Mask, Plane, blurred, grown, luma_chroma, mean, 
 _EDGE = cv2.BORDER_REPLICATE
 _WINDOW = 3  # pixels of the model's grid: the radius in which a change of colour is taken for one and the same
 _RIDGE = 30.0  # squared grey levels: where the picture is flat the change is an offset alone
+_BEYOND = 24.0  # grey levels: texture is finer than an edit draws it
 _DARK = 16.0  # grey levels added to both before their brightness is compared
 _GAIN = (0.3, 2.0)
-_RECOLOURED = 0.2  # an edit that draws a smaller share of its region anew is one of colours
+_RECOLOURED = 0.3  # an edit that draws a smaller share of its region anew is one of colours
 _APART = (0.45, 0.8)  # of 2: how far two pictures disagree that perhaps, and surely, show other things
 
 
@@ -61,6 +62,16 @@ def _products(one: Plane, other: Plane) -> Plane:
     """The windows' means of every product of two channels, [h, w, 3, 3]."""
     whole = one[..., :, None] * other[..., None, :]
     return mean(whole.reshape(*whole.shape[:2], 9), _WINDOW).reshape(whole.shape)
+
+
+def around(edited: Plane) -> tuple[Plane, Plane]:
+    """The darkest and the brightest that mapped colours may be, [h, w, 3] each: little beyond what the edit has there.
+
+    Beside an outline a map is found from colours of both sides, and may lead one of them far away.
+    """
+    near = np.ones((2 * _WINDOW + 1,) * 2, np.uint8)
+    least, most = cv2.erode(edited, near), cv2.dilate(edited, near)
+    return np.asarray(least - _BEYOND, np.float32), np.asarray(most + _BEYOND, np.float32)
 
 
 def drawn_anew(colours: Transfer, unasked: Plane, edited: Plane, region: Mask) -> Plane:

@@ -30,6 +30,7 @@ _COARSE, _FINE = (
 _TAPER = 0.06  # of the shorter side: over so much a region's edge fades, which else would be seen to stand still
 _STEPS, _SETTLED = 20, 1e-3  # of the refinement, and pixels
 _FLAT = 1e-3  # squared levels a pixel: slopes below this show no motion
+_USUAL = 0.5  # grey levels between pictures that are alike, at least
 _RIM = 2  # pixels, that are left out along the picture's edge
 
 
@@ -38,8 +39,8 @@ def shift_between(before: Plane, after: Plane, region: Region) -> Offset:
 
     Phase correlation (Kuglin & Hines 1975) of both pictures without their coarse light, faded out at the region's edge,
     says it to a pixel or so. From there, and from no shift at all, least squares in the shift, a gain and an offset of
-    light (Lucas & Kanade 1981) lead to a small part of a pixel; the end that fits better counts. So neither a drift of
-    tone nor softness is taken for motion.
+    light (Lucas & Kanade 1981) lead to a small part of a pixel, with less weight where much differs; the end that fits
+    better counts. So neither a drift of tone nor softness is taken for motion, nor what was drawn anew.
 
     Returns:
         zeros where every pixel of the region is the same; NaN where the region is empty or flat, the picture has
@@ -98,7 +99,7 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
     one, other = (_blurred(plane, _FINE) for plane in (before, after))
     inner = region.copy()
     inner[:_RIM], inner[-_RIM:], inner[:, :_RIM], inner[:, -_RIM:] = False, False, False, False
-    offset = np.array(start)
+    offset, tone = np.array(start), np.zeros(2)
     for _ in range(_STEPS):
         moved, still = _laid_over(other, inner, offset)
         if not still.any():
@@ -108,9 +109,11 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
         slopes = np.stack([across, down, theirs, np.ones_like(theirs)]).astype(np.float64)
         if (slopes[:2] ** 2).mean(1).sum() < _FLAT:
             return -1.0, start
-        squares = slopes @ slopes.T
+        apart = light - theirs
+        weighed = slopes * _trust(apart - tone @ slopes[2:])
+        squares = weighed @ slopes.T
         squares[[0, 1], [0, 1]] += _FLAT * len(light)  # along a direction without slopes nothing moves
-        step = np.linalg.lstsq(squares, slopes @ (light - theirs), rcond=None)[0][:2]
+        step, tone = np.split(np.linalg.lstsq(squares, weighed @ apart, rcond=None)[0], 2)
         if not np.isfinite(step).all() or np.hypot(*step) > min(before.shape):
             return -1.0, start
         offset = offset + step
@@ -118,6 +121,12 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
             break
     moved, still = _laid_over(other, inner, offset)
     return _correlation(_detail(one)[still], _detail(moved)[still]), (float(offset[0]), float(offset[1]))
+
+
+def _trust(residual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each pixel counts, 0..1 (Cauchy's weights): what changed says nothing of the motion of the rest."""
+    usual = max(_USUAL, float(np.median(np.abs(residual))))
+    return 1 / (1 + np.square(residual / (2 * usual)))
 
 
 def _laid_over(plane: Plane, region: Region, offset: NDArray[np.float64]) -> tuple[Plane, Region]:
