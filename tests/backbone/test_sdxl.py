@@ -214,7 +214,7 @@ def test_other_kinds_of_sdxl_are_refused_by_name_before_weights_are_read(tmp_pat
 def test_a_missing_part_is_named(tmp_path, part):
     folder = save_tiny(tmp_path / "m", "sdxl")
     shutil.rmtree(folder / part)
-    assert f"no folder of SDXL: it lacks {part}" in refusal(folder)
+    assert f"is not an SDXL folder: it lacks {part}" in refusal(folder)
 
 
 def test_a_second_tokenizer_without_a_vocabulary_is_refused(tmp_path):
