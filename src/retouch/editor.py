@@ -84,6 +84,7 @@ class Editor:
         context: float = CONTEXT,
         keep: str = "auto",
         strength: float | None = None,
+        size: int | None = None,
         upscaler: str | PathLike[str] | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
@@ -104,6 +105,7 @@ class Editor:
                 place of what the model recommends (``model.recommended``) and of the published defaults. By default
                 methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
             mask, foreground, region, context, keep, strength: where it may happen, what stays, and how far it goes.
+            size: the working size in pixels, in place of the model's own.
             upscaler: a model by which what is drawn anew in a large picture is enlarged.
             seed: of everything random; the same inputs, seed and machine give the same picture.
             progress, detail: are told how far it is; reference, inversions, fit, budget, checkpoint: for some methods.
@@ -116,8 +118,8 @@ class Editor:
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
             mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
-            upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions,
-            fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
+            size=size, upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail,
+            inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -135,6 +137,7 @@ class Editor:
         context: float = CONTEXT,
         keep: str = "auto",
         strength: float | None = None,
+        size: int | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -144,7 +147,7 @@ class Editor:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
-            context=context, keep=keep, strength=strength, seed=seed, progress=progress, detail=detail,
+            context=context, keep=keep, strength=strength, size=size, seed=seed, progress=progress, detail=detail,
             settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
@@ -161,6 +164,7 @@ class Editor:
         mask: AnyMask | None = None,
         foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
+        size: int | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -179,8 +183,8 @@ class Editor:
         """
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, mask=mask,
-            foreground=foreground, reference=reference, seed=seed, progress=progress, detail=detail, budget=budget,
-            checkpoint=checkpoint, settings=settings, fitting=True,
+            foreground=foreground, reference=reference, size=size, seed=seed, progress=progress, detail=detail,
+            budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:

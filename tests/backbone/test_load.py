@@ -127,7 +127,7 @@ def test_a_models_folder_recommends_settings_which_the_users_own_override(folder
     picture = Image.new("RGB", (16, 16), "red")
     recommended = editor.edit(picture, target="a cat", method="sdedit").recipe["parameters"]
     assert (recommended["strength"], recommended["num_inference_steps"]) == (0.25, 4)
-    own = editor.edit(picture, target="a cat", method="sdedit", strength="0.5").recipe["parameters"]
+    own = editor.edit(picture, target="a cat", method="sdedit", strength=0.5).recipe["parameters"]
     assert (own["strength"], own["num_inference_steps"]) == (0.5, 4)
     other = editor.edit(picture, source="a dog", target="a cat", method="ddib", num_inference_steps=2)
     assert "strength" not in other.recipe["parameters"]

@@ -120,5 +120,7 @@ def vae_dtype(dtype: torch.dtype, config: Mapping[str, Any]) -> torch.dtype:
 
 def one_line(error: BaseException) -> str:
     """The first line of a library's error, at most 200 characters of it."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error}."
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

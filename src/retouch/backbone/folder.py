@@ -119,8 +119,8 @@ def check_parts(name: str, parts: Set[str], files: Iterable[str], pipeline: str 
             f"checkpoint, here {single[0]}."
         )
     raise BadModel(
-        f"{name!r} is no folder of {family.name}: it lacks {', '.join(missing)} (expected the layout that diffusers "
-        "saves)."
+        f"{name!r} is not {'an SDXL' if family is SDXL else 'a Stable Diffusion'} folder: it lacks "
+        f"{', '.join(missing)} (expected the layout that diffusers saves)."
     )
 
 

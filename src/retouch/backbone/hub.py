@@ -99,7 +99,10 @@ def _forbidden(offline: bool) -> bool:
 
 def _whole(folder: Path) -> bool:
     """Whether nothing that is read is missing: an interrupted download is gone on with."""
-    family = family_of({path.name for path in folder.iterdir()})
+    parts, unet = {path.name for path in folder.iterdir()}, folder / "unet" / "config.json"
+    if unet.is_file() and '"text_time"' in unet.read_text(encoding="utf-8", errors="replace"):
+        parts.add("text_encoder_2")  # SDXL's, though it may not have come yet
+    family = family_of(parts)
     described = all((folder / file).is_file() for file in family.configs.values())
     if not described or not all(has_vocabulary(folder / part) for part in family.tokenizers):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,35 @@ _OLD_NAMES = (
     *((f"{_TEXT_ENCODER}transformer.{part}", f"{_TEXT_ENCODER}transformer.text_model.{part}")
       for part in ("embeddings.", "encoder.", "final_layer_norm.")),
 )  # fmt: skip
+
+_ELSEWHERE: Sequence[tuple[Sequence[str], str]] = (
+    ((".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
+    (("cc_projection.",), "a model that turns things (Zero123)"),
+    (("low_scale_model.",), "an upscaler"),
+    (("noise_augmentor.", "embedder.model."), "an unCLIP model, which takes image embeddings"),
+    (("depth_model.",), "a depth-to-image model"),
+    (("clip_txt_mapper.", "clip_txt_pooled_mapper.", "down_blocks.1.0.channelwise."), "a Stable Cascade model"),
+)
+"""Parts of tensors' names that only other kinds of U-Nets have."""
+_TRANSFORMERS: Sequence[tuple[Sequence[str], str]] = (
+    (("joint_blocks.",), "a Stable Diffusion 3 model"),
+    (("double_stream_modulation_img.", "single_stream_modulation."), "a FLUX 2 model"),
+    (("distilled_guidance_layer.",), "a Chroma model"),
+    (("txt_in.individual_token_refiner.",), "a Hunyuan video model"),
+    (("double_stream_blocks.",), "a HiDream model"),
+    (("double_blocks.", "img_in."), "a FLUX model or one of its kind"),
+    (("double_layers.", "cond_seq_linear."), "an AuraFlow model"),
+    (("txt_norm.", "transformer_blocks.0.img_mod."), "a Qwen-Image model"),
+    (("adaln_single.", "caption_projection.", "y_embedder.y_proj.", "csize_embedder."), "a PixArt or SANA model"),
+    (("cap_embedder.", "noise_refiner."), "a Lumina or Z-Image model"),
+    (("patchify_proj.",), "an LTX video model"),
+    (("head.modulation", "vace_blocks.", "patch_embedding."), "a Wan video model"),
+    (("blocks.0.attn.qkv_x.",), "a Mochi video model"),
+    (("pos_embedder.dim_spatial_range", "extra_pos_embedder.", "x_embedder.proj.1."), "a Cosmos video model"),
+    (("text_embedder.", "mlp_t5."), "a Hunyuan-DiT model"),
+    (("text_encoders.",), "several text encoders (Stable Diffusion 3, FLUX or later)"),
+)
+"""How the names of tensors of transformers begin, at the top or inside of a checkpoint."""
 
 _LORA = ("lora_unet_", "lora_te", "lora_transformer_", "base_model.model.")
 _LORA_INSIDE = (".lora_", "_lora.", ".hada_w", ".lokr_w", ".oft_", ".dora_scale", ".diff_b")
@@ -120,24 +150,18 @@ def _only_vectors(header: Header) -> bool:
 
 def _other_family(header: Header) -> str:
     """A checkpoint of another family; "" for those that may be of one that is known."""
-    inside = ("", UNET)
     vectors = header.shapes.get(_VECTORS, (0, 0))[-1]
-    special = (
-        (header.has("edm_mean", "edm_std", "edm_vpred."), "an EDM model"),
-        (header.mentions(".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
-        (header.has("cc_projection."), "a model that turns things (Zero123)"),
-        (
-            (header.has(f"{_CONDITIONER}0.model.") and not header.has(_SECOND)) or vectors == 2560,
-            "an SDXL refiner, which goes on with what a base model began",
-        ),
-        (header.has(*(f"{start}joint_blocks." for start in inside)), "a Stable Diffusion 3 model"),
-        (header.has(*(f"{start}double_blocks." for start in inside)), "a FLUX model or one of its kind"),
-        (header.has("text_encoders."), "several text encoders (Stable Diffusion 3, FLUX or later)"),
-        (header.has("low_scale_model."), "an upscaler"),
-        (header.has("noise_augmentor.", "embedder.model."), "an unCLIP model, which takes image embeddings"),
-        (header.has("depth_model."), "a depth-to-image model"),
-    )
-    return next((what for applies, what in special if applies), "")
+    if header.has("edm_mean", "edm_std", "edm_vpred."):
+        return "an EDM model (Playground 2.5 or one of its kind)"
+    if (header.has(f"{_CONDITIONER}0.model.") and not header.has(_SECOND)) or vectors == 2560:
+        return "an SDXL refiner, which goes on with what a base model began"
+    for parts, what in _ELSEWHERE:
+        if header.mentions(*parts):
+            return what
+    for starts, what in _TRANSFORMERS:
+        if header.has(*(f"{outer}{start}" for outer in ("", UNET, "model.", "net.") for start in starts)):
+            return what
+    return ""
 
 
 def _part(header: Header) -> str:

@@ -53,10 +53,10 @@ def models(
         tell(f"{key:12} {value}")
     typer.echo(
         "\nName a model with --model:\n"
-        "  diorama                 the embedded painted world: offline, small, the default\n"
-        "  path/to/folder          a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL\n"
+        "  diorama                   the embedded painted world: offline, small, the default\n"
+        "  path/to/folder            a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL\n"
         "  path/to/file.safetensors  a checkpoint of these in one file: offline\n"
-        "  owner/model             a hub name; fetched once, then kept\n"
+        "  owner/model               a hub name; fetched once, then kept\n"
         "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768,\n"
         "guidance=8.5."
     )

@@ -53,6 +53,9 @@ Keep = Annotated[
 Strength = Annotated[
     float | None, typer.Option(help="How far the edit goes: 0 is the picture, 1 the method's full edit.")
 ]
+Size = Annotated[
+    int | None, typer.Option(help="The working size: the side of a square as large as the picture is edited at.")
+]
 Clip = Annotated[
     str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")
 ]
