@@ -14,7 +14,7 @@ from retouch.backbone.load import load
 from retouch.editor import Editor
 from retouch.errors import BadFit, BadModel, BadParameter
 from tests.live import tiny_pipe
-from tests.single_file import original_weights
+from tests.single_file import names_of
 from tests.tiny import save_tiny, tiny_parts
 
 PICTURE = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
@@ -157,10 +157,10 @@ def test_names_of_the_original_code(tmp_path):
 
 def original_names(unet):
     """The original code's names of a network with as many levels as SDXL's, by its own: each tensor is marked."""
-    numbered = {key: torch.tensor(float(i)) for i, key in enumerate(unet.state_dict()) if "add_emb" not in key}
+    numbered = {key: torch.tensor(float(i)) for i, key in enumerate(unet.state_dict())}
     fake = type("Fake", (), {"state_dict": lambda self: numbered})()
     none = type("None_", (), {"state_dict": lambda self: {}, "config": type("C", (), {"block_out_channels": (8, 8)})})()
-    found = original_weights({"unet": fake, "vae": none, "text_encoder": none})
+    found = names_of({"unet": fake, "vae": none})
     names = list(unet.state_dict())
     return {key: names[int(value)] for key, value in found.items()}
 
@@ -270,7 +270,7 @@ def test_another_autoencoder_is_diffusers_own(made, tmp_path):
     torch.manual_seed(9)
     other = AutoencoderKL.from_config(plain.vae.config).eval()
     other.save_pretrained(tmp_path / "vae")
-    weights = original_weights({"unet": empty(), "vae": other, "text_encoder": empty()})
+    weights = names_of({"unet": empty(), "vae": other})
     save_file(
         {key.removeprefix("first_stage_model."): value for key, value in weights.items()}, tmp_path / "a.safetensors"
     )
