@@ -41,6 +41,7 @@ def mask(
     overlay: Annotated[Path | None, typer.Option(help="Also write the picture with the mask in colour.")] = None,
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     force: options.Force = False,
     device: options.Device = "",
     quiet: options.Quiet = False,
@@ -65,7 +66,8 @@ def mask(
 
             from retouch.editor import Editor
 
-            found = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model)).mask(
+            read_as = options.model_settings(set_model, on_top)
+            found = Editor.from_pretrained(model, device=device or None, **read_as).mask(
                 opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
                 **clicks,
             )  # fmt: skip
