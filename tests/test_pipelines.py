@@ -14,7 +14,7 @@ from tests.live import same, state, tiny_pipe
 
 PICTURE = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
 TURNED = PICTURE.transpose(Image.Transpose.ROTATE_90)
-HOW = {"method": "ddim", "num_inference_steps": 2}
+HOW = {"method": "ddim", "num_inference_steps": 2, "keep": "off"}
 SOURCE, TARGET = "a red cat on a mat", "a blue cat on a mat"
 
 
@@ -90,7 +90,7 @@ def test_outputs_are_what_diffusers_users_expect(edit):
 
 
 def test_seeds_and_generators(edit):
-    told = {"source_prompt": SOURCE, "method": "sdedit", "num_inference_steps": 2, "strength": 1.0}
+    told = {"source_prompt": SOURCE, "method": "sdedit", "num_inference_steps": 2, "strength": 1.0, "keep": "off"}
     counted = edit(TARGET, PICTURE, seed=5, num_images_per_prompt=2, **told)
     assert [one.recipe["seed"] for one in counted.results] == [5, 6]
     assert counted.images[0].tobytes() != counted.images[1].tobytes()

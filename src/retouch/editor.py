@@ -38,6 +38,7 @@ class Editor:
     Args:
         model: a loaded model, or a live diffusers pipeline, which is computed with as it is at every call and left as
             it was found (docs/models.md).
+        clip_skip, long_prompts: how a pipeline's texts are read, as for :meth:`from_pretrained`.
 
     Whatever state torch is in around a call (``no_grad``, ``autocast``, a default dtype …), the picture is the same.
 
@@ -47,8 +48,8 @@ class Editor:
         >>> result.save("blue.png")
     """
 
-    def __init__(self, model: Backbone | Any) -> None:
-        self.model: Backbone = backbone_of(model)
+    def __init__(self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False) -> None:
+        self.model: Backbone = backbone_of(model, clip_skip=clip_skip, long_prompts=long_prompts)
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str] = "diorama", **how: Unpack[LoadSettings]) -> Editor:

@@ -57,13 +57,16 @@ class RetouchPipeline:
         self.editor = editor
 
     @classmethod
-    def from_pipe(cls, pipe: Any) -> RetouchPipeline:
+    def from_pipe(cls, pipe: Any, *, clip_skip: int = 0, long_prompts: bool = False) -> RetouchPipeline:
         """For a live pipeline of diffusers, which is used as it is at every call and left as it was found.
+
+        Args:
+            clip_skip, long_prompts: how its texts are read, see :class:`retouch.backbone.load.LoadSettings`.
 
         Raises:
             BadModel: for a pipeline that cannot be edited with, by the name of its class.
         """
-        return cls(Editor(pipe))
+        return cls(Editor(pipe, clip_skip=clip_skip, long_prompts=long_prompts))
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str], **how: Any) -> RetouchPipeline:

@@ -31,7 +31,7 @@ TEXTS = {"source": "a red cat on a mat", "target": "a blue cat on a mat"}
 
 
 def edit(editor, method="prompt-to-prompt", **more):
-    return editor.edit(PICTURE, **TEXTS, method=method, **{**short(method, 2), **more})
+    return editor.edit(PICTURE, **TEXTS, method=method, **{"keep": "off", **short(method, 2), **more})
 
 
 def alike(one, other):
@@ -246,6 +246,20 @@ def test_a_compiled_network_is_edited_inside(pipe):
     usual = edit(Editor(pipe))
     pipe.unet = torch.compile(pipe.unet, backend="eager")
     assert edit(Editor(pipe)).image.tobytes() == usual.image.tobytes()
+
+
+def test_how_texts_are_read_is_said_of_a_pipeline(tmp_path):
+    folder, pipe = save_tiny(tmp_path / "m"), tiny_pipe(tmp_path / "pipe")
+    live, loaded = (
+        Editor(pipe, clip_skip=1, long_prompts=True),
+        load(folder, device="cpu", clip_skip=1, long_prompts=True),
+    )
+    assert live.model.identity == loaded.identity and edit(live, "ddim").recipe["read_as"]["clip_skip"] == 1
+    torch.testing.assert_close(live.model.condition(["a cat"]).embeds, loaded.condition(["a cat"]).embeds)
+    with pytest.raises(BadParameter, match=r"clip_skip is 2, expected a whole number in 0\.\.1"):
+        Editor(pipe, clip_skip=2)
+    with pytest.raises(BadParameter, match="said when a model is loaded"):
+        Editor(loaded, clip_skip=1)
 
 
 def test_a_textual_inversion_of_the_pipeline_is_understood(pipe):

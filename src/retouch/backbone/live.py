@@ -16,6 +16,7 @@ from torch import nn
 from retouch.backbone.adapters import adapters_of
 from retouch.backbone.assemble import Plan, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
+from retouch.backbone.on_top import check_reading, read_texts
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.backbone.sd import StableDiffusion
@@ -38,14 +39,19 @@ _CAPTURING = "_output_capturing_hooks_installed"
 """By this transformers knows whether it has put hooks into a text encoder, which it does where one asks for layers."""
 
 
-def backbone_of(model: Any) -> Backbone:
+def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -> Backbone:
     """A loaded model as it is, or the backbone of a live pipeline.
 
+    Args:
+        clip_skip, long_prompts: how a pipeline's texts are read, see :class:`retouch.backbone.load.LoadSettings`.
+
     Raises:
-        BadParameter: for anything else.
+        BadParameter: for anything else, and for a loaded model whose texts are to be read otherwise.
         BadModel: for a pipeline that cannot be edited with, by the name of its class or of what is loaded into it.
     """
     if callable(getattr(model, "predict", None)):
+        if clip_skip or long_prompts:
+            raise BadParameter("clip_skip and long_prompts are said when a model is loaded, or of a live pipeline.")
         loaded: Backbone = model
         return loaded
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -55,7 +61,8 @@ def backbone_of(model: Any) -> Backbone:
             f"an Editor is made of a loaded model or of a diffusers pipeline, not of a {type(model).__name__}: write "
             "Editor.from_pretrained(name)."
         )
-    return Live(model).backbone()
+    check_reading(clip_skip, long_prompts)
+    return Live(model, clip_skip, long_prompts).backbone()
 
 
 class Live:
@@ -65,8 +72,8 @@ class Live:
     it anew.
     """
 
-    def __init__(self, pipe: Any) -> None:
-        self.pipe = pipe
+    def __init__(self, pipe: Any, clip_skip: int = 0, long_prompts: bool = False) -> None:
+        self.pipe, self.clip_skip, self.long_prompts = pipe, clip_skip, long_prompts
         kinds = [kind.__name__ for kind in type(pipe).__mro__]
         backbone = next((_PIPELINES[kind] for kind in kinds if kind in _PIPELINES), None)
         if backbone is None:
@@ -97,6 +104,7 @@ class Live:
             self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
             read_as=self._read_as(planned), live=self, **more,
         )  # fmt: skip
+        read_texts(model, self.clip_skip, self.long_prompts)
         with _LOCKING:
             model.lock = _LOCKS.setdefault(model.network, model.lock)
         return model
@@ -150,7 +158,9 @@ class Live:
 
     def _read_as(self, planned: Plan) -> ReadAs:
         adapters = adapters_of({part: getattr(self.pipe, part) for part in self.made_as.family.weighty})
-        return ReadAs(planned.read_as.given, planned.read_as.own, {"adapters": adapters} if adapters else {})
+        told = {"adapters": adapters, "clip_skip": self.clip_skip, "long_prompts": self.long_prompts}
+        on_top = {name: value for name, value in told.items() if value}
+        return ReadAs(planned.read_as.given, planned.read_as.own, on_top)
 
     def _zeros_for_empty(self) -> bool:
         return bool(getattr(self.pipe.config, "force_zeros_for_empty_prompt", True))

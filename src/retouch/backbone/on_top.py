@@ -39,16 +39,40 @@ def read_on_top(lora: Any, vae: Any, embedding: Any, clip_skip: Any, long_prompt
     skip, long = clip_skip or 0, long_prompts or False
     if vae is not None and (not isinstance(vae, str | PathLike) or not fspath(vae)):
         raise BadParameter(f"vae is {vae!r}, expected a folder, a .safetensors file or a hub name.")
-    if not isinstance(skip, int) or isinstance(skip, bool) or skip < 0:
-        raise BadParameter(f"clip_skip is {skip!r}, expected a whole number of layers from 0.")
-    if not isinstance(long, bool):
-        raise BadParameter(f"long_prompts is {long!r}, expected yes or no.")
+    check_reading(skip, long)
     return OnTop(
         tuple(read_lora(path, read_weight(said, "lora")) for path, said in named_files(lora, "lora")),
         None if vae is None else (fspath(vae), found_autoencoder(fspath(vae))),
         tuple(read_embedding(path, word) for path, word in named_files(embedding, "embedding")),
         skip, long,
     )  # fmt: skip
+
+
+def check_reading(clip_skip: Any, long_prompts: Any) -> None:
+    """Refuses what does not say how texts are read.
+
+    Raises:
+        BadParameter: naming the argument.
+    """
+    if not isinstance(clip_skip, int) or isinstance(clip_skip, bool) or clip_skip < 0:
+        raise BadParameter(f"clip_skip is {clip_skip!r}, expected a whole number of layers from 0.")
+    if not isinstance(long_prompts, bool):
+        raise BadParameter(f"long_prompts is {long_prompts!r}, expected yes or no.")
+
+
+def read_texts(model: UNetBackbone, clip_skip: int, long_prompts: bool) -> None:
+    """From here on the model's texts are read so.
+
+    Raises:
+        BadParameter: when its text encoders have fewer layers than are to be left out.
+    """
+    layers = min(getattr(model, part).config.num_hidden_layers for part in model.family.encoders)
+    if clip_skip >= layers:
+        raise BadParameter(
+            f"clip_skip is {clip_skip}, expected a whole number in 0..{layers - 1}: the text encoder of "
+            f"{model.name!r} has {layers} layers."
+        )
+    model.clip_skip, model.long_prompts = clip_skip, long_prompts
 
 
 def put_on_top(model: UNetBackbone, asked: OnTop) -> None:
@@ -60,12 +84,7 @@ def put_on_top(model: UNetBackbone, asked: OnTop) -> None:
     """
     if not asked:
         return
-    layers = min(getattr(model, part).config.num_hidden_layers for part in model.family.encoders)
-    if asked.clip_skip >= layers:
-        raise BadParameter(
-            f"clip_skip is {asked.clip_skip}, expected a whole number in 0..{layers - 1}: the text encoder of "
-            f"{model.name!r} has {layers} layers."
-        )
+    read_texts(model, asked.clip_skip, asked.long_prompts)
     model.fingerprint = model.fingerprint  # looked at before anything is changed
     told: dict[str, Any] = {
         "lora": [put_lora(model, file) for file in asked.loras],
@@ -74,5 +93,4 @@ def put_on_top(model: UNetBackbone, asked: OnTop) -> None:
         "clip_skip": asked.clip_skip,
         "long_prompts": asked.long_prompts,
     }
-    model.clip_skip, model.long_prompts = asked.clip_skip, asked.long_prompts
     model.read_as = replace(model.read_as, on_top={name: value for name, value in told.items() if value})

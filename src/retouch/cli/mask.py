@@ -63,11 +63,10 @@ def mask(
             clicks = _read_clicks(point, outside, box)
             if model == "diorama" and word and not quiet:
                 _tell_unknown(f"{word} {prompt}")
-
             from retouch.editor import Editor
 
-            read_as = options.model_settings(set_model, on_top)
-            found = Editor.from_pretrained(model, device=device or None, **read_as).mask(
+            editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model, on_top))
+            found = editor.mask(
                 opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
                 **clicks,
             )  # fmt: skip

@@ -47,7 +47,7 @@ def models(
         "network": f"{described['parameters'] / 1e6:.1f} M parameters"
         + (f", told guidance {model.read_as.guidance:g}" if described["takes_guidance"] else ""),
         "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
-        "prompt": f"up to {described['max_tokens']} tokens",
+        "prompt": f"up to {described['max_tokens']} tokens" + (", longer ones in chunks of these" * model.long_prompts),
         "device": described["device"],
         **{name.replace("_", " "): _shown(value) for name, value in model.read_as.on_top.items()},
     }
