@@ -17,13 +17,13 @@ pipe.set_progress_bar_config(disable=True)
 edit = RetouchPipeline.from_pipe(pipe)
 
 out = edit(
-    prompt=["a blue cat sitting on a beach", "a red cat sitting on a meadow"],
+    prompt=["a blue cat sitting on a beach", "a green cat sitting on a beach"],
     image=picture,
     source_prompt="a red cat sitting on a beach",
     method="ddim",
     num_inference_steps=20,
 )
-for name, image in zip(("blue", "meadow"), out.images, strict=True):
+for name, image in zip(("blue", "green"), out.images, strict=True):
     image.save(folder / f"live-{name}.png")
 print(f"{sum(result.evaluations for result in out.results)} network evaluations, the inversion made once")
 

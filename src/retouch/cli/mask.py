@@ -48,7 +48,7 @@ def mask(
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
     _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
-    from retouch.picture import check_growth
+    from retouch.picture import changed_mask, check_growth, overlaid, write_picture
 
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
@@ -63,6 +63,7 @@ def mask(
             clicks = _read_clicks(point, outside, box)
             if model == "diorama" and word and not quiet:
                 _tell_unknown(f"{word} {prompt}")
+
             from retouch.editor import Editor
 
             editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model, on_top))
@@ -70,8 +71,6 @@ def mask(
                 opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
                 **clicks,
             )  # fmt: skip
-        from retouch.picture import changed_mask, overlaid, write_picture
-
         made = changed_mask(found, grow=grow, invert=invert)
     streams.output_picture(made, output, force=force)
     if overlay:
