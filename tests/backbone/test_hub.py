@@ -138,7 +138,10 @@ def test_other_kinds_are_refused_before_weights_are_fetched(folder, hub, file, f
 
 @pytest.mark.parametrize(
     ("further", "says"),
-    [("text_encoder_2/model.safetensors", "SDXL folder: it lacks tokenizer_2"), ("transformer/config.json", "a transformer")],
+    [
+        ("text_encoder_2/model.safetensors", "SDXL folder: it lacks tokenizer_2"),
+        ("transformer/config.json", "a transformer"),
+    ],
 )
 def test_other_families_are_refused_before_anything_is_fetched(folder, hub, further, says):
     (folder / further).parent.mkdir()
