@@ -66,13 +66,11 @@ def load(
     if precision != torch.bfloat16:
         return _named(name, place, precision, settings, offline)
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
-    # it is read on the CPU: a device that bfloat16 is asked for may not have room for twice as much
-    model = _named(name, torch.device("cpu"), torch.float32, settings, offline)
+    model = _named(name, place, torch.float32, settings, offline)
     model.fingerprint = model.fingerprint
     with quietly():
         for part in model.modules.values():
-            part.to(place, precision)
-    model.device = place
+            part.to(precision)
     return model
 
 
