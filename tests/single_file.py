@@ -158,7 +158,11 @@ def names_of(parts):
 @cache
 def original_weights(kind="sd1", guided=False, seed=0):
     """The tensors of a model under the names of its makers' own code."""
-    parts = parts_of(kind, guided, seed)
+    return {key: value.contiguous() for key, value in renamed(kind, parts_of(kind, guided, seed)).items()}
+
+
+def renamed(kind, parts):
+    """All tensors of a model's parts under the names of its makers' own code."""
     weights = names_of(parts)
     if kind == "sd2":
         weights |= _open_names(parts["text_encoder"], _TEXT[kind], more_layers=1)
@@ -166,7 +170,7 @@ def original_weights(kind="sd1", guided=False, seed=0):
         weights |= _clip_names(parts["text_encoder"], _TEXT[kind])
     if kind == "sdxl":
         weights |= _open_names(parts["text_encoder_2"], SECOND)
-    return {key: value.contiguous() for key, value in weights.items()}
+    return weights
 
 
 def averages_of(weights):

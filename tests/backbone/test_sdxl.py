@@ -241,3 +241,42 @@ def test_variants_and_shards_are_the_same_model(tmp_path, pipeline, how):
 def test_a_folder_without_an_index_is_read_all_the_same(saved, model):
     (saved / "model_index.json").unlink()
     assert load(saved, device="cpu").fingerprint == model.fingerprint
+
+
+def test_words_that_textual_inversions_taught_are_read_as_diffusers_reads_them(tmp_path):
+    parts = tiny_xl_parts(tmp_path / "parts", 3)
+    torch.manual_seed(1)
+    for tokenizer, encoder in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")):
+        parts[tokenizer].add_tokens(["<cat>", "<cat>_1"])
+        parts[encoder].resize_token_embeddings(len(parts[tokenizer]))
+    pipeline = StableDiffusionXLPipeline(**parts, add_watermarker=False)
+    pipeline.save_pretrained(tmp_path / "m")
+    said, _, pooled, _ = pipeline.encode_prompt("a <cat> on a mat")
+    ours = load(tmp_path / "m", device="cpu").condition(["a <cat> on a mat"])
+    close(ours.embeds, said)
+    close(ours.pooled, pooled)
+
+
+def test_the_fingerprint_names_the_checkpoint_and_not_the_precision(saved, model):
+    rough = load(saved, device="cpu", dtype="bfloat16")
+    assert {next(module.parameters()).dtype for module in rough.modules.values()} == {torch.bfloat16}
+    assert rough.fingerprint == model.fingerprint
+    with torch.no_grad():
+        next(model.text_encoder_2.parameters()).view(-1)[0] += 1
+    del model.__dict__["fingerprint"]
+    assert rough.fingerprint != model.fingerprint  # all four parts count
+
+
+def test_a_negative_prompt_beside_fitted_null_texts_brings_its_own_pooled_text(model):
+    from retouch.backbone.condition import StepwiseCondition
+    from retouch.inversion.null_text import NullText
+    from retouch.parts.job import Job
+    from retouch.parts.trajectory import Trajectory
+
+    said, empty = model.condition(["a blue dog", ""]).split()
+    fitted = StepwiseCondition([empty.with_embeds(empty.embeds + 0.5)] * 2)
+    latents = [torch.zeros(1, 4, 8, 8)] * 3
+    job = Job(model, latents[0], "a cat", "a cat", None, None, negative="a blue dog")
+    found = NullText().negative(job, Trajectory(model.schedule(2), latents, {"null": fitted})).at(0)
+    close(found.embeds, said.embeds + 0.5)
+    assert torch.equal(found.pooled, said.pooled)

@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from retouch.backbone.assemble import plan
+from retouch.backbone.headers import Header
+from retouch.backbone.kinds import class_of
 from retouch.backbone.load import load
+from retouch.backbone.settings import ModelSettings
+from retouch.backbone.shapes import configs_for
+from retouch.backbone.shipped import CLASSES, configs_of
 from retouch.errors import BadModel
-from tests.single_file import SECOND, averages_of, original_weights, parts_of, save_parts, save_single
+from tests.single_file import SECOND, averages_of, original_weights, own, parts_of, renamed, save_parts, save_single
 
 pytestmark = pytest.mark.slow
 
@@ -95,21 +103,54 @@ def test_clips_tokenizer_is_shipped_whole():
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_size_files_have_the_published_configurations(kind):
     """The sizes that are read from tensors' shapes are those that each class was published with."""
-    from accelerate import init_empty_weights
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-
-    from retouch.backbone.headers import Header
-    from retouch.backbone.shapes import configs_for
-    from retouch.backbone.shipped import configs_of
-    from tests.single_file import names_of, own
-
-    known = configs_of(kind)
-    with init_empty_weights():
-        parts = {"unet": UNet2DConditionModel(**own(known["unet"])), "vae": AutoencoderKL(**own(known["vae"]))}
-    header = Header({name: tuple(value.shape) for name, value in names_of(parts).items()}, {}, {})
+    known, empty = configs_of(kind), torch.device("meta")
+    with empty:
+        parts = {
+            "unet": UNet2DConditionModel(**own(known["unet"])),
+            "vae": AutoencoderKL(**own(known["vae"])),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**known["text_encoder"])),
+        }
+        if kind == "sdxl":
+            parts["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**known["text_encoder_2"]))
+        shapes = {name: tuple(value.shape) for name, value in renamed(kind, parts).items()}
+    header = Header(shapes, {}, {})
+    assert class_of("m", header) == kind
     found = configs_for(header, kind, known)
-    for part in ("unet", "vae"):
-        assert {key: found[part][key] for key in known[part]} == known[part]
+    for part in parts:
+        leaving_out = {"projection_dim"} if kind == "sd2" else set()  # SD 2.x projects nothing
+        assert {key: found[part][key] for key in known[part].keys() - leaving_out} == {
+            key: value for key, value in known[part].items() if key not in leaving_out
+        }
+    planned = plan("m", CLASSES[kind], ModelSettings(), found)
+    assert planned.side * 8 == {"sd1": 512, "sd2": 768, "sdxl": 1024}[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_diffusers_reads_from_a_single_file_is_what_retouch_reads(tmp_path, kind):
+    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+
+    made = StableDiffusionXLPipeline if kind == "sdxl" else StableDiffusionPipeline
+    more = (
+        {} if kind == "sdxl" else {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    )
+    made(**parts_of(kind), **more).save_pretrained(tmp_path / "config")
+    path = save_single(tmp_path / "m.safetensors", kind)
+    if kind == "sd2":  # diffusers leaves the last layer out by the number 23 that it has in full-size files alone
+        more |= {"text_encoder": None}
+    theirs = made.from_single_file(str(path), config=str(tmp_path / "config"), local_files_only=True, **more)
+    for part, module in load(path, device="cpu").modules.items():
+        if getattr(theirs, part) is None:
+            continue
+        expected = getattr(theirs, part).state_dict()
+        assert expected.keys() == module.state_dict().keys()
+        assert all(torch.equal(value, expected[key]) for key, value in module.state_dict().items())
+
+
+def test_an_sdxl_that_predicts_v_down_to_pure_noise_is_read_so(tmp_path):
+    marks = {"v_pred": torch.empty(0), "ztsnr": torch.empty(0)}
+    model = load(save_single(tmp_path / "m.safetensors", "sdxl", extra=marks), device="cpu")
+    assert model.prediction_type == "v_prediction" and model.schedule(20).timesteps[-1] == 999
+    assert float(model.schedule(20).alphas_cumprod[999]) < 1e-5
 
 
 def test_weights_without_position_ids_and_with_them_are_the_same(tmp_path):

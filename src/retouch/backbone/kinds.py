@@ -92,14 +92,8 @@ def class_of(name: str, header: Header) -> str:
                 f"{name!r} holds no whole checkpoint{' of SDXL' if large else ''}: it lacks the {part} (a network "
                 f"alone?); {PLAIN}"
             )
-    if large:
-        kind = "sdxl"
-    else:
-        kind = (
-            "sd2"
-            if header.has(f"{_TEXT_ENCODER}model.token_embedding.", f"{_TEXT_ENCODER}model.transformer.")
-            else "sd1"
-        )
+    open_clip = header.has(f"{_TEXT_ENCODER}model.token_embedding.", f"{_TEXT_ENCODER}model.transformer.")
+    kind = "sdxl" if large else "sd2" if open_clip else "sd1"
     check_unet(name, unet_facts(header, kind), CLASSES[kind])
     wanted = {"sd1": f"{_TEXT_ENCODER}transformer.text_model.", "sd2": f"{_TEXT_ENCODER}model.", "sdxl": _FIRST}[kind]
     if not header.has(wanted):

@@ -8,7 +8,7 @@ from typing import Any
 
 from retouch.backbone.family import SD, SDXL, Family
 
-FOLDER = Path(__file__).parent / "shipped"
+FOLDER = Path(__file__).parent / "files"
 """Its README says where all of it comes from, and its licences."""
 
 CLASSES: dict[str, Family] = {"sd1": SD, "sd2": SD, "sdxl": SDXL}
