@@ -1,5 +1,8 @@
 """The methods as a pipeline in diffusers' manner, and fits as LoRA that diffusers loads."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,9 @@ from retouch.editor import Editor
 from retouch.errors import BadFit, BadModel, BadParameter, BadPicture, OutputExists
 from retouch.fit.weights import fitted_weights
 from retouch.pipelines import RetouchPipeline
+from tests.backbone.test_on_top import kohya
 from tests.live import same, state, tiny_pipe
+from tests.tiny import tiny_parts
 
 PICTURE = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
 TURNED = PICTURE.transpose(Image.Transpose.ROTATE_90)
@@ -197,3 +202,20 @@ def test_a_lora_is_made_of_low_rank_adapters_alone(tmp_path, edit):
         assert TARGET in file.metadata()["retouch_recipe"]
     with pytest.raises(OutputExists):
         fit.save_lora(tmp_path / "fit.safetensors")
+
+
+def test_the_documented_programs_run(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[1] / "docs" / "models.md").read_text().split("\n## Live pipelines\n")[1]
+    tiny_pipe(tmp_path / "parts").save_pretrained(tmp_path / "path/to/stable-diffusion-v1-5")
+    kohya(tiny_parts(tmp_path / "parts"), tmp_path / "style.safetensors")
+    PICTURE.save(tmp_path / "dog.jpg")
+    monkeypatch.chdir(tmp_path)
+    known = {"image": PICTURE}
+    for program in re.findall(r"```python\n(.*?)```", text.split("\n## ")[0], re.DOTALL):
+        quick = (
+            program.replace("method=", "num_inference_steps=2, method=", 1) if "Editor(pipe)" in program else program
+        )
+        quick = quick.replace("num_inference_steps=50", "num_inference_steps=2")
+        quick = quick.replace("adapter_rank=8", "adapter_rank=2, embedding_steps=1, network_steps=1")
+        exec(quick.replace('negative_prompt=""', 'negative_prompt="", num_inference_steps=2'), known)
+    assert len(known["images"]) == 2 and (tmp_path / "jump.safetensors").is_file()
