@@ -102,7 +102,7 @@ class Live:
         more = {"zeros_for_empty": self._zeros_for_empty()} if self.made_as is StableDiffusionXL else {}
         model = self.made_as(
             self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
-            read_as=self._read_as(planned), live=self, **more,
+            read_as=self._read_as(planned, parts), live=self, **more,
         )  # fmt: skip
         read_texts(model, self.clip_skip, self.long_prompts)
         with _LOCKING:
@@ -126,7 +126,7 @@ class Live:
                     vars(model).pop(name, None)
         vars(model).update(parts)
         model.schedule_config, model.device = dict(planned.schedule), self._device()
-        model.read_as = self._read_as(planned)
+        model.read_as = self._read_as(planned, parts)
         try:
             with ExitStack() as stack:
                 for part in self.made_as.family.weighty:
@@ -156,8 +156,8 @@ class Live:
         del there["scheduler"]
         return plan(self.name, family, ModelSettings(), configs), there
 
-    def _read_as(self, planned: Plan) -> ReadAs:
-        adapters = adapters_of({part: getattr(self.pipe, part) for part in self.made_as.family.weighty})
+    def _read_as(self, planned: Plan, parts: Mapping[str, Any]) -> ReadAs:
+        adapters = adapters_of({part: parts[part] for part in self.made_as.family.weighty})
         told = {"adapters": adapters, "clip_skip": self.clip_skip, "long_prompts": self.long_prompts}
         on_top = {name: value for name, value in told.items() if value}
         return ReadAs(planned.read_as.given, planned.read_as.own, on_top)
