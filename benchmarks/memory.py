@@ -19,7 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.schedule import schedule_from_config
-from retouch.backbone.unet import UNetBackbone
+from retouch.backbone.sd import StableDiffusion
 from retouch.guidance.classifier_free import ClassifierFree
 from retouch.guidance.guiders import Guiders
 from retouch.guidance.stack import Stack
@@ -62,7 +62,7 @@ def peak(side: int, preset: str, checkpointing: bool) -> dict:
         unet = UNet2DConditionModel(cross_attention_dim=768, sample_size=64, attention_head_dim=8)
         torch.set_default_dtype(torch.float32)
         rest = SimpleNamespace(eval=lambda: rest, requires_grad_=lambda wanted: rest)  # no part of the step
-        model = UNetBackbone(
+        model = StableDiffusion(
             "sd1", unet=unet, vae=rest, text_encoder=rest, tokenizer=None, schedule_config=SCHEDULER,
             device=torch.device("cpu"),
         )  # fmt: skip

@@ -4,14 +4,15 @@ import json
 
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from retouch.backbone.unet import UNetBackbone
+from retouch.backbone.sd import StableDiffusion
+from retouch.backbone.sdxl import StableDiffusionXL
 
-KINDS = ("sd1", "sd2", "sample")
+KINDS = ("sd1", "sd2", "sample", "sdxl")
 
 
-def tiny_tokenizer(folder, length):
+def tiny_tokenizer(folder, length, pad="<|endoftext|>"):
     """A real CLIP tokenizer without merges: every letter is a token, so words have many."""
     from tokenizers import pre_tokenizers
 
@@ -22,24 +23,72 @@ def tiny_tokenizer(folder, length):
     (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}, ensure_ascii=False))
     (folder / "merges.txt").write_text("#version: 0.2\nc a\n")
     tokenizer = CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=length, pad_token="<|endoftext|>"
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=length, pad_token=pad
     )
     tokenizer.save_pretrained(folder)
     return tokenizer
 
 
+def tiny_text_config(tokenizer, width=16, **more):
+    """Of a text encoder of two layers, for a tokenizer."""
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=2 * width, num_attention_heads=2,
+        max_position_embeddings=tokenizer.model_max_length, bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, **{"num_hidden_layers": 2, **more},
+    )  # fmt: skip
+
+
+def tiny_xl_parts(folder, seed=0, *, guided=False):
+    """SDXL: three levels of which the first attends nowhere, two text encoders that pad differently, six numbers.
+
+    Args:
+        guided: whether the network takes a guidance embedding.
+    """
+    torch.manual_seed(seed)
+    tokenizer, other = tiny_tokenizer(folder / "tokenizer", 77), tiny_tokenizer(folder / "tokenizer_2", 77, "!")
+    unet = UNet2DConditionModel(
+        sample_size=8, in_channels=4, out_channels=4, layers_per_block=2, block_out_channels=(8, 8, 16),
+        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2 + ("UpBlock2D",), transformer_layers_per_block=(1, 1, 2),
+        cross_attention_dim=16 + 24, attention_head_dim=(1, 1, 2), norm_num_groups=4, use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=20 + 6 * 8,
+        time_cond_proj_dim=12 if guided else None,
+    )  # fmt: skip
+    return {
+        "unet": unet,
+        "vae": tiny_vae(),
+        "text_encoder": CLIPTextModel(tiny_text_config(tokenizer)),
+        "text_encoder_2": CLIPTextModelWithProjection(
+            tiny_text_config(other, 24, num_hidden_layers=3, projection_dim=20, hidden_act="gelu")
+        ),
+        "tokenizer": tokenizer,
+        "tokenizer_2": other,
+        "scheduler": tiny_scheduler("epsilon"),
+    }
+
+
+def tiny_vae():
+    return AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=(8, 8), latent_channels=4, norm_num_groups=4, sample_size=16,
+    )  # fmt: skip
+
+
+def tiny_scheduler(prediction):
+    return DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+        steps_offset=1, prediction_type=prediction,
+    )  # fmt: skip
+
+
 def tiny_parts(folder, kind="sd1", seed=0):
     """The parts of one model: SD 1.x has 4 levels and 16 self-attention layers, SD 2.x predicts v."""
+    if kind == "sdxl":
+        return tiny_xl_parts(folder, seed)
     torch.manual_seed(seed)
     sd2 = kind == "sd2"
     tokenizer = tiny_tokenizer(folder / "tokenizer", 24 if sd2 else 77)
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-            num_attention_heads=2, max_position_embeddings=tokenizer.model_max_length,
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-        )
-    )  # fmt: skip
+    text = CLIPTextModel(tiny_text_config(tokenizer))
     unet = UNet2DConditionModel(
         sample_size=8, in_channels=4, out_channels=4, layers_per_block=2, block_out_channels=(8, 8, 16, 16),
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
@@ -47,15 +96,8 @@ def tiny_parts(folder, kind="sd1", seed=0):
         cross_attention_dim=16, attention_head_dim=(1, 1, 2, 2) if sd2 else 2, norm_num_groups=4,
         use_linear_projection=sd2,
     )  # fmt: skip
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8), latent_channels=4, norm_num_groups=4, sample_size=16,
-    )  # fmt: skip
-    prediction = {"sd1": "epsilon", "sd2": "v_prediction", "sample": "sample"}[kind]
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
-        steps_offset=1, prediction_type=prediction,
-    )  # fmt: skip
+    vae = tiny_vae()
+    scheduler = tiny_scheduler({"sd1": "epsilon", "sd2": "v_prediction", "sample": "sample"}[kind])
     return {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer, "scheduler": scheduler}
 
 
@@ -63,7 +105,8 @@ def tiny_backbone(folder, kind="sd1", seed=0):
     """A backbone in memory; ``folder`` holds its tokenizer's files."""
     parts = tiny_parts(folder, kind, seed)
     config = parts.pop("scheduler").config
-    return UNetBackbone(kind, **parts, schedule_config=config, device=torch.device("cpu"))
+    family = StableDiffusionXL if kind == "sdxl" else StableDiffusion
+    return family(kind, **parts, schedule_config=config, device=torch.device("cpu"))
 
 
 def save_tiny(folder, kind="sd1", seed=0):

@@ -52,6 +52,9 @@ def check_arguments(given: Any) -> None:
         raise BadParameter(f"keep is {_shown(given.keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
     if given.strength is not None and not (_is_number(given.strength) and 0 <= given.strength <= 1):
         raise BadParameter(f"strength is {_shown(given.strength)}, expected a number in 0..1.")
+    size = given.size
+    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 16 <= size <= 8192):
+        raise BadParameter(f"size is {_shown(size)}, expected a whole number of pixels in 16..8192.")
     if not (_is_number(given.context) and 0 <= given.context < float("inf")):
         raise BadParameter(f"context is {_shown(given.context)}, expected a number from 0.")
     if given.region is not None and not (isinstance(given.region, str) and given.region.strip()):

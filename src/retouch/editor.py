@@ -60,18 +60,19 @@ class Editor:
         prediction: str | None = None,
         zero_snr: bool | None = None,
         native: int | None = None,
+        guidance: float | None = None,
     ) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 
-        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr`` and ``native`` say
-        how the model is read where its files do not, or say something else.
+        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr``, ``native``
+        and ``guidance`` say how the model is read where its files do not, or say something else.
 
         Raises:
             BadModel: when there is no such model or it is of another kind.
             BadParameter: when there is no such device or precision, or the model cannot be read so.
         """
         with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
-            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native}
+            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
             return cls(load(name, device=device, dtype=dtype, **how))  # type: ignore[arg-type]
 
     def edit(
@@ -92,6 +93,7 @@ class Editor:
         context: float = CONTEXT,
         keep: str = "auto",
         strength: float | None = None,
+        size: int | None = None,
         upscaler: str | PathLike[str] | None = None,
         reference: AnyMask | None = None,
         seed: int = 0,
@@ -112,6 +114,7 @@ class Editor:
                 place of what the model recommends (``model.recommended``) and of the published defaults. By default
                 methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
             mask, foreground, region, context, keep, strength: where it may happen, what stays, and how far it goes.
+            size: the working size in pixels, in place of the model's own.
             upscaler: a model by which what is drawn anew in a large picture is enlarged.
             seed: of everything random; the same inputs, seed and machine give the same picture.
             progress, detail: are told how far it is; reference, inversions, fit, budget, checkpoint: for some methods.
@@ -124,8 +127,8 @@ class Editor:
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
             mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
-            upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail, inversions=inversions,
-            fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
+            size=size, upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail,
+            inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)
@@ -143,6 +146,7 @@ class Editor:
         context: float = CONTEXT,
         keep: str = "auto",
         strength: float | None = None,
+        size: int | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -152,7 +156,7 @@ class Editor:
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
-            context=context, keep=keep, strength=strength, seed=seed, progress=progress, detail=detail,
+            context=context, keep=keep, strength=strength, size=size, seed=seed, progress=progress, detail=detail,
             settings=settings, clip=clip,
         )  # fmt: skip
         with turn(self.model):
@@ -169,6 +173,7 @@ class Editor:
         mask: AnyMask | None = None,
         foreground: AnyMask | None = None,
         reference: AnyMask | None = None,
+        size: int | None = None,
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
@@ -187,8 +192,8 @@ class Editor:
         """
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, mask=mask,
-            foreground=foreground, reference=reference, seed=seed, progress=progress, detail=detail, budget=budget,
-            checkpoint=checkpoint, settings=settings, fitting=True,
+            foreground=foreground, reference=reference, size=size, seed=seed, progress=progress, detail=detail,
+            budget=budget, checkpoint=checkpoint, settings=settings, fitting=True,
         )  # fmt: skip
         check_arguments(request)
         if method is None:

@@ -14,7 +14,7 @@ from retouch.masks.find import by_words
 from retouch.masks.presence import doubt
 from retouch.picture import Picture, fit, opened_mask, to_array
 from retouch.prepare import opened
-from retouch.request import Request
+from retouch.request import Request, size_of
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels, the last two just outside."""
@@ -80,11 +80,12 @@ def cut(model: Backbone, request: Request) -> tuple[Request, Cut]:
             ImageDraw.Draw(mask).rectangle((around[0], around[1], around[2] - 1, around[3] - 1), fill=255)
     box: Box = (0, 0, *size)
     if around is not None and request.fit is None and not request.fitting:
-        box = _square(around, size, model.native_side, request.context)
+        box = _square(around, size, size_of(model, request) or model.native_side, request.context)
     if box != (0, 0, *size):
+        at = "the model's own size" if request.size is None else f"the size {request.size}"
         notes.append(
             f"{box[2] - box[0]} x {box[3] - box[1]} pixels around {'the mask' if request.region is None else 'the '}"
-            f"{'' if request.region is None else 'region'} are edited, at the model's own size; context widens them."
+            f"{'' if request.region is None else 'region'} are edited, at {at}; context widens them."
         )
     planes = [None if plane is None else plane.crop(box) for plane in (mask, foreground)]
     where = Cut(picture.image, box, planes[0])

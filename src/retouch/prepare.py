@@ -40,6 +40,7 @@ from retouch.request import (
     method_of,
     negative_of,
     prompts_of,
+    size_of,
     strength_of,
 )
 from retouch.weighed import weighed
@@ -69,12 +70,13 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         of_prompts += _same_prompts(method, source, target, asked.masked)
 
     picture = opened(request.image)
-    fitted = fit(picture.image, model.native_side, model.pixel_multiple)
+    size = size_of(model, request)
+    fitted = fit(picture.image, size or model.native_side, model.pixel_multiple, exact=size is not None)
     plane, of_mask = _marked(request.mask, fitted)
     subject, of_subject = _marked(request.foreground, fitted)
     reference = _reference(request.reference, fitted)
     identity = identity_of(
-        model.identity, method, source, target, seed, negative, picture=fitted.image, mask=plane,
+        model.identity, method, source, target, seed, negative, size, picture=fitted.image, mask=plane,
         foreground=subject, reference=reference,
     )  # fmt: skip
     _check_picture(request.fit, identity)
@@ -87,7 +89,7 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         reference=None if reference is None else _encoded(model, reference),
         foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
         strength=strength_of(request, method),
-        notes=(*picture.notes, *fitted.notes, *of_mask, *of_subject, *of_prompts),
+        notes=(*picture.notes, *fitted.notes, *_made_small(request, fitted), *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted
 
@@ -101,6 +103,19 @@ def opened(image: AnyPicture) -> Picture:
     if isinstance(image, Picture):
         return image
     return read_picture(image) if isinstance(image, str | PathLike) else from_image(image)
+
+
+def _made_small(request: Request, fitted: Fitted) -> list[str]:
+    """What is said of a picture that comes back much softer than it was."""
+    left, top, right, bottom = fitted.box
+    small, own = (right - left, bottom - top), fitted.size
+    if request.keep != "off" or request.fitting or 2 * small[0] >= own[0] or 2 * small[1] >= own[1]:
+        return []
+    here, there = (f"{width} x {height}" for width, height in (small, own))
+    return [
+        f"the picture, {there}, is edited at {here}, less than half its size, and keep=off returns it all as drawn: it "
+        "comes back softer; with keep=auto what the edit does not change stays sharp."
+    ]
 
 
 def _marked(mask: AnyMask | None, fitted: Fitted) -> tuple[Image.Image | None, tuple[str, ...]]:

@@ -23,6 +23,7 @@ def identity_of(
     target: str,
     seed: int,
     negative: str | None = None,
+    size: int | None = None,
     **pictures: Image.Image | None,
 ) -> dict[str, Any]:
     """All that a fit depends on, JSON-ready; ``pictures`` by their digests."""
@@ -31,6 +32,7 @@ def identity_of(
     return {
         "model": model, "method": method.name, "source": source, "target": target, "seed": seed,
         **({"negative_prompt": negative} if negative and reads else {}),
+        **({} if size is None else {"size": size}),
         **{name: None if image is None else _digest(image) for name, image in pictures.items()},
         "parameters": method.parameters_of_fit() if isinstance(method, Optimising) else asdict(method),
     }  # fmt: skip
@@ -54,8 +56,8 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }
-    pictures = {key: job.work.identity.get(key) for key in ("mask", "foreground", "reference") if key not in idle}
-    recipe |= {key: digest for key, digest in pictures.items() if digest}
+    others = {key: job.work.identity.get(key) for key in ("mask", "foreground", "reference", "size") if key not in idle}
+    recipe |= {key: value for key, value in others.items() if value}
     done = job.fit or job.work
     if done.steps:
         recipe["fit"] = {"steps": dict(done.steps), "losses": dict(done.losses), "stopped": done.stopped}

@@ -64,6 +64,8 @@ class Request:
             the input's bytes stay in any case.
         strength: how far the edit goes, from 0, the picture, to 1, the method's full edit, as None: what a mask of this
             grey does. For methods that start from the noised picture it is their parameter of this name.
+        size: the working size: the side in pixels of a square as large as the picture is edited at, in place of the
+            model's own; by default a fit's.
         upscaler: a model that enlarges what the edit draws anew in a picture larger than the model's own: a folder or a
             hub name; None for Lanczos.
         reference: a picture whose background the edit should have, for methods that use one.
@@ -93,6 +95,7 @@ class Request:
     context: float = CONTEXT
     keep: str = "auto"
     strength: float | None = None
+    size: int | None = None
     upscaler: str | PathLike[str] | None = None
     reference: AnyMask | None = None
     seed: int = 0
@@ -105,6 +108,19 @@ class Request:
     settings: Mapping[str, Any] = field(default_factory=dict)
     fitting: bool = False
     clip: str | PathLike[str] | None = None
+
+
+def size_of(model: Backbone, request: Request) -> int | None:
+    """The working size that is asked for, the fit's where there is one; None for the model's own.
+
+    Raises:
+        BadParameter: when the model cannot work at it.
+    """
+    made = request.fit.recipe.get("size") if request.fit is not None else None
+    size = request.size if request.size is not None or not isinstance(made, int) else made
+    if size is not None and size < model.pixel_multiple:
+        raise BadParameter(f"size is {size}, expected at least {model.pixel_multiple} pixels for {model.name!r}.")
+    return size
 
 
 def checked_seed(seed: int) -> int:

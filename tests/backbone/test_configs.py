@@ -30,7 +30,7 @@ def change(folder, file, **fields):
 UNET, SCHEDULER = "unet/config.json", "scheduler/scheduler_config.json"
 VAE, TEXT = "vae/config.json", "text_encoder/config.json"
 REFUSED = [
-    (UNET, {"time_cond_proj_dim": 256}, "latent consistency model"),
+    (UNET, {"time_cond_proj_dim": "x"}, "time_cond_proj_dim 'x', expected a whole number"),
     (UNET, {"class_embed_type": "projection"}, "unCLIP"),
     (UNET, {"num_class_embeds": 1000}, "class or a noise level"),
     (UNET, {"addition_embed_type": "text_time"}, "SDXL"),
@@ -169,3 +169,54 @@ def test_the_embedded_text_encoder_has_the_names_that_older_libraries_expect():
 
     with safe_open(EMBEDDED_FOLDER / "text_encoder" / "model.safetensors", "pt") as file:
         assert all(name.startswith("text_model.") for name in file.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "says"),
+    [
+        ("StableDiffusion3Pipeline", "a Stable Diffusion 3 model"),
+        ("FluxPipeline", "a FLUX model"),
+        ("PixArtSigmaPipeline", "a PixArt model"),
+        ("QwenImageEditPipeline", "a Qwen-Image model"),
+        ("KolorsPipeline", "a Kolors model"),
+        ("StableUnCLIPImg2ImgPipeline", "an unCLIP model"),
+        ("StableDiffusionUpscalePipeline", "an upscaler"),
+        ("StableVideoDiffusionPipeline", "a video model"),
+        ("KandinskyV22Pipeline", "a Kandinsky model"),
+    ],
+)
+def test_a_folder_for_another_pipeline_is_refused_by_its_name(folder, pipeline, says):
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    with pytest.raises(BadModel, match=f"{says}.*{pipeline}"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"text_encoder_3"}, "Stable Diffusion 3"),
+        ({"text_encoder_2"}, "FLUX"),
+        (set(), "PixArt, Qwen-Image"),
+    ],
+)
+def test_a_transformer_is_refused_by_what_lies_beside_it(tmp_path, parts, says):
+    for part in {"transformer", "vae", "text_encoder", "tokenizer", "scheduler"} | parts:
+        (tmp_path / "m" / part).mkdir(parents=True)
+    with pytest.raises(BadModel, match=f"{says}.*its network is a transformer|network is a transformer.*{says}"):
+        load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("index", [{"_class_name": "StableDiffusionImg2ImgPipeline"}, {"_class_name": 7}, {"x": 1}])
+def test_an_index_that_names_no_other_kind_changes_nothing(folder, index):
+    (folder / "model_index.json").write_text(json.dumps(index))
+    assert load(folder, device="cpu").fingerprint
+
+
+@pytest.mark.parametrize(("variant", "others"), [("fp16", ["non_ema"]), ("bf16", ["non_ema"]), ("non_ema", [])])
+def test_where_there_are_variants_alone_the_best_of_them_is_read(folder, variant, others):
+    whole = load(folder, device="cpu").fingerprint
+    path = folder / UNET.replace("config.json", "diffusion_pytorch_model.safetensors")
+    for other in others:
+        path.with_suffix(f".{other}.safetensors").write_bytes(b"not this one")
+    path.rename(path.with_suffix(f".{variant}.safetensors"))
+    assert load(folder, device="cpu").fingerprint == whole

@@ -73,6 +73,36 @@ def test_half_precision_is_fetched_where_it_is_all_there_is(folder, hub):
     assert half in hub and UNET not in hub
 
 
+@pytest.fixture
+def xl(folder, hub):
+    """The hub's model is SDXL."""
+    shutil.rmtree(folder)
+    return save_tiny(folder, "sdxl")
+
+
+def test_all_parts_of_sdxl_are_fetched(xl, hub):
+    model = load(NAME, device="cpu")
+    assert model.family.name == "SDXL" and "text_encoder_2/model.safetensors" in hub and "tokenizer_2/*.txt" in hub
+
+
+@pytest.mark.parametrize("lacking", ["text_encoder_2", "tokenizer_2"])
+def test_an_interrupted_download_of_sdxl_is_gone_on_with(cache, monkeypatch, lacking):
+    shutil.rmtree(cache)
+    save_tiny(cache, "sdxl")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert load(NAME, device="cpu").name == NAME
+    shutil.rmtree(cache / lacking)
+    asked = []
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda name: asked.append(name) or [])
+    assert NAME in refusal() and asked == [NAME]
+
+
+def test_a_refiner_is_refused_by_its_name_before_anything_is_fetched(xl, hub):
+    for part in ("text_encoder", "tokenizer"):
+        shutil.rmtree(xl / part)
+    assert "is an SDXL refiner" in refusal() and not hub
+
+
 def in_shards(folder):
     """Splits the network's weights in two, as large models are saved."""
     weights, name = load_file(folder / UNET), "diffusion_pytorch_model-{:05}-of-00002.safetensors"
@@ -97,7 +127,7 @@ def test_shards_are_fetched_and_read_as_one(folder, hub):
     ("file", "fields", "says"),
     [
         ("unet/config.json", {"in_channels": 9}, "inpainting"),
-        ("unet/config.json", {"time_cond_proj_dim": 256}, "latent consistency"),
+        ("unet/config.json", {"num_class_embeds": 9}, "a class or a noise level"),
         ("scheduler/scheduler_config.json", {"_class_name": "EDMEulerScheduler"}, "EDM"),
     ],
 )
@@ -108,7 +138,10 @@ def test_other_kinds_are_refused_before_weights_are_fetched(folder, hub, file, f
 
 @pytest.mark.parametrize(
     ("further", "says"),
-    [("text_encoder_2/model.safetensors", "SDXL"), ("transformer/config.json", "a transformer")],
+    [
+        ("text_encoder_2/model.safetensors", "SDXL folder: it lacks tokenizer_2"),
+        ("transformer/config.json", "a transformer"),
+    ],
 )
 def test_other_families_are_refused_before_anything_is_fetched(folder, hub, further, says):
     (folder / further).parent.mkdir()

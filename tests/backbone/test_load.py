@@ -12,7 +12,7 @@ from retouch.backbone.load import load
 from retouch.backbone.recommended import Recommended
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
-from tests.tiny import KINDS, save_tiny, tiny_parts
+from tests.tiny import save_tiny, tiny_parts
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 
@@ -29,7 +29,7 @@ def refusal(name, **how):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["sd1", "sd2", "sample"])
 def test_sampling_gives_the_latents_of_diffusers_pipeline(tmp_path, kind):
     folder = save_tiny(tmp_path / "m", kind, seed=4)
     model = load(str(folder), device="cpu")
@@ -127,7 +127,7 @@ def test_a_models_folder_recommends_settings_which_the_users_own_override(folder
     picture = Image.new("RGB", (16, 16), "red")
     recommended = editor.edit(picture, target="a cat", method="sdedit").recipe["parameters"]
     assert (recommended["strength"], recommended["num_inference_steps"]) == (0.25, 4)
-    own = editor.edit(picture, target="a cat", method="sdedit", strength="0.5").recipe["parameters"]
+    own = editor.edit(picture, target="a cat", method="sdedit", strength=0.5).recipe["parameters"]
     assert (own["strength"], own["num_inference_steps"]) == (0.5, 4)
     other = editor.edit(picture, source="a dog", target="a cat", method="ddib", num_inference_steps=2)
     assert "strength" not in other.recipe["parameters"]

@@ -40,11 +40,12 @@ def test_layers_are_listed_in_the_order_the_network_runs_them(model):
 
 
 def test_sizes_come_from_the_model(model):
-    assert (model.vae_factor, model.native_side, model.pixel_multiple) == (2, 16, 16)
+    levels = len(model.unet.config.block_out_channels)
+    assert (model.vae_factor, model.native_side, model.pixel_multiple) == (2, 16, 2**levels)
     latents = model.encode(torch.zeros(2, 3, 16, 32))
     assert latents.shape == (2, 4, 8, 16) and model.decode(latents).shape == (2, 3, 16, 32)
     assert torch.equal(latents, model.encode(torch.zeros(2, 3, 16, 32)))  # the mean, never a sample
-    assert model.condition(["a cat", ""]).embeds.shape == (2, model.max_tokens, 16)
+    assert model.condition(["a cat", ""]).embeds.shape == (2, model.max_tokens, model.text_width)
 
 
 def test_evaluations_count_rows(model):

@@ -9,11 +9,16 @@ from typing import Any
 import torch
 
 from retouch.backbone.configs import check_network_and_parts, checked_schedule, doublings, repaired_side
+from retouch.backbone.family import SD, SDXL, Family
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
-from retouch.backbone.settings import ModelSettings, ReadAs
+from retouch.backbone.sd import StableDiffusion
+from retouch.backbone.sdxl import StableDiffusionXL
+from retouch.backbone.settings import UNGUIDED, ModelSettings, ReadAs
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
+
+_BACKBONES: Mapping[Family, type[UNetBackbone]] = {SD: StableDiffusion, SDXL: StableDiffusionXL}
 
 
 @dataclass(frozen=True)
@@ -21,29 +26,33 @@ class Plan:
     """What is known of a checkpoint before its weights are read.
 
     Attributes:
+        family: what it is made of.
         schedule: its scheduler's config, repaired and as the user has it.
         side: of the latents the network was trained on.
     """
 
     name: str
+    family: Family
     schedule: Mapping[str, Any]
     side: int
     read_as: ReadAs
 
 
-def plan(name: str, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]]) -> Plan:
+def plan(name: str, family: Family, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]]) -> Plan:
     """Checks the configurations by themselves and against each other.
 
     Args:
         settings: what the user says in their place.
-        configs: by part: scheduler, unet, vae, text_encoder.
+        configs: by part: scheduler, unet, vae and the text encoders.
 
     Raises:
         BadModel: when retouch cannot edit with such a model, or its parts do not belong together.
         BadParameter: when the settings do not go with it.
     """
-    own = checked_schedule(name, configs["scheduler"])
-    check_network_and_parts(name, configs)
+    own = checked_schedule(name, configs["scheduler"], family)
+    check_network_and_parts(name, family, configs)
+    if settings.guidance is not None and configs["unet"].get("time_cond_proj_dim") is None:
+        raise BadParameter(f"guidance is {settings.guidance:g}, but the network of {name!r} takes no guidance scale.")
     side = repaired_side(configs["unet"])
     cells, levels = (doublings(part, configs[part]) for part in ("vae", "unet"))
     factor, multiple = 2**cells, 2 ** (cells + levels)
@@ -51,47 +60,57 @@ def plan(name: str, settings: ModelSettings, configs: Mapping[str, Mapping[str, 
         raise BadParameter(f"native is {settings.native}, expected a multiple of {multiple} for {name!r}.")
     said = {
         "prediction": prediction_type(own), "zero_snr": bool(own.get("rescale_betas_zero_snr")),
-        "native": side * factor,
+        "native": side * factor, "guidance": UNGUIDED,
     }  # fmt: skip
     schedule = settings.applied(own)
     schedule_from_config(schedule, min(50, int(schedule.get("num_train_timesteps", 1000))))  # that it gives timesteps
-    return Plan(name, schedule, settings.native // factor if settings.native else side, ReadAs(settings.given(), said))
+    return Plan(
+        name, family, schedule, settings.native // factor if settings.native else side, ReadAs(settings.given(), said)
+    )
 
 
 def assembled(
-    planned: Plan, device: torch.device, recommended: Recommended | None = None, *, unet: Any, vae: Any,
-    text_encoder: Any, tokenizer: Any,
+    planned: Plan, device: torch.device, recommended: Recommended | None = None, *, parts: Mapping[str, Any],
+    **more: Any,
 ) -> UNetBackbone:  # fmt: skip
     """The backbone of loaded parts.
 
+    Args:
+        parts: those of the family that hold weights, and the tokenizers, by name.
+        more: what the family's backbone takes beside them.
+
     Raises:
-        BadModel: when a weight is no number, or the tokenizer knows tokens that the text encoder does not.
+        BadModel: when a weight is no number, or a tokenizer knows tokens that its text encoder does not.
     """
-    for part, module in (("unet", unet), ("vae", vae), ("text_encoder", text_encoder)):
-        for key, weight in module.named_parameters():
+    family = planned.family
+    for part in family.weighty:
+        for key, weight in parts[part].named_parameters():
             # one pass without a copy: a maximum is no number where one of them is none
             if weight.numel() and not all(torch.isfinite(edge) for edge in torch.aminmax(weight.detach())):
                 raise BadModel(
                     f"the {part} of {planned.name!r} holds weights that are no numbers, as in {key}: fetch it again."
                 )
-    known, rows = len(tokenizer), text_encoder.config.vocab_size
-    if known > rows:
-        raise BadModel(
-            f"the tokenizer of {planned.name!r} knows {known} tokens and its text encoder {rows}: its parts do not "
-            "belong together (a textual inversion whose vectors were not saved?)."
-        )
-    unet.register_to_config(sample_size=planned.side)
-    return UNetBackbone(
+    for encoder, tokenizer in zip(family.encoders, family.tokenizers, strict=True):
+        known, rows = len(parts[tokenizer]), parts[encoder].config.vocab_size
+        if known > rows:
+            raise BadModel(
+                f"the {_words(tokenizer)} of {planned.name!r} knows {known} tokens and its {_words(encoder)} {rows}: "
+                "its parts do not belong together (a textual inversion whose vectors were not saved?)."
+            )
+    parts["unet"].register_to_config(sample_size=planned.side)
+    return _BACKBONES[family](
         planned.name,
-        unet=unet.to(device),
-        vae=vae.to(device),
-        text_encoder=text_encoder.to(device),
-        tokenizer=tokenizer,
+        **{part: module.to(device) if part in family.weighty else module for part, module in parts.items()},
         schedule_config=planned.schedule,
         device=device,
         recommended=recommended,
         read_as=planned.read_as,
+        **more,
     )
+
+
+def _words(part: str) -> str:
+    return part.replace("_", " ")
 
 
 def vae_dtype(dtype: torch.dtype, config: Mapping[str, Any]) -> torch.dtype:
@@ -101,5 +120,7 @@ def vae_dtype(dtype: torch.dtype, config: Mapping[str, Any]) -> torch.dtype:
 
 def one_line(error: BaseException) -> str:
     """The first line of a library's error, at most 200 characters of it."""
+    if isinstance(error, KeyError):
+        return f"it lacks {error}."
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

@@ -18,8 +18,12 @@ from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
 
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's
-_FAMILIES = {768: "openai/clip-vit-large-patch14", 1024: "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"}
-"""The CLIP models whose text encoders Stable Diffusion 1.x and 2.x use, by their width."""
+_FAMILIES = {
+    768: "openai/clip-vit-large-patch14",
+    1024: "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
+    768 + 1280: "openai/clip-vit-large-patch14",
+}
+"""The CLIP models whose text encoders Stable Diffusion 1.x, 2.x and SDXL use (of its two the small one), by width."""
 
 
 class Clip:

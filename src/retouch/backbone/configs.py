@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retouch.backbone.family import SD, SDXL, Family
 from retouch.backbone.fields import check_fields
 from retouch.backbone.schedule import PREDICTIONS
 from retouch.errors import BadModel
 
-PLAIN = "give a plain Stable Diffusion 1.x or 2.x text-to-image checkpoint."
-ONLY_SD = "retouch edits with Stable Diffusion 1.x and 2.x models."
+PLAIN = "give a plain text-to-image checkpoint of Stable Diffusion 1.x, 2.x or SDXL."
+ONLY_SD = "retouch edits with Stable Diffusion 1.x, 2.x and SDXL models."
 
 _USUAL: Mapping[str, Mapping[str, Any]] = {
     "unet": {"in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280,
              "block_out_channels": [320, 640, 1280, 1280]},
     "vae": {"in_channels": 3, "out_channels": 3, "latent_channels": 4, "scaling_factor": 0.18215,
             "block_out_channels": [64]},
-    "text_encoder": {"hidden_size": 512, "vocab_size": 49408},
+    "text_encoder": {"hidden_size": 512, "vocab_size": 49408, "projection_dim": 512},
+    "text_encoder_2": {"hidden_size": 512, "vocab_size": 49408, "projection_dim": 512},
 }  # fmt: skip
 """What the libraries take where a config does not say."""
 
@@ -44,8 +46,8 @@ def read_config(name: str, path: Path) -> dict[str, Any]:
     return content
 
 
-def checked_schedule(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A scheduler's config as diffusers' own pipelines repair it: ``steps_offset`` 1, no clipping of ẑ_0.
+def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> dict[str, Any]:
+    """A scheduler's config as diffusers' own pipelines repair it: no clipping of ẑ_0, for SD ``steps_offset`` 1.
 
     Raises:
         BadModel: when it describes no DDPM noise schedule, naming what it is.
@@ -76,22 +78,23 @@ def checked_schedule(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise BadModel(f"the network of {name!r} predicts {prediction!r}; known are {', '.join(PREDICTIONS)}: {PLAIN}")
-    return {**config, "steps_offset": 1, "clip_sample": False}
+    return {**config, **({"steps_offset": 1} if family is SD else {}), "clip_sample": False}
 
 
-def check_unet(name: str, config: Mapping[str, Any]) -> None:
-    """Refuses networks that take or give more than a text-to-image U-Net, by their names.
+def check_unet(name: str, config: Mapping[str, Any], family: Family) -> None:
+    """Refuses networks that take or give more than a text-to-image U-Net of the family, by their names.
 
     Raises:
         BadModel: naming what the model is.
     """
     taken, given = config.get("in_channels", 4), config.get("out_channels", 4)
+    added = config.get("addition_embed_type")
     special = (
-        (config.get("time_cond_proj_dim"), "takes a guidance embedding (a latent consistency model)"),
         (config.get("class_embed_type") == "projection", "takes image embeddings (unCLIP)"),
         (config.get("class_embed_type") or config.get("num_class_embeds"), "takes a class or a noise level"),
-        (config.get("addition_embed_type") == "text_time", "takes two text encoders and sizes (SDXL)"),
-        (config.get("addition_embed_type"), f"takes additional embeddings ({config.get('addition_embed_type')})"),
+        (family is SD and added == "text_time", "takes the texts of two encoders (SDXL), and there is one"),
+        (family is SDXL and not added, "takes neither sizes nor pooled texts beside two text encoders (no SDXL)"),
+        (added not in (None, "text_time"), f"takes additional embeddings ({added})"),
         (config.get("attention_type", "default") != "default", "takes boxes for words (GLIGEN)"),
         (
             config.get("encoder_hid_dim_type") or config.get("encoder_hid_dim"),
@@ -108,28 +111,29 @@ def check_unet(name: str, config: Mapping[str, Any]) -> None:
             raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {PLAIN}")
 
 
-def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuses a network, autoencoder and text encoder of other kinds, or that do not belong together.
+def check_network_and_parts(name: str, family: Family, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses a network, autoencoder and text encoders of other kinds, or that do not belong together.
 
     Args:
-        configs: by part: unet, vae, text_encoder.
+        configs: by part: unet, vae, and the family's text encoders.
 
     Raises:
         BadModel: naming what the model is, or the field that is wrong.
     """
-    unet, vae, text = ({**_USUAL[part], **configs[part]} for part in ("unet", "vae", "text_encoder"))
+    known = {part: {**_USUAL[part], **configs[part]} for part in family.weighty}
+    unet, vae, texts = known["unet"], known["vae"], {part: known[part] for part in family.encoders}
     kinds = (
         ("unet", unet.get("_class_name"), "UNet2DConditionModel"),
         ("vae", vae.get("_class_name"), "AutoencoderKL"),
-        ("text_encoder", text.get("model_type"), "clip_text_model"),
+        *((part, text.get("model_type"), "clip_text_model") for part, text in texts.items()),
     )
     for part, kind, expected in kinds:
         if kind is not None and kind != expected:
             raise BadModel(f"the {part} of {name!r} is a {kind}, which retouch cannot edit with: {PLAIN}")
     unet["sample_size"] = unet.get("sample_size")  # there is no usual one
-    for part, config in (("unet", unet), ("vae", vae), ("text_encoder", text)):
+    for part, config in known.items():
         check_fields(name, part, f"{part}/config.json", config)
-    check_unet(name, unet)
+    check_unet(name, unet, family)
     for key in ("in_channels", "out_channels"):
         if vae[key] != 3:
             raise BadModel(
@@ -148,10 +152,26 @@ def check_network_and_parts(name: str, configs: Mapping[str, Mapping[str, Any]])
             f"the network of {name!r} takes {taken} channels but its autoencoder gives {given}: its parts do not "
             "belong together."
         )
-    if unet["cross_attention_dim"] != text["hidden_size"]:
+    width = sum(text["hidden_size"] for text in texts.values())
+    if unet["cross_attention_dim"] != width:
         raise BadModel(
             f"the network of {name!r} reads text embeddings of width {unet['cross_attention_dim']} but its text "
-            f"encoder gives {text['hidden_size']}: its parts do not belong together."
+            f"encoder{'s give' if len(texts) > 1 else ' gives'} {width}: its parts do not belong together."
+        )
+    if family is SDXL:
+        _check_added(name, unet, texts["text_encoder_2"])
+
+
+def _check_added(name: str, unet: Mapping[str, Any], text: Mapping[str, Any]) -> None:
+    """Refuses an SDXL network that takes something else than a pooled text and six numbers."""
+    each, taken = (unet.get(key) for key in ("addition_time_embed_dim", "projection_class_embeddings_input_dim"))
+    numbers = (taken - text["projection_dim"]) / each if each and taken else None
+    if numbers == 5:
+        raise BadModel(f"{name!r} is an SDXL refiner, which goes on with what a base model began; {ONLY_SD}")
+    if numbers != 6:
+        raise BadModel(
+            f"the network of {name!r} takes {taken} numbers beside its texts, expected a pooled text's "
+            f"{text['projection_dim']} and 6 times {each}: its parts do not belong together."
         )
 
 

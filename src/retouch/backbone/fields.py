@@ -39,6 +39,12 @@ class Field:
 
 
 _SWITCHES = {"scheduler": ("rescale_betas_zero_snr", "set_alpha_to_one")}
+_TEXT_ENCODER = {
+    "hidden_size": Field(1), "vocab_size": Field(1), "num_attention_heads": Field(1), "num_hidden_layers": Field(1),
+    "max_position_embeddings": Field(3), "eos_token_id": Field(0), "layer_norm_eps": Field(0, 1, whole=False),
+    "projection_dim": Field(1),
+}  # fmt: skip
+_TOKENIZER = {"model_max_length": Field(3, 1e31, whole=False)}
 _FIELDS: Mapping[str, Mapping[str, Field]] = {
     "scheduler": {"num_train_timesteps": Field(1), "steps_offset": Field(0)},
     "unet": {
@@ -47,18 +53,15 @@ _FIELDS: Mapping[str, Mapping[str, Field]] = {
         "attention_head_dim": Field(1, each=True), "num_attention_heads": Field(1, each=True, empty=True),
         "downsample_padding": Field(0), "freq_shift": Field(0, whole=False),
         "mid_block_scale_factor": Field(1e-3, whole=False), "norm_num_groups": Field(1, empty=True),
-        "norm_eps": Field(0, 1, whole=False),
+        "norm_eps": Field(0, 1, whole=False), "addition_time_embed_dim": Field(2, empty=True),
+        "projection_class_embeddings_input_dim": Field(1, empty=True), "time_cond_proj_dim": Field(4, empty=True),
     },
     "vae": {
         "latent_channels": Field(1), "block_out_channels": Field(1, each=True), "layers_per_block": Field(1),
         "norm_num_groups": Field(1), "scaling_factor": Field(1e-6, whole=False),
         "shift_factor": Field(-1e6, whole=False, empty=True),
     },
-    "text_encoder": {
-        "hidden_size": Field(1), "vocab_size": Field(1), "num_attention_heads": Field(1), "num_hidden_layers": Field(1),
-        "max_position_embeddings": Field(3), "eos_token_id": Field(0), "layer_norm_eps": Field(0, 1, whole=False),
-    },
-    "tokenizer": {"model_max_length": Field(3, 1e31, whole=False)},
+    "text_encoder": _TEXT_ENCODER, "text_encoder_2": _TEXT_ENCODER, "tokenizer": _TOKENIZER, "tokenizer_2": _TOKENIZER,
 }  # fmt: skip
 
 
@@ -66,7 +69,7 @@ def check_fields(name: str, part: str, file: str, config: Mapping[str, Any]) -> 
     """Refuses a config that says something of another type or out of range; what it does not say is the library's.
 
     Args:
-        part: scheduler, unet, vae, text_encoder or tokenizer.
+        part: scheduler, unet, vae, text_encoder, tokenizer, or the second of these two.
         file: the config's, for the error.
 
     Raises:

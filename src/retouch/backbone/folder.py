@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +11,20 @@ import torch
 
 from retouch.backbone.assemble import Plan, assembled, one_line, plan, vae_dtype
 from retouch.backbone.configs import ONLY_SD, PLAIN, check_tokenizer, read_config
+from retouch.backbone.family import SDXL, Family, family_of
 from retouch.backbone.formats import CONVERT, PICKLED, is_file_name, rank
 from retouch.backbone.headers import read_header
+from retouch.backbone.others import other_kind
 from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import read_recommended
 from retouch.backbone.settings import ModelSettings
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-WEIGHTS = {
-    "unet": "unet/diffusion_pytorch_model{}.safetensors",
-    "vae": "vae/diffusion_pytorch_model{}.safetensors",
-    "text_encoder": "text_encoder/model{}.safetensors",
-}
-HALF = ".fp16"
-CONFIGS = {
-    "scheduler": "scheduler/scheduler_config.json",
-    "unet": "unet/config.json",
-    "vae": "vae/config.json",
-    "text_encoder": "text_encoder/config.json",
-}
+INDEX = "model_index.json"
+_FORM = r"(?:\.(?P<variant>\w+))?(?P<shard>-\d+-of-\d+)?(?:\.(?P<old>\w+))?\.safetensors"
+_VARIANTS = {"": 0, "fp16": 1, "non_ema": 3}
+"""Which variant of a part is read, the smallest number first."""
 
 
 def from_folder(
@@ -40,30 +33,48 @@ def from_folder(
     """Loads a folder.
 
     Raises:
-        BadModel: when it holds no Stable Diffusion 1.x or 2.x model, or a damaged one.
+        BadModel: when it holds no model of a family that retouch knows, or a damaged one.
         BadParameter: when the settings do not go with it.
     """
     planned, configs = judged(name, folder, settings)
-    recommended = read_recommended(folder)
-    check_weights(name, [path.relative_to(folder).as_posix() for part in WEIGHTS for path in (folder / part).iterdir()])
-    how = {part: _how(name, folder, part) for part in WEIGHTS}
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-    from transformers.models.clip.tokenization_clip import CLIPTokenizer
-
+    family, recommended = planned.family, read_recommended(folder)
+    inside = [path for part in family.weighty for path in (folder / part).iterdir()]
+    check_weights(name, family, [path.relative_to(folder).as_posix() for path in inside])
+    how = {part: _how(name, folder, family, part) for part in family.weighty}
     try:
         with quietly():
-            tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-            unet = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how["unet"]))
-            precision = vae_dtype(dtype, configs["vae"])
-            vae = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=precision, **how["vae"]))
-            text_encoder = _whole(
-                CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=dtype, **how["text_encoder"])
-            )
+            parts = _loaded(folder, family, dtype, vae_dtype(dtype, configs["vae"]), how)
     except Exception as error:  # three libraries and a file format, each with errors of its own
         raise BadModel(f"the model {name!r} could not be read: {one_line(error)}") from error
-    return assembled(planned, device, recommended, unet=unet, vae=vae, text_encoder=text_encoder, tokenizer=tokenizer)
+    return assembled(planned, device, recommended, parts=parts, **_more(name, family, folder))
+
+
+def _loaded(
+    folder: Path, family: Family, dtype: torch.dtype, vae: torch.dtype, how: Mapping[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The parts, each whole."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.models.clip.tokenization_clip import CLIPTokenizer
+
+    parts: dict[str, Any] = {
+        part: CLIPTokenizer.from_pretrained(folder / part, local_files_only=True) for part in family.tokenizers
+    }
+    kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
+    parts["unet"] = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how["unet"]))
+    parts["vae"] = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae, **how["vae"]))
+    for part in family.encoders:
+        parts[part] = _whole(kinds[part].from_pretrained(folder / part, dtype=dtype, **how[part]))
+    return parts
+
+
+def _more(name: str, family: Family, folder: Path) -> dict[str, Any]:
+    """What a family's backbone takes beside its parts."""
+    if family is not SDXL:
+        return {}
+    index = read_config(name, folder / INDEX) if (folder / INDEX).is_file() else {}
+    return {"zeros_for_empty": bool(index.get("force_zeros_for_empty_prompt", True))}
 
 
 def judged(name: str, folder: Path, settings: ModelSettings) -> tuple[Plan, dict[str, dict[str, Any]]]:
@@ -73,43 +84,47 @@ def judged(name: str, folder: Path, settings: ModelSettings) -> tuple[Plan, dict
         BadModel, BadParameter: as :func:`from_folder`.
     """
     inside = list(folder.iterdir())
-    check_parts(name, {path.name for path in inside if path.is_dir()}, [path.name for path in inside])
-    configs = {part: read_config(name, folder / file) for part, file in CONFIGS.items()}
-    planned = plan(name, settings, configs)
-    check_tokenizer(name, folder / "tokenizer")
+    index = read_config(name, folder / INDEX) if (folder / INDEX).is_file() else {}
+    parts = {path.name for path in inside if path.is_dir()}
+    family = check_parts(name, parts, [path.name for path in inside], str(index.get("_class_name", "")))
+    configs = {part: read_config(name, folder / file) for part, file in family.configs.items()}
+    planned = plan(name, family, settings, configs)
+    for part in family.tokenizers:
+        check_tokenizer(name, folder / part)
     return planned, configs
 
 
-def check_parts(name: str, parts: Set[str], files: Iterable[str]) -> None:
-    """Refuses a model by what it is made of.
+def check_parts(name: str, parts: Set[str], files: Iterable[str], pipeline: str = "") -> Family:
+    """The family of a model, by what it is made of.
 
     Args:
         parts: names of its folders.
         files: names of what lies beside them.
+        pipeline: the class of diffusers that it is for, where that is known.
 
     Raises:
         BadModel: when it is of another kind, or a part is missing.
     """
-    if "text_encoder_2" in parts:
-        raise BadModel(f"{name!r} has two text encoders (SDXL or later); {ONLY_SD}")
-    if "transformer" in parts:
-        raise BadModel(f"the network of {name!r} is a transformer (Stable Diffusion 3, FLUX or later); {ONLY_SD}")
-    missing = [part for part in PARTS if part not in parts]
+    other = other_kind(parts, pipeline)
+    if other:
+        raise BadModel(f"{name!r} is {other}; {ONLY_SD}")
+    family = family_of(parts)
+    missing = [part for part in family.parts if part not in parts]
     if not missing:
-        return
+        return family
     single = sorted((file for file in files if is_file_name(Path(file))), key=lambda file: (rank(Path(file)), file))
-    if len(missing) == len(PARTS) and single:
+    if len(missing) == len(family.parts) and single:
         raise BadModel(
             f"{name!r} holds single files and no diffusers folder: give the path of one that is a .safetensors "
             f"checkpoint, here {single[0]}."
         )
     raise BadModel(
-        f"{name!r} is not a Stable Diffusion folder: it lacks {', '.join(missing)} (expected the layout that "
-        "diffusers saves)."
+        f"{name!r} is not {'an SDXL' if family is SDXL else 'a Stable Diffusion'} folder: it lacks "
+        f"{', '.join(missing)} (expected the layout that diffusers saves)."
     )
 
 
-def check_weights(name: str, files: Iterable[str]) -> None:
+def check_weights(name: str, family: Family, files: Iterable[str]) -> None:
     """Refuses a model a part of which has no weights in a safetensors file.
 
     Args:
@@ -119,35 +134,41 @@ def check_weights(name: str, files: Iterable[str]) -> None:
         BadModel: naming the part, and whether there are pickled weights.
     """
     there = set(files)
-    for part, weights in WEIGHTS.items():
-        if not weight_files(part, there):
+    for part in family.weighty:
+        if not weight_files(family, part, there)[0]:
             pickled = any(file.startswith(f"{part}/") and file.endswith(PICKLED) for file in there)
-            plain = weights.format("")
             raise BadModel(
-                f"{name!r} has {'pickled weights only' if pickled else 'no weights'} for its {part}, expected {plain}: "
-                + (CONVERT if pickled else f"fetch the model again, or {PLAIN}")
+                f"{name!r} has {'pickled weights only' if pickled else 'no weights'} for its {part}, expected "
+                f"{family.stem(part)}.safetensors: " + (CONVERT if pickled else f"fetch the model again, or {PLAIN}")
             )
 
 
-def weight_files(part: str, files: Iterable[str]) -> list[str]:
-    """Those of a model's files that hold a part's weights: whole or in shards, in half precision where that is all."""
-    plain, half = (WEIGHTS[part].format(kind).removesuffix(".safetensors") for kind in ("", HALF))
-    for stem in (plain, half):
-        found = [file for file in files if re.fullmatch(re.escape(stem) + r"(-\d+-of-\d+)?\.safetensors", file)]
-        whole = [file for file in found if file == f"{stem}.safetensors"]
-        if found:
-            return whole or sorted(found)
-    return []
+def weight_files(family: Family, part: str, files: Iterable[str]) -> tuple[list[str], str]:
+    """Those of a model's files that hold a part's weights, whole or in shards, and their variant.
+
+    The variant without a name comes first; where there is none, half precision, then any other, and the weights before
+    averaging last.
+    """
+    form = re.compile(re.escape(family.stem(part)) + _FORM)
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for file in sorted(files):
+        match = form.fullmatch(file)
+        if match:
+            variant = match["variant"] or match["old"] or ""
+            found.setdefault(variant, ([], []))[bool(match["shard"])].append(file)
+    best = min(found, key=lambda variant: (_VARIANTS.get(variant, 2), variant), default="")
+    whole, shards = found.get(best, ([], []))
+    return whole or shards, best
 
 
-def _how(name: str, folder: Path, part: str) -> dict[str, Any]:
+def _how(name: str, folder: Path, family: Family, part: str) -> dict[str, Any]:
     """How the libraries are to read a part, whose files are there and whole as far as their headers tell."""
-    chosen = weight_files(part, [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()])
+    there = [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()]
+    chosen, variant = weight_files(family, part, there)
     for file in chosen:
         read_header(f"{file} of {name!r}", folder / file)
     return {
-        "variant": "fp16" if chosen[0].startswith(WEIGHTS[part].format(HALF).removesuffix(".safetensors")) else None,
-        "use_safetensors": True, "output_loading_info": True, "local_files_only": True,
+        "variant": variant or None, "use_safetensors": True, "output_loading_info": True, "local_files_only": True,
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from retouch.backbone.formats import unreadable
@@ -18,11 +18,13 @@ class Header:
         shapes: by the tensor's name.
         dtypes: as safetensors writes them (F32, BF16, U8, …), by name.
         metadata: what its maker wrote beside them.
+        written: the names that the file has for tensors which have another one here.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, str]
     metadata: Mapping[str, str]
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, *beginnings: str) -> bool:
         """Whether a tensor's name begins with one of these."""

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from retouch.backbone.configs import has_vocabulary
-from retouch.backbone.folder import CONFIGS, PARTS, WEIGHTS, check_parts, check_weights, weight_files
+from retouch.backbone.family import FAMILIES, family_of
+from retouch.backbone.folder import INDEX, check_parts, check_weights, weight_files
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.errors import BadModel
 
 # only what is read: many repositories hold each part in half a dozen further formats
-_SMALL = ("model_index.json", RECOMMENDED_FILE, *(f"{part}/*.{end}" for part in PARTS for end in ("json", "txt")))
+_PARTS = dict.fromkeys(part for family in FAMILIES for part in family.parts)
+_SMALL = (INDEX, RECOMMENDED_FILE, *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")))
 
 
 def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Path:
@@ -44,35 +46,13 @@ def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Pat
         there = list_repo_files(name)
     except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
         raise BadModel(remedy.format(type(error).__name__)) from error
-    check_parts(
+    family = check_parts(
         name, {file.split("/")[0] for file in there if "/" in file}, [file for file in there if "/" not in file]
     )
-    check_weights(name, there)
+    check_weights(name, family, there)
     judge(_fetched(name, _SMALL, remedy))
-    return _fetched(name, [*_SMALL, *(file for part in WEIGHTS for file in weight_files(part, there))], remedy)
-
-
-def class_folder(name: str, model_class: str, offline: bool) -> Path:
-    """Where the configuration of a single file's class lies, a hub's copy.
-
-    Args:
-        name: the file's, for errors.
-        model_class: a hub name.
-
-    Raises:
-        BadModel: when it is neither in the cache nor can be fetched.
-    """
-    patterns = ["**/*.json", "*.json", "**/*.txt"]
-    cached = _cached(model_class, patterns)
-    if cached is not None and _described(cached) and (cached / "model_index.json").is_file():
-        return cached  # at once, also without a network
-    remedy = (
-        f"the checkpoint {name!r} holds weights only, and the configuration of its class, {model_class!r}, could not "
-        "be fetched ({}): connect once, or give a diffusers folder."
-    )
-    if _forbidden(offline):
-        raise BadModel(remedy.format("no hub may be asked: offline, or HF_HUB_OFFLINE"))
-    return _fetched(model_class, patterns, remedy)
+    weights = [file for part in family.weighty for file in weight_files(family, part, there)[0]]
+    return _fetched(name, [*_SMALL, *weights], remedy)
 
 
 def helper_copy(name: str, *, tokenizer: bool) -> Path:
@@ -116,17 +96,18 @@ def _forbidden(offline: bool) -> bool:
     return offline or bool(constants.HF_HUB_OFFLINE)
 
 
-def _described(folder: Path) -> bool:
-    """Whether the configurations and a vocabulary are there."""
-    return all((folder / file).is_file() for file in CONFIGS.values()) and has_vocabulary(folder / "tokenizer")
-
-
 def _whole(folder: Path) -> bool:
     """Whether nothing that is read is missing: an interrupted download is gone on with."""
-    if not _described(folder):
+    parts, unet = {path.name for path in folder.iterdir()}, folder / "unet" / "config.json"
+    if unet.is_file() and '"text_time"' in unet.read_text(encoding="utf-8", errors="replace"):
+        parts.add("text_encoder_2")  # SDXL's, though it may not have come yet
+    family = family_of(parts)
+    described = all((folder / file).is_file() for file in family.configs.values())
+    if not described or not all(has_vocabulary(folder / part) for part in family.tokenizers):
         return False
-    for part in WEIGHTS:
-        found = weight_files(part, [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()])
+    for part in family.weighty:
+        there = [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()]
+        found, _ = weight_files(family, part, there)
         shards = found[0].rpartition("-of-")[2].partition(".")[0] if found and "-of-" in found[0] else "1"
         if len(found) != int(shards):
             return False

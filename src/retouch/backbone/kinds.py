@@ -2,42 +2,103 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from retouch.backbone.configs import ONLY_SD, PLAIN, check_unet
 from retouch.backbone.headers import Header
+from retouch.backbone.shapes import CLIP, UNET
+from retouch.backbone.shapes import VAE as _AUTOENCODER
+from retouch.backbone.shipped import CLASSES
 from retouch.errors import BadModel
 
-UNET = "model.diffusion_model."
-_AUTOENCODER = "first_stage_model."
 _TEXT_ENCODER = "cond_stage_model."
+_CONDITIONER = "conditioner.embedders."
+_FIRST, _SECOND = CLIP["sdxl"].values()
+_VECTORS = f"{UNET}label_emb.0.0.weight"
+_OLD_NAMES = (
+    # a CLIP of an early transformers, without the inner model's name
+    *((f"{_TEXT_ENCODER}transformer.{part}", f"{_TEXT_ENCODER}transformer.text_model.{part}")
+      for part in ("embeddings.", "encoder.", "final_layer_norm.")),
+)  # fmt: skip
 
-_CLIP = (f"{_TEXT_ENCODER}transformer.text_model.", f"{_TEXT_ENCODER}model.token_embedding.",
-         f"{_TEXT_ENCODER}model.transformer.")  # fmt: skip
+_ELSEWHERE: Sequence[tuple[Sequence[str], str]] = (
+    ((".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
+    (("cc_projection.",), "a model that turns things (Zero123)"),
+    (("low_scale_model.",), "an upscaler"),
+    (("noise_augmentor.", "embedder.model."), "an unCLIP model, which takes image embeddings"),
+    (("depth_model.",), "a depth-to-image model"),
+    (("clip_txt_mapper.", "clip_txt_pooled_mapper.", "down_blocks.1.0.channelwise."), "a Stable Cascade model"),
+)
+"""Parts of tensors' names that only other kinds of U-Nets have."""
+_TRANSFORMERS: Sequence[tuple[Sequence[str], str]] = (
+    (("joint_blocks.",), "a Stable Diffusion 3 model"),
+    (("double_stream_modulation_img.", "single_stream_modulation."), "a FLUX 2 model"),
+    (("distilled_guidance_layer.",), "a Chroma model"),
+    (("txt_in.individual_token_refiner.",), "a Hunyuan video model"),
+    (("double_stream_blocks.",), "a HiDream model"),
+    (("double_blocks.", "img_in."), "a FLUX model or one of its kind"),
+    (("double_layers.", "cond_seq_linear."), "an AuraFlow model"),
+    (("txt_norm.", "transformer_blocks.0.img_mod."), "a Qwen-Image model"),
+    (("adaln_single.", "caption_projection.", "y_embedder.y_proj.", "csize_embedder."), "a PixArt or SANA model"),
+    (("cap_embedder.", "noise_refiner."), "a Lumina or Z-Image model"),
+    (("patchify_proj.",), "an LTX video model"),
+    (("head.modulation", "vace_blocks.", "patch_embedding."), "a Wan video model"),
+    (("blocks.0.attn.qkv_x.",), "a Mochi video model"),
+    (("pos_embedder.dim_spatial_range", "extra_pos_embedder.", "x_embedder.proj.1."), "a Cosmos video model"),
+    (("text_embedder.", "mlp_t5."), "a Hunyuan-DiT model"),
+    (("text_encoders.",), "several text encoders (Stable Diffusion 3, FLUX or later)"),
+)
+"""How the names of tensors of transformers begin, at the top or inside of a checkpoint."""
 
 _LORA = ("lora_unet_", "lora_te", "lora_transformer_", "base_model.model.")
 _LORA_INSIDE = (".lora_", "_lora.", ".hada_w", ".lokr_w", ".oft_", ".dora_scale", ".diff_b")
 
 
-def check_kind(name: str, header: Header) -> None:
-    """Refuses files that hold no whole Stable Diffusion 1.x or 2.x text-to-image checkpoint.
+def todays_names(header: Header) -> Header:
+    """A header with the names that most files have; some old and some new ones have others for the same tensors."""
+    renamed = list(_OLD_NAMES)
+    if not header.has(_VECTORS) and header.has(f"{_CONDITIONER}0.model.") and not header.has(_SECOND):
+        renamed.append((f"{_CONDITIONER}0.model.", f"{_TEXT_ENCODER}model."))  # SD 2.x as SDXL's code writes it (Turbo)
+    new = {
+        name: next((new + name[len(old) :] for old, new in renamed if name.startswith(old)), name)
+        for name in header.shapes
+    }
+    return replace(
+        header, shapes={new[name]: shape for name, shape in header.shapes.items()},
+        written={other: name for name, other in new.items() if other != name},
+    )  # fmt: skip
+
+
+def class_of(name: str, header: Header) -> str:
+    """The class of a file: "sd1", "sd2" or "sdxl".
 
     Raises:
-        BadModel: naming what the file holds.
+        BadModel: when it holds no whole text-to-image checkpoint of one of these, naming what it holds.
     """
     what = _addition(header) or _other_family(header)
     if what:
         raise BadModel(f"{name!r} holds {what}; {ONLY_SD}")
     if not header.has(UNET):
-        raise BadModel(f"{name!r} holds no whole Stable Diffusion checkpoint but {_part(header)}; {ONLY_SD}")
+        raise BadModel(f"{name!r} holds no whole checkpoint but {_part(header)}; {ONLY_SD}")
     if not header.has(f"{UNET}input_blocks.", f"{UNET}out."):
         raise BadModel(f"the network of {name!r} is no U-Net of Stable Diffusion's kind (a transformer?); {ONLY_SD}")
-    check_unet(name, unet_facts(header))
-    for prefix, part in ((_AUTOENCODER, "autoencoder"), (_TEXT_ENCODER, "text encoder")):
+    large = header.has(_CONDITIONER) or header.shapes.get(_VECTORS, (0, 0))[-1] == 2816
+    clip = _SECOND if large else _TEXT_ENCODER
+    for prefix, part in ((_AUTOENCODER, "autoencoder"), (clip, "text encoder")):
         if not header.has(prefix):
-            raise BadModel(f"{name!r} holds no whole checkpoint: it lacks the {part} (a network alone?); {PLAIN}")
-    if not header.has(*_CLIP):
+            raise BadModel(
+                f"{name!r} holds no whole checkpoint{' of SDXL' if large else ''}: it lacks the {part} (a network "
+                f"alone?); {PLAIN}"
+            )
+    open_clip = header.has(f"{_TEXT_ENCODER}model.token_embedding.", f"{_TEXT_ENCODER}model.transformer.")
+    kind = "sdxl" if large else "sd2" if open_clip else "sd1"
+    check_unet(name, unet_facts(header, kind), CLASSES[kind])
+    wanted = {"sd1": f"{_TEXT_ENCODER}transformer.text_model.", "sd2": f"{_TEXT_ENCODER}model.", "sdxl": _FIRST}[kind]
+    if not header.has(wanted):
         raise BadModel(f"the network of {name!r} takes something else than CLIP's texts ({_taken(header)}): {PLAIN}")
+    return kind
 
 
 def _taken(header: Header) -> str:
@@ -47,15 +108,15 @@ def _taken(header: Header) -> str:
     return "pictures, as for image variations" if pictures else "another text encoder"
 
 
-def unet_facts(header: Header) -> dict[str, Any]:
+def unet_facts(header: Header, kind: str) -> dict[str, Any]:
     """What the tensors tell of the network, in the words of a diffusers config."""
     first, last = header.shapes.get(f"{UNET}input_blocks.0.0.weight"), header.shapes.get(f"{UNET}out.2.bias")
-    vectors = header.has(f"{UNET}label_emb.0.")
+    vectors, large = header.has(f"{UNET}label_emb.0."), kind == "sdxl"
     return {
         "in_channels": first[1] if first and len(first) == 4 else 4,
         "out_channels": last[0] if last else 4,
-        "time_cond_proj_dim": 1 if header.has(f"{UNET}time_embed.cond_proj.") else None,
-        "class_embed_type": "projection" if vectors else None,
+        "class_embed_type": "projection" if vectors and not large else None,
+        "addition_embed_type": "text_time" if vectors and large else None,
         "num_class_embeds": 1 if header.has(f"{UNET}label_emb.weight") else None,
         "attention_type": "gated" if header.has(f"{UNET}position_net.") else "default",
         "sample_size": 64,
@@ -82,24 +143,19 @@ def _only_vectors(header: Header) -> bool:
 
 
 def _other_family(header: Header) -> str:
-    """A checkpoint of another family; "" for Stable Diffusion 1.x and 2.x."""
-    inside = ("", UNET)
-    vectors = header.shapes.get(f"{UNET}label_emb.0.0.weight", (0, 0))[-1]
-    special = (
-        (header.has("edm_mean", "edm_std", "edm_vpred."), "an EDM model"),
-        (header.mentions(".time_stack.", ".time_mixer."), "a video model (Stable Video Diffusion)"),
-        (header.has("cc_projection."), "a model that turns things (Zero123)"),
-        (header.has("conditioner.embedders.1."), "two text encoders (SDXL)"),
-        (header.has("conditioner.embedders.0.model.") or vectors == 2560, "an SDXL refiner"),
-        (header.has("conditioner.embedders.") or vectors == 2816, "an SDXL network"),
-        (header.has(*(f"{start}joint_blocks." for start in inside)), "a Stable Diffusion 3 model"),
-        (header.has(*(f"{start}double_blocks." for start in inside)), "a FLUX model or one of its kind"),
-        (header.has("text_encoders."), "several text encoders (Stable Diffusion 3, FLUX or later)"),
-        (header.has("low_scale_model."), "an upscaler"),
-        (header.has("noise_augmentor.", "embedder.model."), "an unCLIP model, which takes image embeddings"),
-        (header.has("depth_model."), "a depth-to-image model"),
-    )
-    return next((what for applies, what in special if applies), "")
+    """A checkpoint of another family; "" for those that may be of one that is known."""
+    vectors = header.shapes.get(_VECTORS, (0, 0))[-1]
+    if header.has("edm_mean", "edm_std", "edm_vpred."):
+        return "an EDM model (Playground 2.5 or one of its kind)"
+    if (header.has(f"{_CONDITIONER}0.model.") and not header.has(_SECOND)) or vectors == 2560:
+        return "an SDXL refiner, which goes on with what a base model began"
+    for parts, what in _ELSEWHERE:
+        if header.mentions(*parts):
+            return what
+    for starts, what in _TRANSFORMERS:
+        if header.has(*(f"{outer}{start}" for outer in ("", UNET, "model.", "net.") for start in starts)):
+            return what
+    return ""
 
 
 def _part(header: Header) -> str:

@@ -30,6 +30,11 @@ class AttentionLayer:
     depth: float
 
     @property
+    def module(self) -> str:
+        """The attention that it is a part of: some families put several transformer blocks into one."""
+        return self.name.partition(".transformer_blocks.")[0]
+
+    @property
     def downsampling(self) -> int:
         """How many times coarser than the latent the layer's map is."""
         return int(2**self.level)

@@ -34,8 +34,9 @@ def load(
     prediction: str | None = None,
     zero_snr: bool | None = None,
     native: int | None = None,
+    guidance: float | None = None,
 ) -> UNetBackbone:
-    """Loads a Stable Diffusion 1.x or 2.x checkpoint.
+    """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL.
 
     Args:
         name: ``"diorama"``, a diffusers folder, a hub name such as ``"owner/model"``, or a ``.safetensors`` file.
@@ -47,6 +48,7 @@ def load(
             (or "v") or "sample".
         zero_snr: whether it was trained down to pure noise, likewise.
         native: the side in pixels of the pictures it was trained on, likewise.
+        guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -55,7 +57,8 @@ def load(
     if not isinstance(name, str | PathLike) or not fspath(name):
         raise BadModel(f"the model is {name!r}, expected {_EXPECTED}.")
     name = fspath(name)
-    settings = read_model_settings({"prediction": prediction, "zero_snr": zero_snr, "native": native})
+    said = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
+    settings = read_model_settings(said)
     place = device_named(device)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
@@ -66,7 +69,7 @@ def load(
     model = _named(name, place, torch.float32, settings, offline)
     model.fingerprint = model.fingerprint
     with quietly():
-        for part in (model.unet, model.vae, model.text_encoder):
+        for part in model.modules.values():
             part.to(precision)
     return model
 
@@ -82,7 +85,7 @@ def _named(
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return from_folder(name, path, place, precision, settings)
     if is_file_name(path) or os.path.isfile(path):
-        return from_file(name, path, place, precision, settings, offline)
+        return from_file(name, path, place, precision, settings)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
     folder = hub_folder(name, offline, lambda small: judged(name, small, settings))

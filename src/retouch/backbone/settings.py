@@ -11,6 +11,9 @@ from retouch.parameters import check_all, parameter, read_settings
 
 _OTHER_NAMES = {"v": "v_prediction", "v-prediction": "v_prediction", "eps": "epsilon", "x0": "sample"}
 
+UNGUIDED = 1.0
+"""The guidance scale at which nothing is guided."""
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -24,6 +27,10 @@ class ModelSettings:
     native: int | None = parameter(
         None, "the side of the pictures the network was trained on", low=16, high=8192, kind="whole number",
         unit="pixels",
+    )  # fmt: skip
+    guidance: float | None = parameter(
+        None, "w that a network with a guidance embedding is told at every evaluation; it guides itself by it",
+        low=1, high=50, kind="number",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -74,6 +81,11 @@ class ReadAs:
     def changed(self) -> dict[str, Any]:
         """The settings that change something, JSON-ready."""
         return {name: value for name, value in self.given.items() if self.own.get(name) != value}
+
+    @property
+    def guidance(self) -> float:
+        """What a network with a guidance embedding is told; at 1 it does not guide itself."""
+        return float(self.given.get("guidance", UNGUIDED))
 
     def __str__(self) -> str:
         """:attr:`changed` as on a command line; "" where nothing is."""

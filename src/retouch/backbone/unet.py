@@ -1,17 +1,20 @@
-"""Stable Diffusion 1.x and 2.x: one text encoder, an autoencoder, a U-Net."""
+"""What all families of latent U-Nets have in common: an autoencoder, a U-Net, and one text encoder or several."""
 
 from __future__ import annotations
 
+import math
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from retouch.backbone.condition import Condition
+from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
@@ -21,16 +24,21 @@ from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
 
 
-class UNetBackbone:
+class UNetBackbone(ABC):
     """The parts of one checkpoint as a :class:`retouch.backbone.protocol.Backbone`. No constant of one model in here.
 
+    A family says what it is made of, and what its texts mean (:meth:`condition`, :meth:`added`).
+
     Attributes:
+        family: what its checkpoints are made of.
         name: as the user gave it.
         recommended: what the checkpoint recommends in place of the methods' published defaults.
         read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it.
     """
+
+    family: ClassVar[Family]
 
     def __init__(
         self,
@@ -51,8 +59,13 @@ class UNetBackbone:
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations = 0
         self.lock = threading.RLock()
-        for module in (unet, vae, text_encoder):
+        for module in self.modules.values():
             module.eval().requires_grad_(False)
+
+    @property
+    def modules(self) -> dict[str, Any]:
+        """The parts that hold weights, by name."""
+        return {part: getattr(self, part) for part in self.family.weighty}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -108,9 +121,9 @@ class UNetBackbone:
         return images.clamp(-1, 1)
 
     @property
-    def network(self) -> torch.nn.Module:
+    def network(self) -> nn.Module:
         """The U-Net."""
-        module: torch.nn.Module = self.unet
+        module: nn.Module = self.unet
         return module
 
     @property
@@ -118,17 +131,13 @@ class UNetBackbone:
         """What the network predicts, see :data:`retouch.backbone.schedule.PREDICTIONS`."""
         return prediction_type(self.schedule_config)
 
-    @torch.no_grad()
+    @abstractmethod
     def condition(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
-        rows = [self.tokens(prompt) for prompt in prompts]
-        ids = torch.tensor([row.ids for row in rows], device=self.device)
-        mask = None
-        if getattr(self.text_encoder.config, "use_attention_mask", False):
-            ends = torch.tensor([[row.end] for row in rows], device=self.device)
-            mask = (torch.arange(ids.shape[1], device=self.device) <= ends).long()
-        states: Tensor = self.text_encoder(ids, attention_mask=mask)[0]
-        return Condition(states.float())
+
+    def added(self, condition: Condition, latents: Tensor) -> dict[str, Tensor] | None:
+        """What the network is told beside token embeddings; None where its family is told nothing."""
+        return None
 
     def tokens(self, prompt: str) -> Tokens:
         """The prompt's words and tokens, in the order of the condition's embeddings."""
@@ -153,9 +162,21 @@ class UNetBackbone:
         self.evaluations += len(latents)
         t = timestep.to(self.device) if isinstance(timestep, Tensor) else timestep
         output: Tensor = self.unet(
-            latents.to(self.dtype), t, encoder_hidden_states=condition.embeds.to(self.dtype), return_dict=False
-        )[0]
+            latents.to(self.dtype), t, encoder_hidden_states=condition.embeds.to(self.dtype),
+            timestep_cond=self._told_guidance(len(latents)), added_cond_kwargs=self.added(condition, latents),
+            return_dict=False,
+        )[0]  # fmt: skip
         return output.float()
+
+    def _told_guidance(self, rows: int) -> Tensor | None:
+        """The embedding of w − 1 for networks that were distilled to guide themselves; None for others.
+
+        As diffusers' pipelines pass it. All of these rows are guided by ``read_as.guidance``; at 1 they are not.
+        """
+        width = self.unet.config.time_cond_proj_dim
+        if width is None:
+            return None
+        return guidance_embedding(self.read_as.guidance - 1, width).to(self.device, self.dtype).expand(rows, -1)
 
     def predict_noise(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
         """ε(z, t, c), whatever the network itself predicts; as :meth:`predict`."""
@@ -208,9 +229,18 @@ class UNetBackbone:
     @cached_property
     def fingerprint(self) -> str:
         """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
-        return fingerprint({part: getattr(self, part).state_dict() for part in ("unet", "vae", "text_encoder")})
+        return fingerprint({part: module.state_dict() for part, module in self.modules.items()})
 
     @property
     def identity(self) -> str:
         """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
         return f"{self.fingerprint} {self.read_as}".rstrip()
+
+
+def guidance_embedding(scale: float, width: int) -> Tensor:
+    """A guidance scale, less 1, as sines and cosines [1, width]: ``get_guidance_scale_embedding`` of diffusers."""
+    half = width // 2
+    frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
+    angles = 1000.0 * scale * frequencies
+    embedded = torch.cat([angles.sin(), angles.cos()])
+    return nn.functional.pad(embedded, (0, width % 2))[None]

@@ -35,6 +35,7 @@ def compare(
     mask: options.Mask = None,
     keep: options.Keep = "auto",
     strength: options.Strength = None,
+    size: options.Size = None,
     clip: options.Clip = "",
     each: Annotated[Path | None, typer.Option(help="Also write every edit into this folder, as METHOD.png.")] = None,
     columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1)] = 5,
@@ -76,8 +77,8 @@ def _compare(asked: SimpleNamespace) -> None:
     with progress_bar("compare", quiet=asked.quiet) as progress:
         comparison = explore.compare(
             editor, opened, source=source or None, target=asked.target, negative_prompt=asked.negative or None,
-            methods=names, settings=given, mask=where, keep=asked.keep, strength=asked.strength, seed=asked.seed,
-            scorer=scorer, progress=progress,
+            methods=names, settings=given, mask=where, keep=asked.keep, strength=asked.strength, size=asked.size,
+            seed=asked.seed, scorer=scorer, progress=progress,
         )  # fmt: skip
     for sentence in comparison.notes:
         say(sentence)

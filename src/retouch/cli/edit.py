@@ -42,6 +42,7 @@ def edit(
     context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
     keep: options.Keep = "auto",
     strength: options.Strength = None,
+    size: options.Size = None,
     upscaler: Annotated[
         str,
         typer.Option(help="What is drawn anew in a large picture is enlarged by this model, a folder or a hub name."),
@@ -98,7 +99,7 @@ def _edit(asked: SimpleNamespace) -> None:
         checkpoint = options.checkpoint_beside(asked.output) if chosen.optimises and fit is None else None
         given |= {
             "source": source or None, "target": target, "negative_prompt": asked.negative or None, "mask": mask,
-            "region": region, "context": asked.context, "keep": asked.keep, "seed": asked.seed,
+            "region": region, "context": asked.context, "keep": asked.keep, "seed": asked.seed, "size": asked.size,
             **({} if asked.strength is None else {"strength": asked.strength}),
         }  # fmt: skip
         with options.going_on_later(checkpoint), progress_bar(chosen.name, quiet=asked.quiet) as progress:

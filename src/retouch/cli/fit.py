@@ -28,6 +28,7 @@ def fit(
     settings: options.Settings = None,
     mask: options.Mask = None,
     reference: options.Reference = None,
+    size: options.Size = None,
     budget: options.Budget = None,
     force: options.Force = False,
     device: options.Device = "",
@@ -63,7 +64,7 @@ def fit(
     with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:
         made = editor.fit(
             opened, target=target, method=method, source=source or None, negative_prompt=negative or None, mask=where,
-            reference=behind, seed=seed, progress=progress, detail=progress.detail, budget=budget,
+            reference=behind, size=size, seed=seed, progress=progress, detail=progress.detail, budget=budget,
             checkpoint=checkpoint, **given,
         )  # fmt: skip
     for sentence in made.notes:

@@ -21,6 +21,7 @@ def models(
     model = load(name, **options.model_settings(set_model))
     described = {
         "name": model.name,
+        "family": model.family.name,
         "fingerprint": model.fingerprint,
         "native_side": model.native_side,
         "prediction_type": model.prediction_type,
@@ -29,6 +30,7 @@ def models(
         "parameters": sum(p.numel() for p in model.unet.parameters()),
         "vae_factor": model.vae_factor,
         "latent_channels": model.vae.config.latent_channels,
+        "takes_guidance": model.unet.config.time_cond_proj_dim is not None,
         "max_tokens": model.max_tokens - 2,
         "device": str(model.device),
     }
@@ -37,10 +39,12 @@ def models(
         return
     lines = {
         "name": model.name,
+        "family": model.family.name,
         "fingerprint": model.fingerprint,
         "native side": f"{described['native_side']} pixels",
         "prediction": described["prediction_type"] + (", from pure noise" if described["zero_snr"] else ""),
-        "network": f"{described['parameters'] / 1e6:.1f} M parameters",
+        "network": f"{described['parameters'] / 1e6:.1f} M parameters"
+        + (f", told guidance {model.read_as.guidance:g}" if described["takes_guidance"] else ""),
         "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
         "prompt": f"up to {described['max_tokens']} tokens",
         "device": described["device"],
@@ -49,9 +53,10 @@ def models(
         tell(f"{key:12} {value}")
     typer.echo(
         "\nName a model with --model:\n"
-        "  diorama                 the embedded painted world: offline, small, the default\n"
-        "  path/to/folder          a diffusers folder of a Stable Diffusion 1.x or 2.x checkpoint\n"
-        "  path/to/file.safetensors a single-file checkpoint\n"
-        "  owner/model             a hub name; fetched once, then kept\n"
-        "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768."
+        "  diorama                   the embedded painted world: offline, small, the default\n"
+        "  path/to/folder            a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL\n"
+        "  path/to/file.safetensors  a checkpoint of these in one file: offline\n"
+        "  owner/model               a hub name; fetched once, then kept\n"
+        "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768,\n"
+        "guidance=8.5."
     )

@@ -30,7 +30,7 @@ Negative = Annotated[
 Model = Annotated[str, typer.Option(help="'diorama', a diffusers folder, a hub name or a .safetensors file.")]
 SetModel = Annotated[
     list[str] | None,
-    typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768."),
+    typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768, ..."),
 ]
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Settings = Annotated[
@@ -52,6 +52,9 @@ Keep = Annotated[
 ]
 Strength = Annotated[
     float | None, typer.Option(help="How far the edit goes: 0 is the picture, 1 the method's full edit.")
+]
+Size = Annotated[
+    int | None, typer.Option(help="The working size: the side of a square as large as the picture is edited at.")
 ]
 Clip = Annotated[
     str, typer.Option(help="The CLIP model that scores: a folder or a hub name; default: Diorama's for Diorama.")

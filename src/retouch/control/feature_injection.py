@@ -52,9 +52,11 @@ class FeatureInjection(Control):
         return found if asked.acts(self.feature_share) else found | {"inject": "features are injected at no step"}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
-        """The injection of queries and keys."""
+        """The injection of queries and keys, from the decoder's second attention on, however many layers one has."""
         decoder = model.attention_layers(place="up", kind="self")
-        return [_QueriesAndKeys(self.attention_share, frozenset(layer.name for layer in decoder[1:]))]
+        first = decoder[0].module
+        names = frozenset(layer.name for layer in decoder if layer.module != first)
+        return [_QueriesAndKeys(self.attention_share, names)]
 
     def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:
         """The injection of the residual block's features."""

@@ -111,17 +111,16 @@ def compare(
     mask: str | PathLike[str] | Image.Image | Picture | None = None,
     keep: str = "auto",
     strength: float | None = None,
+    size: int | None = None,
     seed: int = 0,
     scorer: ClipScorer | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Comparison:
-    """Edits one picture by several methods that share what inversions they can.
-
-    A method that fails is recorded with its reason and the others go on.
+    """Edits one picture by several methods that share what inversions they can; what fails is recorded, others go on.
 
     Args:
         methods: names; see :func:`retouch.runs.variants.chosen_methods` for "all".
-        negative_prompt, mask, keep, strength, seed: for every method.
+        negative_prompt, mask, keep, strength, size, seed: for every method.
         settings: parameters for every method that has them.
         scorer: the CLIP model that scores; None leaves the score out.
         progress: called with (steps done, all steps, the method at work).
@@ -150,7 +149,8 @@ def compare(
 
         edit = partial(
             editor.edit, image, source=source, target=target, negative_prompt=negative_prompt, method=name, mask=mask,
-            keep=keep, seed=seed, progress=advance, inversions=inversions, **{"strength": strength, **own[name]},
+            keep=keep, size=size, seed=seed, progress=advance, inversions=inversions,
+            **{"strength": strength, **own[name]},
         )  # fmt: skip
         rows.append(_compared(name, edit, figures))
         done += totals[name]

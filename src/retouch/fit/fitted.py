@@ -62,7 +62,8 @@ class Fit:
             "losses": self.losses, "stopped": self.stopped, "message": self.message,
             "seconds": self.seconds, "tensors": {"embeds": len(self.embeds), "network": len(self.network)},
         }  # fmt: skip
-        tensors = {f"embeds/{name}": value.cpu() for name, value in self.embeds.items()}
+        # two texts may share what belongs to both, which the format does not take
+        tensors = {f"embeds/{name}": value.cpu().clone() for name, value in self.embeds.items()}
         tensors |= {f"network/{name}": value.cpu() for name, value in self.network.items()}
         metadata = {"retouch_fit": _FORMAT, "about": json.dumps(about)}
         write_tensors(Path(path), tensors, metadata, replace=force)

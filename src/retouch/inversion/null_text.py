@@ -96,7 +96,8 @@ class NullText(Inversion):
         """The negative prompt, moved by what the fits moved the empty one: ∅_t + (c_neg − ∅)."""
         said, empty = job.model.condition([job.negative or "", ""]).split()
         fitted = [trajectory.conditions["null"].at(index) for index in range(trajectory.steps)]
-        return StepwiseCondition([one.with_embeds(one.embeds + (said.embeds - empty.embeds)) for one in fitted])
+        # what is not fitted, the pooled text of models that take one, is the negative prompt's
+        return StepwiseCondition([said.with_embeds(one.embeds + (said.embeds - empty.embeds)) for one in fitted])
 
     def run(self, job: Job, steps: int, guidance_scale: float) -> Trajectory:
         """DDIM inversion and the fits."""

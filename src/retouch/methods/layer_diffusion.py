@@ -154,28 +154,31 @@ class LayerDiffusion(Optimising):
             reference = self._reference(job, background_text)
             inside, outside = self._layers(job, reference, object_text)
 
-        def layers(stage: int, step: int, text_a: Tensor, text_b: Tensor) -> tuple[Tensor, Tensor]:
+        def layers(stage: int, step: int, of_object: Condition, of_background: Condition) -> tuple[Tensor, Tensor]:
             noising = Noising.draw(model, job.latents, self.batch_size, job.seed, stage, step)
             return (
-                denoising_loss(model, job.latents, said.with_embeds(text_a), noising, inside),
-                denoising_loss(model, reference, place.with_embeds(text_b), noising, outside),
+                denoising_loss(model, job.latents, of_object, noising, inside),
+                denoising_loss(model, reference, of_background, noising, outside),
             )
+
+        def both(step: int) -> Tensor:
+            return sum(layers(0, step, said.with_embeds(e_a), place.with_embeds(e_b)), torch.zeros(()))
 
         with how.computing(model):
             if embedding_steps:
                 fitted = {"object": e_a.requires_grad_(), "background": e_b.requires_grad_()}
                 job.work.optimise(
-                    "embedding", fitted, lambda step: sum(layers(0, step, e_a, e_b), torch.zeros(())),
-                    steps=embedding_steps, learning_rate=self.embedding_learning_rate,
+                    "embedding", fitted, both, steps=embedding_steps, learning_rate=self.embedding_learning_rate,
                     share=embedding_steps / self.fit_steps(), progress=job.progress,
                 )  # fmt: skip
             e_a, e_b = e_a.detach(), e_b.detach()
             e_opt = self.alpha * e_a + (1 - self.alpha) * e_b
+            optimised = Condition.lerp(place, said, self.alpha).with_embeds(e_opt)
             network: dict[str, Tensor] = {}
             if network_steps:
 
                 def loss(step: int) -> Tensor:
-                    of_object, of_background = layers(1, step, e_opt, e_opt)
+                    of_object, of_background = layers(1, step, optimised, optimised)
                     return self.object_weight * of_object + self.background_weight * of_background
 
                 with how.weights(model, job.seed) as variables:
@@ -186,7 +189,7 @@ class LayerDiffusion(Optimising):
                     network = fitted_tensors(variables) if job.work.steps.get("network") else {}
         texts = {
             **said.with_embeds(e_a).tensors("object"), **place.with_embeds(e_b).tensors("background"),
-            **said.with_embeds(e_opt).tensors("optimised"), **said.tensors("object text"),
+            **optimised.tensors("optimised"), **said.tensors("object text"),
         }  # fmt: skip
         return job.work.fit(self.name, texts, network, self.adapter_rank)
 

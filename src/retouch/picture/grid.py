@@ -46,7 +46,7 @@ class Fitted:
         return cropped if cropped.size == self.size else cropped.resize(self.size, Image.Resampling.LANCZOS)
 
 
-def fit(image: Image.Image, native_side: int, multiple: int) -> Fitted:
+def fit(image: Image.Image, native_side: int, multiple: int, *, exact: bool = False) -> Fitted:
     """Fits a picture of any size to a model's grid.
 
     The rule: scale it, keeping its shape, to about ``native_side``² pixels; centre it on the smallest canvas whose
@@ -56,13 +56,14 @@ def fit(image: Image.Image, native_side: int, multiple: int) -> Fitted:
     it is stretched to that, which a note says.
 
     Args:
-        native_side: the side the model was trained on, in pixels.
+        native_side: the side the model was trained on, in pixels, or another to work at.
         multiple: what the model's sides must be multiples of, in pixels.
+        exact: whether a picture on the grid is brought to that size, too.
     """
     width, height = image.size
     scale = native_side / (width * height) ** 0.5
     longest = MAX_SIDES * native_side
-    if width % multiple == height % multiple == 0 and max(width, height) <= longest and _suits(scale):
+    if not exact and width % multiple == height % multiple == 0 and max(width, height) <= longest and _suits(scale):
         return Fitted(image, (0, 0, width, height), image.size)
     wide, high = (max(1, min(longest, round(side * scale))) for side in (width, height))
     notes: tuple[str, ...] = ()
