@@ -29,6 +29,8 @@ def cut_off_notes(model: Backbone, source: str | None, target: str) -> list[str]
         f"the prompt is longer than the model reads ({model.max_tokens} tokens); cut off: {rest!r}."
         for rest in cut.values()
     ]
+    if not model.long_prompts:
+        notes[-1] = notes[-1].removesuffix(".") + "; --long-prompts (long_prompts=True) reads all of it, in chunks."
     if words:
         notes.append(f"a part of the change is cut off with it: {', '.join(map(repr, words))}.")
     return notes

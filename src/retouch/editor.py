@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from PIL import Image
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, sequence
 from retouch.auto.choose import candidates, edit
-from retouch.backbone.load import load
+from retouch.backbone.live import backbone_of
+from retouch.backbone.load import LoadSettings, load
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadFit, BadParameter
@@ -34,6 +35,11 @@ __all__ = ["EditResult", "Editor"]
 class Editor:
     """Edits pictures with one model, one at a time: edits from other threads wait for their turn.
 
+    Args:
+        model: a loaded model, or a live diffusers pipeline, which is computed with as it is at every call and left as
+            it was found (docs/models.md).
+        clip_skip, long_prompts: how a pipeline's texts are read, as for :meth:`from_pretrained`.
+
     Whatever state torch is in around a call (``no_grad``, ``autocast``, a default dtype …), the picture is the same.
 
     Example:
@@ -42,38 +48,24 @@ class Editor:
         >>> result.save("blue.png")
     """
 
-    def __init__(self, model: Backbone) -> None:
-        if not callable(getattr(model, "predict", None)):
-            raise BadParameter(
-                f"an Editor is made of a loaded model, not of a {type(model).__name__}: write "
-                "Editor.from_pretrained(name)."
-            )
-        self.model = model
+    def __init__(self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False) -> None:
+        self.model: Backbone = backbone_of(model, clip_skip=clip_skip, long_prompts=long_prompts)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name: str | PathLike[str] = "diorama",
-        *,
-        device: str | torch.device | None = None,
-        dtype: torch.dtype | str | None = None,
-        prediction: str | None = None,
-        zero_snr: bool | None = None,
-        native: int | None = None,
-        guidance: float | None = None,
-    ) -> Editor:
+    def from_pretrained(cls, name: str | PathLike[str] = "diorama", **how: Unpack[LoadSettings]) -> Editor:
         """The editor for a model: ``"diorama"``, a diffusers folder, a hub name, or a ``.safetensors`` file.
 
-        The arguments are those of :func:`retouch.backbone.load.load`; ``prediction``, ``zero_snr``, ``native``
-        and ``guidance`` say how the model is read where its files do not, or say something else.
+        Args:
+            name: the model's.
+            how: device and dtype; how the model is read where its files do not say, or say something else; and what is
+                put on top of it, as ``lora="style.safetensors:0.8"``: :class:`retouch.backbone.load.LoadSettings`.
 
         Raises:
-            BadModel: when there is no such model or it is of another kind.
+            BadModel: when there is no such model or it is of another kind, or what is put on top does not fit it.
             BadParameter: when there is no such device or precision, or the model cannot be read so.
         """
         with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
-            how = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
-            return cls(load(name, device=device, dtype=dtype, **how))  # type: ignore[arg-type]
+            return cls(load(name, **how))
 
     def edit(
         self,

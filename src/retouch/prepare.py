@@ -19,6 +19,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter
 from retouch.fit.fitted import Fit
+from retouch.fit.weights import check_trainable
 from retouch.fit.work import Work
 from retouch.idle import idle_notes, set_by_hand
 from retouch.methods.composition import Composed
@@ -54,10 +55,13 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     """
     request, of_weights = weighed(request)
     seed = checked_seed(request.seed)
-    check_fit(model, request)
     (source, target), negative = prompts_of(request), negative_of(request)
+    model.make_room([prompt for prompt in (source, target, negative) if prompt], _fitted_tokens(request.fit))
+    check_fit(model, request)
     of_prompts = [*of_weights, *cut_off_notes(model, source, target)]
     method = method_of(model, request, source, target)
+    if isinstance(method, Optimising):
+        check_trainable(model.network)
     asked = Asked(
         model, target, source, masked=request.mask is not None, foreground=request.foreground is not None,
         reference=request.reference is not None, fitted=request.fit is not None, fitting=request.fitting,
@@ -92,6 +96,12 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         notes=(*picture.notes, *fitted.notes, *_made_small(request, fitted), *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted
+
+
+def _fitted_tokens(made: Fit | None) -> int | None:
+    """How many positions the texts of a fit have."""
+    texts = [] if made is None else [value for name, value in made.embeds.items() if ":" not in name]
+    return texts[0].shape[1] if texts and texts[0].ndim == 3 else None
 
 
 def opened(image: AnyPicture) -> Picture:

@@ -44,27 +44,33 @@ class Tokens:
         return len(self.ids)
 
 
-def tokenize(tokenizer: Any, prompt: str, max_tokens: int) -> Tokens:
+def tokenize(tokenizer: Any, prompt: str, max_tokens: int, chunks: int = 1) -> Tokens:
     """Splits ``prompt`` into words and finds each word's tokens; ``max_tokens`` is the padded sequence's length.
 
     "cat," is the word "cat", and a placeholder <cat> that a textual inversion taught is, with all of its vectors.
     Words that the model's token limit cuts off own no tokens and stand in ``cut``.
+
+    Args:
+        chunks: how many sequences a long prompt may fill, one after the other, each with a start and an end of its own.
     """
-    encoded = encode(tokenizer, prompt)
-    room = max_tokens - 1
-    ids, spans = [*encoded.ids[:-1][:room], encoded.ids[-1]], encoded.spans[:-1][:room]
-    end = next((i for i, token in enumerate(ids) if i and token == tokenizer.eos_token_id), len(ids) - 1)
+    encoded, room = encode(tokenizer, prompt), max_tokens - 2
+    content, spans = encoded.ids[1:-1][: room * chunks], encoded.spans[1:-1][: room * chunks]
+    padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    ids = list[int]()
+    for first in range(0, room * chunks, room):
+        chunk = [encoded.ids[0], *content[first : first + room], encoded.ids[-1]]
+        ids += chunk + [padding] * (max_tokens - len(chunk))
+    stop = content.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in content else len(content)
+    last = max(0, stop - 1) // room if stop == len(content) else stop // room
     words, cut = list[Word](), list[str]()
-    for first, last, text in _words(prompt, encoded.taught):
+    for start, end, text in _words(prompt, encoded.taught):
         # byte-level tokenizers may count the space before a word as the word's: compare by overlap
-        owned = tuple(i for i in range(1, end) if spans[i][0] < last and spans[i][1] > first)
+        owned = [k for k in range(stop) if spans[k][0] < end and spans[k][1] > start]
         if owned:
-            words.append(Word(text, owned))
+            words.append(Word(text, tuple(max_tokens * (k // room) + 1 + k % room for k in owned)))
         else:
             cut.append(text)
-    padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-    ids += [padding] * (max_tokens - len(ids))
-    return Tokens(prompt, tuple(ids), tuple(words), end, tuple(cut))
+    return Tokens(prompt, tuple(ids), tuple(words), max_tokens * last + 1 + stop - room * last, tuple(cut))
 
 
 def _words(prompt: str, taught: Sequence[Span]) -> list[tuple[int, int, str]]:

@@ -423,7 +423,7 @@ def test_files_of_other_formats_are_refused_by_name_unread(tmp_path, name, says)
 
 def test_the_way_to_convert_that_is_documented_gives_the_same_model(tmp_path):
     text = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
-    script = re.search(r"```python\n(import torch.*?)```", text, re.DOTALL)[1]
+    script = re.search(r"## Pickled checkpoints\n.*?```python\n(.*?)```", text, re.DOTALL)[1]
     single = save_single(tmp_path / "m.safetensors")
     torch.save({"state_dict": {**load_file(single), "steps": 3}, "epoch": 1}, tmp_path / "model.ckpt")
     exec(script.replace('"model.', f'"{tmp_path}/model.'), {})

@@ -46,6 +46,17 @@ def read_config(name: str, path: Path) -> dict[str, Any]:
     return content
 
 
+def loaded_config(part: Any) -> dict[str, Any]:
+    """What a loaded part says of itself as its file would, with its class."""
+    config = part.config.to_dict() if hasattr(part.config, "to_dict") else dict(part.config)
+    told: dict[str, Any] = json.loads(json.dumps(config, default=_plain))
+    return {**told, "_class_name": type(part).__name__}
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
+
+
 def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> dict[str, Any]:
     """A scheduler's config as diffusers' own pipelines repair it: no clipping of ẑ_0, for SD ``steps_offset`` 1.
 

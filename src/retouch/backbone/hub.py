@@ -55,17 +55,18 @@ def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Pat
     return _fetched(name, [*_SMALL, *weights], remedy)
 
 
-def helper_copy(name: str, *, tokenizer: bool) -> Path:
+def helper_copy(name: str, *, tokenizer: bool, stem: str = "model") -> Path:
     """A hub's copy of a model that serves beside a checkpoint: JSON, text and safetensors alone.
 
     Args:
         tokenizer: whether it reads text too.
+        stem: how the name of its weights begins.
     """
     from huggingface_hub import snapshot_download
 
-    patterns, ignored = ["*.json", "*.txt", "model*.safetensors"], ["*fp16*"]
+    patterns, ignored = ["*.json", "*.txt", f"{stem}*.safetensors"], ["*fp16*"]
     cached = _cached(name, patterns)
-    there = cached and (cached / "config.json").is_file() and any(cached.glob("model*.safetensors"))
+    there = cached and (cached / "config.json").is_file() and any(cached.glob(f"{stem}*.safetensors"))
     if cached is not None and there and (has_vocabulary(cached) or not tokenizer):
         return cached  # at once, also without a network
     return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored))

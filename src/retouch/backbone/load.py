@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Any, TypedDict
 
 import torch
 
 from retouch.backbone.folder import from_folder, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder
+from retouch.backbone.on_top import put_on_top, read_on_top
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
@@ -24,6 +26,29 @@ EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 _EXPECTED = "'diorama', the path of a diffusers folder or of a .safetensors file, or a hub name like owner/model"
 
 
+class LoadSettings(TypedDict, total=False):
+    """How a model is loaded: the arguments of :func:`load` but for its name, each of which may be left out.
+
+    ``lora`` names safetensors files in kohya's, diffusers' or peft's layout: one or several, each as
+    ``"style.safetensors:0.8"`` or (file, weight). ``vae`` is another autoencoder: a folder, file or hub name.
+    ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
+    called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
+    ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off.
+    """
+
+    device: str | torch.device | None
+    dtype: torch.dtype | str | None
+    prediction: str | None
+    zero_snr: bool | None
+    native: int | None
+    guidance: float | None
+    lora: Any
+    vae: str | PathLike[str] | None
+    embedding: Any
+    clip_skip: int
+    long_prompts: bool
+
+
 @without_collection()
 def load(
     name: str | PathLike[str] = EMBEDDED,
@@ -35,6 +60,11 @@ def load(
     zero_snr: bool | None = None,
     native: int | None = None,
     guidance: float | None = None,
+    lora: Any = None,
+    vae: str | PathLike[str] | None = None,
+    embedding: Any = None,
+    clip_skip: int = 0,
+    long_prompts: bool = False,
 ) -> UNetBackbone:
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL.
 
@@ -49,6 +79,7 @@ def load(
         zero_snr: whether it was trained down to pure noise, likewise.
         native: the side in pixels of the pictures it was trained on, likewise.
         guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
+        lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -59,14 +90,17 @@ def load(
     name = fspath(name)
     said = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
     settings = read_model_settings(said)
+    additions = read_on_top(lora, vae, embedding, clip_skip, long_prompts)
     place = device_named(device)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
-    if precision != torch.bfloat16:
-        return _named(name, place, precision, settings, offline)
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
-    model = _named(name, place, torch.float32, settings, offline)
+    wide = precision == torch.bfloat16
+    model = _named(name, place, torch.float32 if wide else precision, settings, offline)
+    put_on_top(model, additions)
+    if not wide:
+        return model
     model.fingerprint = model.fingerprint
     with quietly():
         for part in model.modules.values():

@@ -28,6 +28,8 @@ class Backbone(Protocol):
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it, see :func:`retouch.backbone.turn.turn`.
         device: where it computes.
+        long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
+        chunks: how many chunks texts have at the moment.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Backbone(Protocol):
     evaluations: int
     lock: RLock
     device: torch.device
+    long_prompts: bool
+    chunks: int
 
     @property
     def dtype(self) -> torch.dtype:
@@ -64,7 +68,7 @@ class Backbone(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """The length of a padded prompt, start and end included."""
+        """The length of a padded prompt, or of a chunk of a long one, start and end included."""
         ...
 
     @property
@@ -85,6 +89,14 @@ class Backbone(Protocol):
     @property
     def identity(self) -> str:
         """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
+        ...
+
+    def working(self) -> AbstractContextManager[None]:
+        """Around all that is computed with it, see :func:`retouch.backbone.turn.turn`."""
+        ...
+
+    def make_room(self, prompts: Sequence[str], tokens: int | None = None) -> None:
+        """From here on texts have as many chunks as the longest of these prompts fills, or so many ``tokens``."""
         ...
 
     def encode(self, images: Tensor) -> Tensor:

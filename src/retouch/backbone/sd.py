@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.family import SD, Family
@@ -21,11 +20,8 @@ class StableDiffusion(UNetBackbone):
     @torch.no_grad()
     def condition(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
-        rows = [self.tokens(prompt) for prompt in prompts]
-        ids = torch.tensor([row.ids for row in rows], device=self.device)
-        mask = None
-        if getattr(self.text_encoder.config, "use_attention_mask", False):
-            ends = torch.tensor([[row.end] for row in rows], device=self.device)
-            mask = (torch.arange(ids.shape[1], device=self.device) <= ends).long()
-        states: Tensor = self.text_encoder(ids, attention_mask=mask)[0]
-        return Condition(states.float())
+        states, _ = self.spoken(self.text_encoder, self.tokenizer, prompts, self.clip_skip)
+        if self.clip_skip:
+            inner = getattr(self.text_encoder, "text_model", self.text_encoder)  # by the version of transformers
+            states = inner.final_layer_norm(states.to(inner.final_layer_norm.weight.dtype)).float()
+        return Condition(states)

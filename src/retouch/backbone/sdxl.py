@@ -12,7 +12,6 @@ from torch import Tensor
 from retouch.backbone.condition import Condition
 from retouch.backbone.family import SDXL, Family
 from retouch.backbone.unet import UNetBackbone
-from retouch.prompts import tokenize
 
 
 class StableDiffusionXL(UNetBackbone):
@@ -58,11 +57,9 @@ class StableDiffusionXL(UNetBackbone):
         """
         states, pooled = list[Tensor](), Tensor()
         for tokenizer, encoder in ((self.tokenizer, self.text_encoder), (self.tokenizer_2, self.text_encoder_2)):
-            rows = [tokenize(tokenizer, prompt, self.max_tokens) for prompt in prompts]
-            ids = torch.tensor([row.ids for row in rows], device=self.device)
-            said = encoder(ids, output_hidden_states=True)
-            states.append(said.hidden_states[-2].float())
-            pooled = said[0].float()
+            embedded, said = self.spoken(encoder, tokenizer, prompts, 1 + self.clip_skip)
+            states.append(embedded)
+            pooled = said[0][:: self.chunks].float()  # of a long prompt's first chunk
         embeds = torch.cat(states, dim=-1)
         if self.zeros_for_empty:
             told = torch.tensor([float(bool(prompt)) for prompt in prompts], device=self.device)

@@ -72,15 +72,17 @@ class ReadAs:
     Attributes:
         given: settings that the user gave.
         own: what the checkpoint's files say of the same.
+        on_top: what was loaded on top of it, JSON-ready: numbers, or lists of things that have a ``fingerprint``.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
+    on_top: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The settings that change something, JSON-ready."""
-        return {name: value for name, value in self.given.items() if self.own.get(name) != value}
+        """The settings that change something, and what was loaded, JSON-ready."""
+        return {name: value for name, value in self.given.items() if self.own.get(name) != value} | dict(self.on_top)
 
     @property
     def guidance(self) -> float:
@@ -88,5 +90,12 @@ class ReadAs:
         return float(self.given.get("guidance", UNGUIDED))
 
     def __str__(self) -> str:
-        """:attr:`changed` as on a command line; "" where nothing is."""
-        return " ".join(f"{name}={value}" for name, value in self.changed.items())
+        """:attr:`changed` in short, without the names of files, which may be moved; "" where nothing is."""
+        return " ".join(f"{name}={_short(value)}" for name, value in self.changed.items())
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    told = [{key: str(said) for key, said in one.items() if key != "name"} for one in value]
+    return ",".join(":".join(one[key] for key in sorted(one)) for one in told)

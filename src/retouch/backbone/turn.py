@@ -53,12 +53,15 @@ def turn(model: Backbone, *, within: bool = False) -> Iterator[None]:
         RetouchError: when the device's memory ran out inside, or this thread is at work with the model already.
     """
     at_work: list[Backbone] = _THREAD.__dict__.setdefault("at_work", [])
-    if not within and any(other is model for other in at_work):
+    inner = any(other.lock is model.lock for other in at_work)
+    if inner and not within:
         raise RetouchError(
             f"an edit with {model.name!r} is going on in this thread, perhaps one that called its progress or detail: "
             "begin the next one when it is done."
         )
-    with model.lock, clean_state(model.device):
+    lent = nullcontext() if inner else model.working()
+    # the device once more: a live pipeline's owner may have moved it since the last turn
+    with model.lock, clean_state(model.device), lent, torch.autocast(model.device.type, enabled=False):
         at_work.append(model)
         try:
             yield

@@ -6,13 +6,14 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from retouch.backbone.adapters import own_weights
 from retouch.backbone.condition import Condition
 from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
@@ -20,8 +21,12 @@ from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, 
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
+from retouch.backbone.texts import chunks_of, spoken
 from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
+
+if TYPE_CHECKING:
+    from retouch.backbone.live import Live
 
 
 class UNetBackbone(ABC):
@@ -36,6 +41,10 @@ class UNetBackbone(ABC):
         read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
         lock: whoever edits with the network holds it.
+        live: whose parts these are, where they are somebody's.
+        clip_skip: how many of the text encoders' last layers are left out.
+        long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
+        chunks: how many chunks texts have at the moment, see :meth:`make_room`.
     """
 
     family: ClassVar[Family]
@@ -52,15 +61,41 @@ class UNetBackbone(ABC):
         device: torch.device,
         recommended: Recommended | None = None,
         read_as: ReadAs | None = None,
+        live: Live | None = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
-        self.evaluations = 0
-        self.lock = threading.RLock()
-        for module in self.modules.values():
+        self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
+        self.lock, self.live = threading.RLock(), live
+        for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Around all that is computed: a live pipeline is read as it is now, and left as it was found."""
+        self.chunks = 1
+        try:
+            with self.live.lent(self) if self.live else nullcontext():
+                yield
+        finally:
+            self.chunks = 1
+
+    def make_room(self, prompts: Sequence[str], tokens: int | None = None) -> None:
+        """From here on texts have as many chunks as the longest of these prompts fills; one without long prompts.
+
+        Args:
+            tokens: how many positions texts are to have, whatever the prompts; None to go by these.
+        """
+        if tokens is not None:
+            self.chunks = max(1, tokens // self.max_tokens)
+        else:
+            self.chunks = chunks_of(self.tokenizer, prompts, self.max_tokens) if self.long_prompts else 1
+
+    def spoken(self, encoder: Any, tokenizer: Any, prompts: Sequence[str], skip: int) -> tuple[Tensor, Any]:
+        """What one of the text encoders says, see :func:`retouch.backbone.texts.spoken`."""
+        return spoken(encoder, tokenizer, prompts, self.max_tokens, self.chunks, skip, self.device)
 
     @property
     def modules(self) -> dict[str, Any]:
@@ -72,7 +107,8 @@ class UNetBackbone(ABC):
         """The network's own precision; latents and noise are float32 throughout."""
         # not unet.dtype, which looks at every weight: a tenth of a small network's evaluation
         parameter: Tensor = next(self.unet.parameters())
-        return parameter.dtype
+        kind: torch.dtype = parameter.dtype if parameter.dtype.itemsize > 1 else self.unet.dtype  # stored in 8 bits
+        return kind
 
     @cached_property
     def vae_factor(self) -> int:
@@ -141,11 +177,11 @@ class UNetBackbone(ABC):
 
     def tokens(self, prompt: str) -> Tokens:
         """The prompt's words and tokens, in the order of the condition's embeddings."""
-        return tokenize(self.tokenizer, prompt, self.max_tokens)
+        return tokenize(self.tokenizer, prompt, self.max_tokens, self.chunks)
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        spans, room = encode(self.tokenizer, prompt).spans[1:-1], self.max_tokens - 2
+        spans, room = encode(self.tokenizer, prompt).spans[1:-1], (self.max_tokens - 2) * self.chunks
         return "" if len(spans) <= room else prompt[spans[room][0] :]
 
     def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
@@ -188,11 +224,18 @@ class UNetBackbone(ABC):
     @contextmanager
     def gradient_checkpointing(self) -> Iterator[None]:
         """The network recomputes its activations in the backward pass: more time, much less memory."""
-        self.unet.enable_gradient_checkpointing()
+        names = ("gradient_checkpointing", "_gradient_checkpointing_func")
+        was = [
+            (vars(one), {name: vars(one)[name] for name in names if name in vars(one)}) for one in self.unet.modules()
+        ]
         try:
+            self.unet.enable_gradient_checkpointing()
             yield
         finally:
-            self.unet.disable_gradient_checkpointing()
+            for attributes, own in was:
+                for name in names:
+                    attributes.pop(name, None)
+                attributes.update(own)
 
     def schedule(self, num_inference_steps: int) -> Schedule:
         """The checkpoint's own schedule with this many steps (see :func:`schedule_from_config`)."""
@@ -229,7 +272,7 @@ class UNetBackbone(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """What names these weights, see :func:`retouch.backbone.fingerprint.fingerprint`."""
-        return fingerprint({part: module.state_dict() for part, module in self.modules.items()})
+        return fingerprint({part: own_weights(module) for part, module in self.modules.items()})
 
     @property
     def identity(self) -> str:

@@ -50,6 +50,7 @@ def commands(asked: str = "") -> typer.Typer:
     Args:
         asked: the command that is to be called: what other packages add to it is only looked up then.
     """
+    from retouch.cli.on_top import with_on_top
     from retouch.cli.suite_options import with_options
 
     app = typer.Typer(
@@ -59,19 +60,19 @@ def commands(asked: str = "") -> typer.Typer:
         help="Edit real pictures by text with diffusion models.",
     )
     app.callback()(_root)
-    app.command("edit")(edit.edit)
-    app.command("fit")(fit.fit)
-    app.command("sweep")(sweep.sweep)
+    app.command("edit")(with_on_top(edit.edit))
+    app.command("fit")(with_on_top(fit.fit))
+    app.command("sweep")(with_on_top(sweep.sweep))
     app.command("keep")(keep.keep)
-    app.command("mask")(mask.mask)
-    app.command("compare")(compare.compare)
-    app.command("bench")(with_options(bench.bench, _suites() if asked == "bench" else {}))
+    app.command("mask")(with_on_top(mask.mask))
+    app.command("compare")(with_on_top(compare.compare))
+    app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
     app.command("methods")(methods.methods)
     app.command("suites")(suites.suites)
     app.command("measures")(measures.measures)
-    app.command("models")(models.models)
+    app.command("models")(with_on_top(models.models))
     app.command("recipe")(edit.recipe)
     app.add_typer(diorama.app, name="diorama")
     return app

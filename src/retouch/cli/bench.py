@@ -33,6 +33,7 @@ def bench(
     seeds: of.Seeds = "0",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     shard: of.Shard = "0/1",
     executor: of.Executor = "local",
     address: of.Address = "",
@@ -56,7 +57,7 @@ def bench(
     Exit code 1 when edits failed: the run keeps the others, and the reasons.
     """
     streams.check_streams({"--output": output})
-    read_as = options.model_settings(set_model)
+    read_as = options.model_settings(set_model, on_top)
     variants, others = _variants(methods, variant or [], keep, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address)

@@ -30,6 +30,7 @@ def compare(
     ] = "tuning-free",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     mask: options.Mask = None,
@@ -70,7 +71,9 @@ def _compare(asked: SimpleNamespace) -> None:
 
     from retouch.editor import Editor
 
-    editor = Editor.from_pretrained(asked.model, device=asked.device or None, **options.model_settings(asked.set_model))
+    editor = Editor.from_pretrained(
+        asked.model, device=asked.device or None, **options.model_settings(asked.set_model, asked.on_top)
+    )
     say = (lambda sentence: None) if asked.quiet else note
     source = options.described(asked.model, opened.image, asked.source, asked.target, True, say, asked.negative)
     scorer = _scorer(asked.clip or ("diorama" if asked.model == "diorama" else ""), opened.image, asked.target, say)

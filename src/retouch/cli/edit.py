@@ -30,6 +30,7 @@ def edit(
     method: Annotated[str, typer.Option(help="See `retouch methods`; default: auto, or the fit's.")] = "",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     inversion: options.Part = "",
@@ -91,7 +92,7 @@ def _edit(asked: SimpleNamespace) -> None:
 
         from retouch.editor import Editor
 
-        read_as = options.model_settings(asked.set_model)
+        read_as = options.model_settings(asked.set_model, asked.on_top)
         editor = Editor.from_pretrained(asked.model, device=asked.device or None, **read_as)
         source = options.described(
             asked.model, opened.image, asked.source, target, chosen.needs_source, say, asked.negative

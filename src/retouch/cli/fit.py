@@ -9,21 +9,27 @@ import typer
 
 from retouch.cli import options, streams
 from retouch.cli.messages import note, progress_bar
-from retouch.errors import RetouchError
+from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
     from retouch.fit.fitted import Fit
+    from retouch.methods.method import Method
 
 
 def fit(
     picture: options.PictureFile,
     target: options.Target,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the fit, a .safetensors file.")],
+    save_lora: Annotated[
+        Path | None,
+        typer.Option(help="Also write the network's part as a LoRA that diffusers loads; with --set adapter_rank=8."),
+    ] = None,
     source: options.Source = "",
     negative: options.Negative = "",
     method: Annotated[str, typer.Option(help="imagic or layer-diffusion.")] = "imagic",
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     seed: options.Seed = 0,
     settings: options.Settings = None,
     mask: options.Mask = None,
@@ -43,7 +49,8 @@ def fit(
     checkpoint = options.checkpoint_beside(output)
     goes_on = checkpoint is not None and _there(output) and _there(checkpoint)  # an interrupted fit left both
     check_place(output, force or goes_on, (".safetensors",))
-    streams.check_streams({}, picture=picture, mask=mask, reference=reference)
+    _check_lora_place(save_lora, output, force or goes_on)
+    streams.check_streams({"--save-lora": save_lora}, picture=picture, mask=mask, reference=reference)
     opened, where = streams.input_picture(picture), streams.input_mask(mask)
     behind = None if reference is None else streams.input_picture(reference).image
     options.check_words(target, seed, budget)
@@ -58,7 +65,8 @@ def fit(
 
     from retouch.editor import Editor
 
-    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model))
+    editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model, on_top))
+    _check_rank(save_lora, editor.method_for(method, source or None, target, given))
     say = (lambda sentence: None) if quiet else note
     source = options.described(model, opened.image, source, target, kind.needs_source, say, negative)
     with options.going_on_later(checkpoint), progress_bar(method, quiet=quiet) as progress:
@@ -67,10 +75,31 @@ def fit(
             reference=behind, size=size, seed=seed, progress=progress, detail=progress.detail, budget=budget,
             checkpoint=checkpoint, **given,
         )  # fmt: skip
+    _write(made, output, save_lora, force or goes_on, say)
+
+
+def _write(made: Fit, output: Path, save_lora: Path | None, force: bool, say: options.Say) -> None:
     for sentence in made.notes:
         say(sentence)
-    made.save(output, force=force or goes_on)  # another process may have written it meanwhile
+    made.save(output, force=force)  # another process may have written it meanwhile
+    if save_lora and made.network:
+        made.save_lora(save_lora, force=force)
     _tell(made, output, say)
+
+
+def _check_lora_place(save_lora: Path | None, output: Path, force: bool) -> None:
+    from retouch.output import check_place
+
+    if save_lora is None:
+        return
+    check_place(save_lora, force, (".safetensors",))
+    if save_lora.absolute() == output.absolute():
+        raise BadParameter("--output and --save-lora name one file: name two.")
+
+
+def _check_rank(save_lora: Path | None, method: Method) -> None:
+    if save_lora and not getattr(method, "adapter_rank", 0):
+        raise BadParameter("--save-lora writes low-rank adapters: fit such, for instance with --set adapter_rank=8.")
 
 
 def _there(path: Path) -> bool:

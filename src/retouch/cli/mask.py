@@ -41,13 +41,14 @@ def mask(
     overlay: Annotated[Path | None, typer.Option(help="Also write the picture with the mask in colour.")] = None,
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     force: options.Force = False,
     device: options.Device = "",
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
     _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
-    from retouch.picture import check_growth
+    from retouch.picture import changed_mask, check_growth, overlaid, write_picture
 
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
@@ -65,12 +66,11 @@ def mask(
 
             from retouch.editor import Editor
 
-            found = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model)).mask(
+            editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model, on_top))
+            found = editor.mask(
                 opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
                 **clicks,
             )  # fmt: skip
-        from retouch.picture import changed_mask, overlaid, write_picture
-
         made = changed_mask(found, grow=grow, invert=invert)
     streams.output_picture(made, output, force=force)
     if overlay:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,12 +13,13 @@ from retouch.cli.messages import tell, tell_json
 def models(
     name: Annotated[str, typer.Argument(help="A model to load and describe.")] = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """Say how models are named, and describe one (default: the embedded one)."""
     from retouch.backbone.load import load
 
-    model = load(name, **options.model_settings(set_model))
+    model = load(name, **options.model_settings(set_model, on_top))
     described = {
         "name": model.name,
         "family": model.family.name,
@@ -46,8 +47,9 @@ def models(
         "network": f"{described['parameters'] / 1e6:.1f} M parameters"
         + (f", told guidance {model.read_as.guidance:g}" if described["takes_guidance"] else ""),
         "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
-        "prompt": f"up to {described['max_tokens']} tokens",
+        "prompt": f"up to {described['max_tokens']} tokens" + (", longer ones in chunks of these" * model.long_prompts),
         "device": described["device"],
+        **{name.replace("_", " "): _shown(value) for name, value in model.read_as.on_top.items()},
     }
     for key, value in lines.items():
         tell(f"{key:12} {value}")
@@ -58,5 +60,14 @@ def models(
         "  path/to/file.safetensors  a checkpoint of these in one file: offline\n"
         "  owner/model               a hub name; fetched once, then kept\n"
         "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768,\n"
-        "guidance=8.5."
+        "guidance=8.5. Put on top of it --lora, --vae, --embedding, --clip-skip, --long-prompts."
+    )
+
+
+def _shown(value: Any) -> str:
+    """What was put on top of a model, in words."""
+    if not isinstance(value, list):
+        return "yes" if value is True else str(value)
+    return ", ".join(
+        " ".join(f"{said:g}" if isinstance(said, float) else said for said in one.values()) for one in value
     )

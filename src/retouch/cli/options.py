@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +32,8 @@ SetModel = Annotated[
     list[str] | None,
     typer.Option(help="How the model is read where its files do not say: prediction=v, zero_snr=yes, native=768, ..."),
 ]
+OnTop = Mapping[str, Any] | None
+"""What is put on top of the model, see :mod:`retouch.cli.on_top`."""
 Seed = Annotated[int, typer.Option(help="Of everything random.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="A parameter, as name=value, for every method here that has it.")
@@ -108,8 +110,8 @@ def described(
     return source
 
 
-def model_settings(given: list[str] | None) -> dict[str, Any]:
-    """What --set-model says, as arguments of ``Editor.from_pretrained``.
+def model_settings(given: list[str] | None, on_top: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What --set-model says and what is put on top, as arguments of ``Editor.from_pretrained``.
 
     Raises:
         BadParameter: for a setting that there is not, or a value that it cannot have.
@@ -117,7 +119,9 @@ def model_settings(given: list[str] | None) -> dict[str, Any]:
     from retouch.backbone.settings import read_model_settings
     from retouch.parameters import settings_from_text
 
-    return read_model_settings(settings_from_text(given or [], "--set-model", "prediction=v")).given()
+    return read_model_settings(settings_from_text(given or [], "--set-model", "prediction=v")).given() | dict(
+        on_top or {}
+    )
 
 
 def read_region(text: str) -> tuple[float, ...] | str | None:

@@ -27,6 +27,7 @@ def sweep(
     seed: Annotated[int, typer.Option(help="The first of the seeds.")] = 0,
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
+    on_top: options.OnTop = None,
     negative: options.Negative = "",
     settings: options.Settings = None,
     mask: options.Mask = None,
@@ -72,7 +73,9 @@ def _sweep(asked: SimpleNamespace) -> None:
     from retouch.editor import Editor
     from retouch.explore.clip_score import ClipScorer
 
-    editor = Editor.from_pretrained(asked.model, device=asked.device or None, **options.model_settings(asked.set_model))
+    editor = Editor.from_pretrained(
+        asked.model, device=asked.device or None, **options.model_settings(asked.set_model, asked.on_top)
+    )
     with progress_bar("sweep", quiet=asked.quiet) as progress:
         swept = run_sweep(
             editor, opened, made, etas=values, seeds=chosen, negative_prompt=asked.negative or None, mask=where,

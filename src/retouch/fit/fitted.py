@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retouch.errors import BadFit
 from retouch.fit.contents import Amiss, check_about, check_tensors
+from retouch.fit.lora import write_lora
 from retouch.fit.tensors import read_tensors, write_tensors
 
 _FORMAT = "1"
@@ -69,6 +70,17 @@ class Fit:
         write_tensors(Path(path), tensors, metadata, replace=force)
         if self.checkpoint and self.stopped != "interrupted":
             self.checkpoint.unlink(missing_ok=True)
+
+    def save_lora(self, path: str | PathLike[str], *, force: bool = False) -> None:
+        """Writes the network's part as a LoRA that ``pipe.load_lora_weights(path)`` of diffusers loads.
+
+        The texts are no part of it: what the fit samples under are ``embeds``, for ``prompt_embeds``.
+
+        Raises:
+            OutputExists: when there is a file already and ``force`` is not set.
+            BadFit: when the fit holds no low-rank adapters, or the place cannot be written to.
+        """
+        write_lora(Path(path), self.network, self.rank, self.recipe, replace=force)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:

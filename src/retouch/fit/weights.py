@@ -1,15 +1,19 @@
-"""A network that computes with other weights for a while: copies, or low-rank adapters (Hu et al. 2022, by peft)."""
+"""A network that computes with other weights for a while: copies, or low-rank adapters (Hu et al. 2022)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from retouch.errors import BadParameter
+
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
 """The linear layers that carry adapters: attention and feed-forward, the usual choice for diffusion U-Nets."""
+_NAME = "retouch"
 
 
 @contextmanager
@@ -18,40 +22,64 @@ def copied_weights(
 ) -> Iterator[dict[str, nn.Parameter]]:
     """Float32 copies of the parameters whose names are ``wanted``, trainable, in the network's place of its own.
 
-    The network's own parameters, the same objects, come back whatever happens.
+    Adapters that the network has loaded stay as they are. Its own parameters, the same objects, come back whatever
+    happens.
     """
     copies = {
         name: nn.Parameter(parameter.detach().float().clone())
         for name, parameter in network.named_parameters()
-        if wanted(name)
+        if wanted(name) and not _of_adapters(name)
     }
     with _put(network, copies):
         yield copies
+
+
+class LowRank(nn.Module):
+    """W x + B A x: any linear layer, one that carries adapters of its owner's included, with a low-rank update."""
+
+    def __init__(self, base_layer: nn.Module, rank: int) -> None:
+        super().__init__()
+        wide, given = int(base_layer.in_features), int(base_layer.out_features)  # type: ignore[arg-type]
+        self.base_layer = base_layer
+        # named, initialised and drawn in the order of peft, as fits of before are
+        down, up = nn.Linear(wide, rank, bias=False), nn.Linear(rank, given, bias=False)
+        self.lora_A, self.lora_B = nn.ModuleDict({_NAME: down}), nn.ModuleDict({_NAME: up})
+        nn.init.kaiming_uniform_(down.weight, a=5**0.5)
+        nn.init.zeros_(up.weight)
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The layer's output [..., out] for [..., in]; the update is computed in its own precision."""
+        result: Tensor = self.base_layer(x, *args, **kwargs)
+        down, up = self.lora_A[_NAME], self.lora_B[_NAME]
+        precision = next(down.parameters()).dtype
+        return result + up(down(x.to(precision))).to(result.dtype)
 
 
 @contextmanager
 def low_rank_adapters(network: nn.Module, rank: int, seed: int = 0) -> Iterator[dict[str, nn.Parameter]]:
     """Adapters on the attention and feed-forward layers, which change nothing yet; trainable, gone afterwards.
 
+    They are float32 in a network of any precision, and stand on top of adapters that it has loaded.
+
     Args:
         rank: of the update of each layer's matrix, from 1.
         seed: of the adapters' first halves; the second halves are zero.
     """
-    from peft import LoraConfig, inject_adapter_in_model
-
     own = dict(network.named_modules())
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(_ADAPTED))
+    chosen = [name for name in own if name.endswith(tuple(f".{target}" for target in _ADAPTED))]
+    places = [(own[name.rpartition(".")[0]]._modules, name.rpartition(".")[2], own[name]) for name in chosen]
     try:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            inject_adapter_in_model(config, network, "retouch")
-        yield {name: parameter for name, parameter in network.named_parameters() if ".retouch." in name}
+            for place, leaf, layer in places:
+                adapted = LowRank(layer, rank).train(layer.training)
+                for half in (adapted.lora_A, adapted.lora_B):
+                    half.to(next(layer.parameters()).device)
+                place[leaf] = adapted
+        yield {name: parameter for name, parameter in network.named_parameters() if f".{_NAME}." in name}
     finally:
-        for name, module in own.items():
-            parent, _, leaf = name.rpartition(".")
-            if name and own[parent]._modules[leaf] is not module:
-                own[parent]._modules[leaf] = module
-        network.__dict__.pop("peft_config", None)
+        for place, leaf, layer in places:
+            place[leaf] = layer
 
 
 @contextmanager
@@ -84,3 +112,20 @@ def _put(network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator
     finally:
         for place, leaf, original in own:
             place[leaf] = original
+
+
+def _of_adapters(name: str) -> bool:
+    return any(part.startswith("lora_") for part in name.split("."))
+
+
+def check_trainable(network: nn.Module) -> None:
+    """Refuses a network whose weights are not where they could be fitted.
+
+    Raises:
+        BadParameter: saying what to do.
+    """
+    if any(parameter.is_meta or parameter.dtype.itemsize < 2 for parameter in network.parameters()):
+        raise BadParameter(
+            "the network's weights are offloaded module by module or stored in 8 bits, and cannot be fitted: use "
+            "enable_model_cpu_offload and half precision, or a method that fits no weights."
+        )

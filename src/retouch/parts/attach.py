@@ -15,6 +15,14 @@ from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
 from retouch.parts.rows import Row, Step
 
+_PLAIN_ATTENTION = frozenset(
+    {
+        "AttnProcessor", "AttnProcessor2_0", "AttnProcessorNPU", "FusedAttnProcessor2_0", "SlicedAttnProcessor",
+        "XFormersAttnProcessor", "XLAFlashAttnProcessor2_0",
+    }
+)  # fmt: skip
+"""diffusers' processors that compute the same attention, each in its own way; an edited layer computes it in ours."""
+
 
 class Now:
     """The step that the network is evaluated in right now; the loop sets it, attached edits are handed it."""
@@ -88,6 +96,7 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
     for key, layer in layers.items():
         mine = [edit for edit in edits if edit.wants(layer)]
         if mine:
+            _check_replaceable(model.name, own[key])
             installed[key] = EditedAttention(layer, mine, now)
     with ExitStack() as hooks:
         for block in blocks:
@@ -100,6 +109,16 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
             yield now
         finally:
             network.set_attn_processor(dict(own))
+
+
+def _check_replaceable(name: str, processor: object) -> None:
+    """Refuses a processor that computes something else than attention, which an edit would leave out."""
+    kind = type(processor).__name__
+    if kind not in _PLAIN_ATTENTION:
+        raise RetouchError(
+            f"an attention layer of {name!r} has a processor of its owner's, {kind}, which an edit would replace: "
+            "reset it with unet.set_default_attn_processor(), or use a method that leaves attention alone, as ddim."
+        )
 
 
 @contextmanager

@@ -63,7 +63,7 @@ class Inversions:
     shared_seconds: float = 0.0
     _kept: dict[Hashable, tuple[object, float]] = field(default_factory=dict)
     _latents: Tensor | None = None
-    _model: Backbone | None = None
+    _model: tuple[Backbone, str, int] | None = None
 
     def get(
         self,
@@ -98,8 +98,9 @@ class Inversions:
             evaluations: what it costs.
             otherwise: called where it was found before.
         """
-        if self._model is not model or self._latents is None or not torch.equal(self._latents, latents):
-            self._model, self._latents = model, latents
+        this = model, model.identity, model.chunks  # a live pipeline may have become another model meanwhile
+        if self._model != this or self._latents is None or not torch.equal(self._latents, latents):
+            self._model, self._latents = this, latents
             self._kept.clear()
         if key in self._kept:
             made, seconds = self._kept[key]

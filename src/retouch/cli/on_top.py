@@ -1,0 +1,71 @@
+"""The options that put something on top of a model, given to every command that names one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "lora": (
+        Annotated[
+            list[str] | None,
+            typer.Option(help="A LoRA, FILE.safetensors[:WEIGHT], of kohya's, diffusers' or peft's kind; repeatable."),
+        ],
+        None,
+    ),
+    "vae": (
+        Annotated[
+            str, typer.Option(help="Another autoencoder for the model: a folder, a .safetensors file or a hub name.")
+        ],
+        "",
+    ),
+    "embedding": (
+        Annotated[
+            list[str] | None, typer.Option(help="A textual inversion, FILE.safetensors[:WORD for prompts]; repeatable.")
+        ],
+        None,
+    ),
+    "clip_skip": (
+        Annotated[
+            int,
+            typer.Option(help="How many of the text encoder's last layers to leave out, as in diffusers.", min=0),
+        ],
+        0,
+    ),
+    "long_prompts": (
+        Annotated[
+            bool, typer.Option("--long-prompts", help="Read prompts beyond the token limit in chunks, not cut off.")
+        ],
+        False,
+    ),
+}
+
+
+def with_on_top(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with these options; what is given reaches it as ``on_top``, by the names that loading has for it.
+
+    Args:
+        command: has the parameters ``set_model``, behind which they are shown, and ``on_top``.
+    """
+    parameters = list[inspect.Parameter]()
+    for name, one in inspect.signature(command, eval_str=True).parameters.items():
+        if name == "on_top":
+            continue
+        parameters.append(one.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        if name == "set_model":
+            parameters += [
+                inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+                for option, (kind, default) in _OPTIONS.items()
+            ]
+
+    def called(**values: Any) -> None:
+        given = {name: values.pop(name, default) for name, (_, default) in _OPTIONS.items()}
+        command(**values, on_top={name: value for name, value in given.items() if value})
+
+    called.__doc__, called.__name__ = command.__doc__, command.__name__
+    called.__annotations__ = {one.name: one.annotation for one in parameters}
+    called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return called
