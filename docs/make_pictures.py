@@ -43,8 +43,7 @@ def keeping(editor: Editor) -> None:
     for seed in range(2000, 2006):
         for kind in ("colour", "accessory", "subject", "pose"):
             pair = edit_pair(kind, seed, side=1024)
-            given = {"source": pair.source_prompt, "target": pair.target_prompt}
-            result = editor.edit(pair.picture, **given, method="prompt-to-prompt")
+            result = editor.edit(pair.picture, source=pair.source_prompt, target=pair.target_prompt)
             said = f"{pair.target_prompt}\n{result.untouched:.0%} untouched"
             tiles += [labelled(pair.picture, f"{kind} {seed}", 256, 3), labelled(result.image, said, 256, 3)]
             recipes.append(result.recipe)

@@ -17,6 +17,7 @@ from retouch.picture import (
     fit_mask,
     from_array,
     from_image,
+    opened_mask,
     read_mask,
     read_picture,
     read_recipe,
@@ -340,6 +341,14 @@ def test_a_mask_is_read_from_any_mode_and_transparent_is_black(tmp_path):
         image.save(path)
         assert np.array_equal(np.asarray(read_mask(path)), expected)
         assert np.array_equal(np.asarray(read_mask(image)), expected)
+
+
+def test_a_faint_mask_is_a_weak_edit_and_said():
+    assert opened_mask(Image.new("L", (8, 8), 51)).notes == (
+        "the mask is 20% grey at most: that is how far the edit goes.",
+    )
+    with pytest.raises(BadPicture, match="marks nothing"):
+        opened_mask(Image.new("L", (8, 8), 9))
 
 
 def test_an_empty_mask_is_refused(tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from retouch.backbone.protocol import Backbone
 from retouch.errors import BadParameter
 from retouch.masks.find import by_words
+from retouch.masks.presence import doubt
 from retouch.picture import Picture, fit, opened_mask, to_array
 from retouch.prepare import opened
 from retouch.request import Request, size_of
@@ -72,7 +73,8 @@ def cut(model: Backbone, request: Request) -> tuple[Request, Cut]:
     if request.region is not None:
         if request.fit is not None:
             raise BadParameter("region is given beside a fit, which was made for the whole picture: leave it out.")
-        around = _region(model, request, picture.image)
+        around, said = _region(model, request, picture.image)
+        notes += said
         if mask is None:
             mask = Image.new("L", size)
             ImageDraw.Draw(mask).rectangle((around[0], around[1], around[2] - 1, around[3] - 1), fill=255)
@@ -103,8 +105,8 @@ def _plane(mask: object, size: tuple[int, int], name: str) -> tuple[Image.Image,
     return read.image.resize(size, Image.Resampling.BILINEAR), notes
 
 
-def _region(model: Backbone, request: Request, picture: Image.Image) -> Box:
-    """The region in whole pixels; a word is looked for in the picture."""
+def _region(model: Backbone, request: Request, picture: Image.Image) -> tuple[Box, list[str]]:
+    """The region in whole pixels; a word is looked for in the picture, and doubt that it is there said."""
     region = request.region
     if isinstance(region, str):
         fitted = fit(picture, model.native_side, model.pixel_multiple)
@@ -114,7 +116,8 @@ def _region(model: Backbone, request: Request, picture: Image.Image) -> Box:
         box = found.getbbox()
         if box is None:
             raise BadParameter(f"region is {region!r}, which was not found in the picture: give it as four numbers.")
-        return box
+        sentence = doubt(model, latents, prompt or region, region)
+        return box, [sentence] if sentence else []
     assert region is not None
     left, top, right, bottom = (int(np.floor(v)) if i < 2 else int(np.ceil(v)) for i, v in enumerate(region))
     width, height = picture.size
@@ -123,7 +126,7 @@ def _region(model: Backbone, request: Request, picture: Image.Image) -> Box:
             f"region is {left},{top},{right},{bottom}, expected left < right and top < bottom within the picture, "
             f"which is {width} x {height}."
         )
-    return left, top, right, bottom
+    return (left, top, right, bottom), []
 
 
 def _square(around: Box, size: tuple[int, int], native: int, context: float) -> Box:

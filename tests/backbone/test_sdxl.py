@@ -280,3 +280,25 @@ def test_a_negative_prompt_beside_fitted_null_texts_brings_its_own_pooled_text(m
     found = NullText().negative(job, Trajectory(model.schedule(2), latents, {"null": fitted})).at(0)
     close(found.embeds, said.embeds + 0.5)
     assert torch.equal(found.pooled, said.pooled)
+
+
+def test_shards_of_a_variant_under_their_old_names_are_read(tmp_path, pipeline, model):
+    folder = tmp_path / "old"
+    pipeline.save_pretrained(folder, variant="fp16", max_shard_size="9KB")
+    index = next((folder / "unet").glob("*.index.fp16.json"))
+    said = json.loads(index.read_text())
+    renamed = lambda name: re.sub(r"\.fp16(-\d+-of-\d+)\.", r"\1.fp16.", name)  # noqa: E731
+    said["weight_map"] = {key: renamed(file) for key, file in said["weight_map"].items()}
+    index.write_text(json.dumps(said))
+    for file in (folder / "unet").glob("*.safetensors"):
+        file.rename(file.with_name(renamed(file.name)))
+    assert not list((folder / "unet").glob("*.fp16-*")) and load(folder, device="cpu").fingerprint == model.fingerprint
+
+
+def test_clip_is_the_one_of_the_familys_smaller_text_encoder():
+    from types import SimpleNamespace
+
+    from retouch.backbone.clip import clip_for
+
+    wide = SimpleNamespace(name="m", text_width=768 + 1280, device=torch.device("cpu"))
+    assert clip_for(wide).name == "openai/clip-vit-large-patch14"

@@ -147,6 +147,15 @@ def test_a_part_of_a_large_picture_is_edited_at_the_models_size(editor):
     assert same(large, region.image)[~inside].all() and region.recipe["region"] == [480, 300, 600, 420]
 
 
+def test_a_region_by_a_word_is_where_the_word_is_and_doubt_is_said(editor):
+    small = paint(scene_for(SOURCE, 3))[0]
+    given = {**WORDS, "method": "sdedit", "num_inference_steps": 4}
+    there = editor.edit(small, **given, region="cat")
+    assert there.recipe["region"] == "cat" and 0 < there.untouched < 1
+    assert not any("may well not be" in note for note in there.notes)
+    assert any("'a tree' may well not be" in note for note in editor.edit(small, **given, region="a tree").notes)
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

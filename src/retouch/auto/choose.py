@@ -53,6 +53,8 @@ def chosen(model: Backbone, request: Request) -> EditResult:
     climbed = climb(model, full, rungs, verifier)
     best = climbed.best()[0]
     result, said = _as_strong(model, full, best, request.strength), _said(best, climbed, verifier, why)
+    if result is not best.result and verifier is not None:
+        said.append("it was chosen by the full edit, at strength 1.")
     told = _told(result, best, climbed, verifier, said)
     if result is best.result:
         return replace(told, evaluations=climbed.evaluations, seconds=climbed.seconds)

@@ -86,21 +86,25 @@ def drawn_anew(colours: Transfer, unasked: Plane, edited: Plane, region: Mask) -
         region: where the edit is, [h, w].
     """
     told = np.clip(colours.applied(unasked), 0, 255)
-    loose = _drawn_anew(told, unasked, edited, 1)
-    share = float(loose[region].mean()) if region.any() else 0.0
-    return loose if share < _RECOLOURED else _drawn_anew(told, unasked, edited, 0)
+    loose = _apart(told, unasked, edited, 1)
+    share = float(_faded(loose, 2, 1)[region].mean()) if region.any() else 0.0
+    return _faded(loose, 1, 0) if share < _RECOLOURED else _faded(_apart(told, unasked, edited, 0), 2, 1)
 
 
-def _drawn_anew(told: Plane, unasked: Plane, edited: Plane, slack: int) -> Plane:
-    """The same with outlines that may lie so many pixels apart."""
+def _apart(told: Plane, unasked: Plane, edited: Plane, slack: int) -> Mask:
+    """Where what is told and what is drawn disagree, though outlines may lie so many pixels apart."""
     shifts = range(-slack, slack + 1)
     gap = 1 - np.max([_agreement(_moved(told, dx, dy), edited) for dx in shifts for dy in shifts], axis=0)
     busy, busier = spread(unasked), spread(edited)
     most, more = (cv2.dilate(plane, np.ones((2 * slack + 1,) * 2, np.uint8)) for plane in (busy, busier))
     gone, fresh = (busy > 9) & (more < 0.4 * busy), (busier > 11) & (most < 0.4 * busier)
-    region = touching(gap > _APART[0], gap > _APART[1]) | gone | fresh
-    region = grown(grown(grown(region, 2), -2), 1)
-    return np.clip(blurred(region.astype(np.float32), 1.2) * 1.25 - 0.1, 0, 1)
+    return touching(gap > _APART[0], gap > _APART[1]) | gone | fresh
+
+
+def _faded(region: Mask, close: int, grow: int) -> Plane:
+    """A region without gaps, grown, with a soft edge: 0..1."""
+    whole = grown(grown(grown(region, close), -close), grow)
+    return np.clip(blurred(whole.astype(np.float32), 1.2) * 1.25 - 0.1, 0, 1)
 
 
 def _moved(plane: Plane, dx: int, dy: int) -> Plane:
