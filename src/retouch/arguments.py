@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -48,20 +49,38 @@ def check_arguments(given: Any) -> None:
     for name in ("progress", "detail"):
         if getattr(given, name) is not None and not callable(getattr(given, name)):
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
-    if given.keep not in KEEP:
-        raise BadParameter(f"keep is {_shown(given.keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
-    if given.strength is not None and not (_is_number(given.strength) and 0 <= given.strength <= 1):
-        raise BadParameter(f"strength is {_shown(given.strength)}, expected a number in 0..1.")
+    check_kept(given.keep, given.strength)
     size = given.size
     if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 16 <= size <= 8192):
         raise BadParameter(f"size is {_shown(size)}, expected a whole number of pixels in 16..8192.")
-    if not (_is_number(given.context) and 0 <= given.context < float("inf")):
-        raise BadParameter(f"context is {_shown(given.context)}, expected a number from 0.")
-    if given.region is not None and not (isinstance(given.region, str) and given.region.strip()):
-        _expect_numbers(given.region, "region", 4, "(left, top, right, bottom) in pixels, or a word")
+    check_part(given.region, given.context)
     budget = given.budget
     if budget is not None and not (_is_number(budget) and budget > 0):
         raise BadParameter(f"budget is {_shown(budget)}, expected a number of seconds above 0.")
+
+
+def check_kept(keep: object, strength: object) -> None:
+    """Refuses what says wrongly how much of the picture an edit keeps, and how far it goes.
+
+    Raises:
+        BadParameter: naming the argument, what it is and what was expected.
+    """
+    if keep not in KEEP:
+        raise BadParameter(f"keep is {_shown(keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
+    if strength is not None and not (_is_number(strength) and 0 <= strength <= 1):  # type: ignore[operator]
+        raise BadParameter(f"strength is {_shown(strength)}, expected a number in 0..1.")
+
+
+def check_part(region: object, context: object) -> None:
+    """Refuses what names no part of a picture.
+
+    Raises:
+        BadParameter: naming the argument, what it is and what was expected.
+    """
+    if not (_is_number(context) and 0 <= context < float("inf")):  # type: ignore[operator]
+        raise BadParameter(f"context is {_shown(context)}, expected a number from 0.")
+    if region is not None and not (isinstance(region, str) and region.strip()):
+        _expect_numbers(region, "region", 4, "(left, top, right, bottom) in pixels, or a word")
 
 
 def check_choice(method: object, source: object, target: object, settings: object, parts: Mapping[str, object]) -> None:
@@ -131,7 +150,7 @@ def _expect_numbers(values: Any, name: str, count: int, what: str) -> None:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise BadParameter(f"{name} is {_shown(values)}, expected {what}.")
     numbers = list(values)
-    if len(numbers) != count or not all(map(_is_number, numbers)):
+    if len(numbers) != count or not all(_is_number(one) and isfinite(one) for one in numbers):
         raise BadParameter(f"{name} is {_shown(values)}, expected {what}.")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from retouch.backbone.protocol import Backbone
 from retouch.errors import BadParameter
@@ -75,9 +75,7 @@ def cut(model: Backbone, request: Request) -> tuple[Request, Cut]:
             raise BadParameter("region is given beside a fit, which was made for the whole picture: leave it out.")
         around, said = _region(model, request, picture.image)
         notes += said
-        if mask is None:
-            mask = Image.new("L", size)
-            ImageDraw.Draw(mask).rectangle((around[0], around[1], around[2] - 1, around[3] - 1), fill=255)
+        mask, around = _within(mask, around, size)
     box: Box = (0, 0, *size)
     if around is not None and request.fit is None and not request.fitting:
         box = _square(around, size, size_of(model, request) or model.native_side, request.context)
@@ -103,6 +101,20 @@ def _plane(mask: object, size: tuple[int, int], name: str) -> tuple[Image.Image,
     given, expected = (f"{width} x {height}" for width, height in (read.image.size, size))
     notes.append(f"the {name} is {given}, the picture {expected}: the {name} is stretched to the picture.")
     return read.image.resize(size, Image.Resampling.BILINEAR), notes
+
+
+def _within(mask: Image.Image | None, around: Box, size: tuple[int, int]) -> tuple[Image.Image, Box]:
+    """A mask, or everything, within a region alone, and where that is.
+
+    Raises:
+        BadParameter: where nothing of the mask lies in the region.
+    """
+    inside = Image.new("L", size)
+    inside.paste(255 if mask is None else mask.crop(around), around)
+    box = inside.point(lambda value: 255 * (value > 0)).getbbox()
+    if box is None:
+        raise BadParameter("the mask marks nothing within the region: leave one of them out, or let them overlap.")
+    return inside, around
 
 
 def _region(model: Backbone, request: Request, picture: Image.Image) -> tuple[Box, list[str]]:

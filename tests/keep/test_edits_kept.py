@@ -147,6 +147,19 @@ def test_a_part_of_a_large_picture_is_edited_at_the_models_size(editor):
     assert same(large, region.image)[~inside].all() and region.recipe["region"] == [480, 300, 600, 420]
 
 
+def test_a_mask_in_a_region_is_what_both_mark(editor, picture):
+    mask = ellipse(picture.size, (20, 20, 140, 140))
+    given = {**WORDS, "method": "sdedit", "num_inference_steps": 4, "mask": mask}
+    both = editor.edit(picture, **given, region=(80, 80, 250, 220))
+    outside = np.asarray(mask) == 0
+    outside[:80], outside[:, :80] = True, True
+    assert same(picture, both.image)[outside].all() and not same(picture, both.image).all()
+    before = editor.model.evaluations
+    with pytest.raises(BadParameter, match="the mask marks nothing within the region"):
+        editor.edit(picture, **given, region=(200, 200, 250, 220))
+    assert editor.model.evaluations == before
+
+
 def test_a_region_by_a_word_is_where_the_word_is_and_doubt_is_said(editor):
     small = paint(scene_for(SOURCE, 3))[0]
     given = {**WORDS, "method": "sdedit", "num_inference_steps": 4}
@@ -162,6 +175,8 @@ def test_a_region_by_a_word_is_where_the_word_is_and_doubt_is_said(editor):
         ({"region": (0, 0, 500, 10)}, "within the picture, which is 256 x 230"),
         ({"region": (10, 10, 10, 20)}, "expected left < right"),
         ({"region": (1, 2, 3)}, "region is"),
+        ({"region": (float("nan"), 0, 10, 10)}, "region is"),
+        ({"region": (0, 0, float("inf"), 10)}, "region is"),
         ({"keep": "some"}, "keep is 'some', expected auto, exact or off"),
         ({"context": -1}, "context is -1"),
         ({"method": "ddim", "foreground": Image.new("L", (256, 230), 255)}, "ddim does not treat the subject apart"),

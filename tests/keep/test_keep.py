@@ -87,6 +87,18 @@ def test_the_same_picture_changes_nothing_and_another_size_is_taken():
     assert (np.asarray(half.changed) == 0)[~differs].mean() > 0.85 and half.image.size == (SIDE, SIDE)
 
 
+def test_pictures_of_any_mode_are_taken_and_what_is_none_is_refused():
+    before, truth, _ = pair("colour", 603)
+    one, other = Image.fromarray(before), Image.fromarray(truth)
+    plain = keep(one, other)
+    assert np.array_equal(np.asarray(keep(one.convert("RGBA"), other.convert("RGBA")).image), np.asarray(plain.image))
+    assert keep(one.convert("L"), other.convert("L")).image.mode == "RGB"
+    assert keep(Image.new("RGB", (1, 1)), Image.new("RGB", (1, 1))).untouched == 1
+    for wrong in (None, "x.png"):
+        with pytest.raises(BadPicture, match="after is of the type .*, expected a PIL image"):
+            keep(one, wrong)
+
+
 def test_a_small_picture_edited_by_the_embedded_model_is_one():
     source, target = "a red cat sitting on a beach", "a blue cat sitting on a beach"
     before = paint(scene_for(source, 3))[0]

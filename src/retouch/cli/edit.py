@@ -39,7 +39,9 @@ def edit(
     sampler: options.Part = "",
     mask: options.Mask = None,
     foreground: options.Foreground = None,
-    region: Annotated[str, typer.Option(help="Where it may happen: left,top,right,bottom in pixels, or a word.")] = "",
+    region: Annotated[
+        str | None, typer.Option(help="Where it may happen: left,top,right,bottom in pixels, or a word.")
+    ] = None,
     context: Annotated[float, typer.Option(help="How much around mask or region is seen, in their sides.")] = 0.5,
     keep: options.Keep = "auto",
     strength: options.Strength = None,
@@ -80,7 +82,7 @@ def _edit(asked: SimpleNamespace) -> None:
         target = asked.target or (str(fit.recipe["target"]) if fit else "")
         method = asked.method or (fit.method if fit else "")
         options.check_words(target, asked.seed, asked.budget)
-        options.check_strength(asked.strength)
+        options.check_kept(asked.keep, asked.strength)
         region, parts = options.read_region(asked.region), ("inversion", "control", "guidance", "sampler")
         named = {axis: getattr(asked, axis) for axis in parts if getattr(asked, axis)}
         chosen, given = _chosen(
@@ -124,6 +126,8 @@ def _tell(
     for sentence in result.notes:
         say(sentence)
     _write(result, opened, output, strip, changed, force)
+    if result.untouched and not streams.is_stream(output) and output.suffix.lower() != ".png":
+        say(f"{output}: this format stores every pixel anew; write a .png to keep them exactly.")
     untouched = "" if result.untouched is None else f"; {result.untouched:.1%} of the pixels are untouched"
     say(f"{streams.name_of(output)}: {result.seconds:.1f} s, {result.evaluations} network evaluations{untouched}")
 

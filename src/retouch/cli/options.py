@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,14 +85,15 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
 
-def check_strength(strength: float | None) -> None:
-    """Refuses a --strength outside 0..1.
+def check_kept(keep: str, strength: float | None) -> None:
+    """Refuses a --keep that there is not, and a --strength outside 0..1.
 
     Raises:
         BadParameter: saying so.
     """
-    if strength is not None and not 0 <= strength <= 1:
-        raise BadParameter(f"--strength is {strength:g}, expected a number in 0..1.")
+    from retouch.arguments import check_kept
+
+    check_kept(keep, strength)
 
 
 def described(
@@ -124,24 +126,29 @@ def model_settings(given: list[str] | None, on_top: Mapping[str, Any] | None = N
     )
 
 
-def read_region(text: str) -> tuple[float, ...] | str | None:
+def read_region(text: str | None) -> tuple[float, ...] | str | None:
     """What --region says: four numbers, or a word.
 
     Raises:
-        BadParameter: for some other count of numbers.
+        BadParameter: for nothing, some other count of numbers, or what is no number.
     """
-    if not text.strip():
+    if text is None:
         return None
     pieces = text.split(",")
-    try:
-        numbers = tuple(float(piece) for piece in pieces)
-    except ValueError:
-        if any(piece.strip().lstrip("+-").replace(".", "", 1).isdigit() for piece in pieces):
-            raise BadParameter(f"--region is {text!r}, expected left,top,right,bottom in pixels, or a word.") from None
+    if len(pieces) == 1 and text.strip() and _number(text) is None:
         return text
-    if len(numbers) != 4:
+    numbers = [_number(piece) for piece in pieces]
+    if len(numbers) != 4 or None in numbers:
         raise BadParameter(f"--region is {text!r}, expected left,top,right,bottom in pixels, or a word.")
-    return numbers
+    return tuple(number for number in numbers if number is not None)
+
+
+def _number(text: str) -> float | None:
+    """What a text says as a number; None where it says none, or no finite one."""
+    try:
+        return float(text) if math.isfinite(float(text)) else None
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def _sweep(asked: SimpleNamespace) -> None:
     streams.check_streams({"--fit": asked.fit}, picture=asked.picture, mask=asked.mask)
     opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
     options.check_words("-", asked.seed)
-    options.check_strength(asked.strength)
+    options.check_kept(asked.keep, asked.strength)
 
     from retouch.explore.sweep import names_of, read_etas, run_sweep, size_of_sheet
     from retouch.fit.fitted import Fit

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from retouch.arguments import check_kept
 from retouch.auto.kind import kind_named
 from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter, RetouchError
@@ -126,9 +127,9 @@ def compare(
         progress: called with (steps done, all steps, the method at work).
 
     Raises:
-        BadParameter: for an unknown method, or a setting that none of them has.
-        BadPicture: when picture or mask cannot be read.
+        BadParameter, BadPicture: for an unknown method, a setting that none has, or what cannot be read.
     """
+    check_kept(keep, strength)
     own = own_settings(methods, dict(settings or {}))
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)

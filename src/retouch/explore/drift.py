@@ -87,10 +87,11 @@ class Drift:
     def told(self) -> str:
         """What the figures are of, in a sentence."""
         where = "outside of all that a chain may change, " if any(_OUTSIDE in name for name in self.about) else ""
-        chains = max((row.count for row in self.rows), default=0)
+        counts = sorted({row.count for row in self.rows})
+        chains = "no" if not counts else f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         failed = sum(row.failures for row in self.rows)
         lost = f"; edits that failed or could not follow, and are left out: {failed}" if failed else ""
-        return f"Means over {chains} chain{'' if chains == 1 else 's'}; {where}against the first picture{lost}."
+        return f"Means over {chains} chain{'' if chains == '1' else 's'}; {where}against the first picture{lost}."
 
     def markdown(self) -> str:
         """The table for a page."""

@@ -12,6 +12,7 @@ from retouch.keep.change import changed
 from retouch.keep.planes import Mask, Plane, blurred, floats, resized
 from retouch.keep.put_back import put_back, weights
 from retouch.keep.register import Matrix, Tone, alike, between, laid_over, motion, moved, refined, tone
+from retouch.picture import from_image
 
 _SIDE = 512  # the longer side at which pictures are compared
 _SHAPE = 0.03  # by how much the shapes may differ
@@ -60,11 +61,14 @@ def keep(before: Image.Image, after: Image.Image) -> Kept:
     nothing changed and undone, and what differs still, beyond the blur that came with the edit, is what it changed.
 
     Args:
-        before, after: RGB, of any size, but one shape.
+        before, after: of any mode and size, but one shape.
 
     Raises:
         BadPicture: when their shapes differ, or they have too little in common.
     """
+    before, after = (_picture(one, name) for one, name in ((before, "before"), (after, "after")))
+    if before.size == after.size and before.tobytes() == after.tobytes():
+        return Kept(before, Image.new("L", before.size), untouched=1.0, shift=0.0, drift=0.0)
     one_shape, other_shape = (picture.width / picture.height for picture in (before, after))
     if abs(one_shape / other_shape - 1) > _SHAPE:
         raise BadPicture(
@@ -91,6 +95,17 @@ def keep(before: Image.Image, after: Image.Image) -> Kept:
         shift=float(np.abs(moved(between(found.matrix, small, size, size), size)).max()),
         drift=float(np.abs(found.tone.applied(shown) - shown).mean()),
     )
+
+
+def _picture(image: object, name: str) -> Image.Image:
+    """A picture of any mode as RGB.
+
+    Raises:
+        BadPicture: when it is none.
+    """
+    if not isinstance(image, Image.Image):
+        raise BadPicture(f"{name} is of the type {type(image).__name__}, expected a PIL image.")
+    return from_image(image).image
 
 
 def _compared(one: Plane, other: Plane) -> _Compared:

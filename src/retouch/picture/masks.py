@@ -12,7 +12,6 @@ from retouch.picture.reading import Picture, upright
 from retouch.picture.samples import transparency
 
 _COLOURED = 48  # levels between a pixel's channels from which it is paint and no grey
-_DARKEST = 16  # levels below which a mask marks nothing on purpose
 _FEW = 4  # colours that a painted mask has at most, but for its edges
 
 
@@ -58,8 +57,9 @@ def mask_of(decoded: Decoded, shown: str) -> Picture:
         ground = ", and its white ground as black" if on_white else ""
         notes.append(f"{shown} is painted in colour: the paint counts as white{ground}.")
     if values.max() == 1:
-        values = values * 255  # masks of zeros and ones
-    if values.max() < _DARKEST:
+        values = values * 255
+        notes.append(f"{shown} is of zeros and ones: one counts as white.")
+    if not values.any():
         raise BadPicture(f"{shown} marks nothing: paint white where the picture may change.")
     if values.max() < 128:
         notes.append(f"{shown} is {values.max() / 255:.0%} grey at most: that is how far the edit goes.")

@@ -1,0 +1,53 @@
+"""Every method on every family of models in every form: what runs, and whether the forms give one picture."""
+
+from copy import deepcopy
+
+import numpy as np
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from PIL import Image
+
+from retouch.editor import Editor
+from retouch.errors import RetouchError
+from retouch.methods.registry import methods
+from tests.single_file import parts_of, save_parts, save_single
+from tests.small import short
+
+FAMILIES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x", "sdxl": "SDXL"}
+PIPES = {"sd1": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
+PICTURE = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+TEXTS = {"source": "a red cat on a mat", "target": "a blue cat on a mat"}
+
+
+def editors(folder, family):
+    """One small random model of a family as a folder, as a single file and as a live pipeline."""
+    where = save_parts(folder / "model", family)
+    xl = {"add_watermarker": False}
+    plain = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipe = PIPES[family](**deepcopy(parts_of(family)), **(xl if family == "sdxl" else plain))
+    pipe.set_progress_bar_config(disable=True)
+    return {
+        "folder": Editor.from_pretrained(where),
+        "file": Editor.from_pretrained(save_single(folder / "model.safetensors", family)),
+        "live": Editor(pipe),
+    }
+
+
+def cell(made, method):
+    """The forms in which a method runs and gives the folder's picture, or why it does not run."""
+    found = {}
+    for form, editor in made.items():
+        try:
+            found[form] = editor.edit(PICTURE, **TEXTS, method=method, keep="off", size=64, **short(method, 5)).image
+        except RetouchError as error:
+            return str(error)
+    first = np.asarray(found["folder"], int)
+    return ", ".join(form for form, image in found.items() if np.abs(np.asarray(image, int) - first).max() <= 2)
+
+
+def table(folder):
+    """The table of the docs: a row a method, a column a family."""
+    made = {family: editors(folder / family, family) for family in FAMILIES}
+    lines = ["| method | " + " | ".join(FAMILIES.values()) + " |", "|---" * (1 + len(FAMILIES)) + "|"]
+    for method in methods():
+        lines.append(f"| `{method}` | " + " | ".join(cell(made[family], method) for family in FAMILIES) + " |")
+    return "\n".join(lines)
