@@ -95,7 +95,7 @@ def test_pictures_of_any_mode_are_taken_and_what_is_none_is_refused():
     assert keep(one.convert("L"), other.convert("L")).image.mode == "RGB"
     assert keep(Image.new("RGB", (1, 1)), Image.new("RGB", (1, 1))).untouched == 1
     for wrong in (None, "x.png"):
-        with pytest.raises(BadPicture, match="after is of the type .*, expected a PIL image"):
+        with pytest.raises(BadPicture, match=r"after is of the type .*, expected a PIL image"):
             keep(one, wrong)
 
 
