@@ -127,6 +127,10 @@ def test_the_command_line_says_how_a_model_is_read(folder, tmp_path):
     recipe = json.loads(run("recipe", tmp_path / "o.png")[1])
     assert recipe["read_as"] == {"prediction": "v_prediction", "zero_snr": True}
     described = json.loads(run("models", folder, "--json", "--set-model", "prediction=v")[1])
+    assert json.loads(run("models", folder, "--json", "--prediction", "v")[1]) == described
+    assert json.loads(run("models", folder, "--json", "--native", "256")[1])["native_side"] == 256
+    code, _, error = run("models", folder, "--prediction", "v", "--set-model", "prediction=v")
+    assert code != 0 and "prediction is given by --set-model and by --prediction" in str(error)
     assert described["prediction_type"] == "v_prediction" and not described["zero_snr"]
 
 

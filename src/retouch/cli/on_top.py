@@ -1,4 +1,4 @@
-"""The options that put something on top of a model, given to every command that names one."""
+"""The options that say how a model is read and what goes on top of it, given to every command that names one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from typing import Annotated, Any
 import typer
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
+    "prediction": (
+        Annotated[
+            str, typer.Option(help="What the network predicts, where its files do not say: epsilon, v or sample.")
+        ],
+        "",
+    ),
+    "native": (
+        Annotated[
+            int, typer.Option(help="The side in pixels of the pictures it was trained on, where its files do not say.")
+        ],
+        0,
+    ),
     "lora": (
         Annotated[
             list[str] | None,

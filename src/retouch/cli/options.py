@@ -121,9 +121,13 @@ def model_settings(given: list[str] | None, on_top: Mapping[str, Any] | None = N
     from retouch.backbone.settings import read_model_settings
     from retouch.parameters import settings_from_text
 
-    return read_model_settings(settings_from_text(given or [], "--set-model", "prediction=v")).given() | dict(
-        on_top or {}
-    )
+    said, above = settings_from_text(given or [], "--set-model", "prediction=v"), dict(on_top or {})
+    for name in ("prediction", "native"):
+        if name in above:
+            if name in said:
+                raise BadParameter(f"{name} is given by --set-model and by --{name}: leave one of them out.")
+            said[name] = str(above.pop(name))
+    return read_model_settings(said).given() | above
 
 
 def read_region(text: str | None) -> tuple[float, ...] | str | None:
