@@ -14,7 +14,7 @@ from retouch.masks.find import by_words
 from retouch.masks.presence import doubt
 from retouch.picture import Picture, fit, opened_mask, to_array
 from retouch.prepare import opened
-from retouch.request import Request, size_of
+from retouch.request import CONTEXT, Request, size_of
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels, the last two just outside."""
@@ -76,6 +76,8 @@ def cut(model: Backbone, request: Request) -> tuple[Request, Cut]:
         around, said = _region(model, request, picture.image)
         notes += said
         mask, around = _within(mask, around, size)
+    if around is None and request.context != CONTEXT:
+        notes.append("context has no effect: there is neither a mask nor a region.")
     box: Box = (0, 0, *size)
     if around is not None and request.fit is None and not request.fitting:
         box = _square(around, size, size_of(model, request) or model.native_side, request.context)

@@ -164,6 +164,9 @@ def test_a_region_by_a_word_is_where_the_word_is_and_doubt_is_said(editor):
     small = paint(scene_for(SOURCE, 3))[0]
     given = {**WORDS, "method": "sdedit", "num_inference_steps": 4}
     there = editor.edit(small, **given, region="cat")
+    assert (
+        "context has no effect: there is neither a mask nor a region." in editor.edit(small, **given, context=1).notes
+    )
     assert there.recipe["region"] == "cat" and 0 < there.untouched < 1
     assert not any("may well not be" in note for note in there.notes)
     assert any("'a tree' may well not be" in note for note in editor.edit(small, **given, region="a tree").notes)
