@@ -94,6 +94,13 @@ def test_outputs_are_what_diffusers_users_expect(edit):
     assert (array[1] == values(images[1])).all() and torch.equal(tensor, torch.from_numpy(array).movedim(-1, 1))
 
 
+def test_an_array_a_rounding_below_zero_is_still_one_in_0_to_1(edit):
+    told, array = {"source_prompt": SOURCE, "output_type": "np", **HOW}, values(PICTURE)
+    below = array.copy()
+    below[0, 0, 0] = -1e-6
+    assert np.abs(edit(TARGET, below, **told).images - edit(TARGET, array, **told).images).mean() < 0.02
+
+
 def test_seeds_and_generators(edit):
     told = {"source_prompt": SOURCE, "method": "sdedit", "num_inference_steps": 2, "strength": 1.0, "keep": "off"}
     counted = edit(TARGET, PICTURE, seed=5, num_images_per_prompt=2, **told)

@@ -49,18 +49,15 @@ def check_arguments(given: Any) -> None:
     for name in ("progress", "detail"):
         if getattr(given, name) is not None and not callable(getattr(given, name)):
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
-    check_kept(given.keep, given.strength)
-    size = given.size
-    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 16 <= size <= 8192):
-        raise BadParameter(f"size is {_shown(size)}, expected a whole number of pixels in 16..8192.")
+    check_kept(given.keep, given.strength, given.size)
     check_part(given.region, given.context)
     budget = given.budget
     if budget is not None and not (_is_number(budget) and budget > 0):
         raise BadParameter(f"budget is {_shown(budget)}, expected a number of seconds above 0.")
 
 
-def check_kept(keep: object, strength: object) -> None:
-    """Refuses what says wrongly how much of the picture an edit keeps, and how far it goes.
+def check_kept(keep: object, strength: object, size: object = None) -> None:
+    """Refuses what says wrongly how much of the picture an edit keeps, how far it goes, and at which size it works.
 
     Raises:
         BadParameter: naming the argument, what it is and what was expected.
@@ -69,6 +66,8 @@ def check_kept(keep: object, strength: object) -> None:
         raise BadParameter(f"keep is {_shown(keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
     if strength is not None and not (_is_number(strength) and 0 <= strength <= 1):  # type: ignore[operator]
         raise BadParameter(f"strength is {_shown(strength)}, expected a number in 0..1.")
+    if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 16 <= size <= 8192):
+        raise BadParameter(f"size is {_shown(size)}, expected a whole number of pixels in 16..8192.")
 
 
 def check_part(region: object, context: object) -> None:

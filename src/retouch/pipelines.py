@@ -184,8 +184,12 @@ def _pictures(image: Any, name: str) -> list[Any]:
     return found
 
 
+_ROUNDING = 1e-3
+"""How far outside their range values may lie by rounding."""
+
+
 def _from_array(values: Any, name: str) -> list[Image.Image]:
-    """Pictures of [H, W, 3] or [B, H, W, 3]: floats in 0..1, in -1..1 where some are negative, or bytes."""
+    """Pictures of [H, W, 3] or [B, H, W, 3]: floats in 0..1, in -1..1 where some are clearly negative, or bytes."""
     if values.ndim not in (3, 4) or values.shape[-1] != 3 or 0 in values.shape:
         raise BadPicture(
             f"{name} is an array of the shape {list(values.shape)}, expected [H, W, 3] or, as a tensor, [3, H, W], or "
@@ -195,7 +199,8 @@ def _from_array(values: Any, name: str) -> list[Image.Image]:
         values = np.asarray(values, np.float32)
         if not np.isfinite(values).all() or np.abs(values).max() > 1.001:
             raise BadPicture(f"{name} holds numbers outside 0..1, expected pictures in 0..1.")
-        values = values if values.min() >= 0 else (values + 1) / 2
+        if values.min() < -_ROUNDING:
+            values = (values + 1) / 2
         values = (values * 255).clip(0, 255).round().astype(np.uint8)
     return [Image.fromarray(np.ascontiguousarray(one)) for one in values.reshape(-1, *values.shape[-3:])]
 

@@ -50,6 +50,9 @@ REFUSED = [
     (SCHEDULER, {"num_train_timesteps": None}, "num_train_timesteps None, expected a whole number"),
     (SCHEDULER, {"num_train_timesteps": 0}, "num_train_timesteps 0, expected a whole number in 1"),
     (SCHEDULER, {"steps_offset": []}, "steps_offset"),
+    (SCHEDULER, {"steps_offset": 1_000_000}, "steps_offset"),
+    (UNET, {"layers_per_block": 1_000_000}, "layers_per_block"),  # it would be built before it is compared
+    (UNET, {"sample_size": 100_000}, "sample_size"),
     (SCHEDULER, {"trained_betas": []}, "trained_betas that are no 1000 numbers"),
     (SCHEDULER, {"trained_betas": [0.1, "x"]}, "trained_betas that are no 1000 numbers"),
     (SCHEDULER, {"rescale_betas_zero_snr": "no"}, "rescale_betas_zero_snr 'no', expected true or false"),

@@ -395,6 +395,16 @@ def bad_files(folder):
     }  # fmt: skip
 
 
+def test_a_lora_that_holds_no_numbers_is_refused_before_the_work(tmp_path):
+    parts = tiny_parts(tmp_path / "parts", "sd1")
+    path = kohya(parts, tmp_path / "broken.safetensors")
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("lora_up.weight"))
+    save_file({**tensors, name: torch.full_like(tensors[name], float("nan"))}, path)
+    with pytest.raises(BadModel, match=r"the LoRA .*broken.* holds values that are no numbers"):
+        load(save_tiny(tmp_path / "model", "sd1"), lora=str(path), device="cpu")
+
+
 def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path):
     folder = save_tiny(tmp_path / "m")
     for said, file in bad_files(tmp_path / "files").items():

@@ -38,18 +38,23 @@ class Field:
         return f"a {'whole ' if self.whole else ''}number in {self.low:g}..{self.high:g}"
 
 
+_LAYERS = 1000
+"""More than any network has: it would be built before it is compared with its weights."""
+_WIDEST = 65536
 _SWITCHES = {"scheduler": ("rescale_betas_zero_snr", "set_alpha_to_one")}
 _TEXT_ENCODER = {
-    "hidden_size": Field(1), "vocab_size": Field(1), "num_attention_heads": Field(1), "num_hidden_layers": Field(1),
+    "hidden_size": Field(1, _WIDEST), "vocab_size": Field(1), "num_attention_heads": Field(1, _LAYERS),
+    "num_hidden_layers": Field(1, _LAYERS), "intermediate_size": Field(1, 4 * _WIDEST),
     "max_position_embeddings": Field(3), "eos_token_id": Field(0), "layer_norm_eps": Field(0, 1, whole=False),
     "projection_dim": Field(1),
 }  # fmt: skip
 _TOKENIZER = {"model_max_length": Field(3, 1e31, whole=False)}
 _FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "scheduler": {"num_train_timesteps": Field(1), "steps_offset": Field(0)},
+    "scheduler": {"num_train_timesteps": Field(1), "steps_offset": Field(0, _LAYERS)},
     "unet": {
-        "in_channels": Field(1), "out_channels": Field(1), "sample_size": Field(1), "cross_attention_dim": Field(1),
-        "block_out_channels": Field(1, each=True), "layers_per_block": Field(1, each=True),
+        "in_channels": Field(1), "out_channels": Field(1), "sample_size": Field(1, 8192),
+        "cross_attention_dim": Field(1, _WIDEST), "transformer_layers_per_block": Field(1, _LAYERS, each=True),
+        "block_out_channels": Field(1, _WIDEST, each=True), "layers_per_block": Field(1, _LAYERS, each=True),
         "attention_head_dim": Field(1, each=True), "num_attention_heads": Field(1, each=True, empty=True),
         "downsample_padding": Field(0), "freq_shift": Field(0, whole=False),
         "mid_block_scale_factor": Field(1e-3, whole=False), "norm_num_groups": Field(1, empty=True),
@@ -57,7 +62,8 @@ _FIELDS: Mapping[str, Mapping[str, Field]] = {
         "projection_class_embeddings_input_dim": Field(1, empty=True), "time_cond_proj_dim": Field(4, empty=True),
     },
     "vae": {
-        "latent_channels": Field(1), "block_out_channels": Field(1, each=True), "layers_per_block": Field(1),
+        "latent_channels": Field(1, _WIDEST), "block_out_channels": Field(1, _WIDEST, each=True),
+        "layers_per_block": Field(1, _LAYERS),
         "norm_num_groups": Field(1), "scaling_factor": Field(1e-6, whole=False),
         "shift_factor": Field(-1e6, whole=False, empty=True),
     },

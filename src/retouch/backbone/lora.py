@@ -124,6 +124,8 @@ def _add(file: LoraFile, module: nn.Module, layer: str, change: Mapping[str, Ten
         )
     scale = float(change["alpha"]) / rank if "alpha" in change else alphas.scale(layer, rank)
     update = (up.flatten(1) @ down.flatten(1)).view(weight.shape) * (file.weight * scale)
+    if not torch.isfinite(update).all():
+        raise BadModel(f"{file.name} holds values that are no numbers, or too large, as in {layer!r}: fetch it again.")
     with torch.no_grad():
         weight.copy_(weight.float() + update.to(weight.device))
 

@@ -57,7 +57,7 @@ def _compare(asked: SimpleNamespace) -> None:
     streams.check_streams({}, picture=asked.picture, mask=asked.mask)
     opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
     options.check_words(asked.target, asked.seed)
-    options.check_kept(asked.keep, asked.strength)
+    options.check_kept(asked.keep, asked.strength, asked.size)
 
     from retouch.explore import compare as explore
     from retouch.parameters import settings_from_text

@@ -11,15 +11,17 @@ import typer
 _OPTIONS: dict[str, tuple[Any, Any]] = {
     "prediction": (
         Annotated[
-            str, typer.Option(help="What the network predicts, where its files do not say: epsilon, v or sample.")
+            str | None,
+            typer.Option(help="What the network predicts, where its files do not say: epsilon, v or sample."),
         ],
-        "",
+        None,
     ),
     "native": (
         Annotated[
-            int, typer.Option(help="The side in pixels of the pictures it was trained on, where its files do not say.")
+            int | None,
+            typer.Option(help="The side in pixels of the pictures it was trained on, where its files do not say."),
         ],
-        0,
+        None,
     ),
     "lora": (
         Annotated[
@@ -75,7 +77,7 @@ def with_on_top(command: Callable[..., None]) -> Callable[..., None]:
 
     def called(**values: Any) -> None:
         given = {name: values.pop(name, default) for name, (_, default) in _OPTIONS.items()}
-        command(**values, on_top={name: value for name, value in given.items() if value})
+        command(**values, on_top={name: value for name, value in given.items() if value != _OPTIONS[name][1]})
 
     called.__doc__, called.__name__ = command.__doc__, command.__name__
     called.__annotations__ = {one.name: one.annotation for one in parameters}

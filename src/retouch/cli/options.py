@@ -85,15 +85,15 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
 
 
-def check_kept(keep: str, strength: float | None) -> None:
-    """Refuses a --keep that there is not, and a --strength outside 0..1.
+def check_kept(keep: str, strength: float | None, size: int | None = None) -> None:
+    """Refuses a --keep that there is not, a --strength outside 0..1, and a --size of nothing.
 
     Raises:
         BadParameter: saying so.
     """
     from retouch.arguments import check_kept
 
-    check_kept(keep, strength)
+    check_kept(keep, strength, size)
 
 
 def described(

@@ -129,7 +129,7 @@ def compare(
     Raises:
         BadParameter, BadPicture: for an unknown method, a setting that none has, or what cannot be read.
     """
-    check_kept(keep, strength)
+    check_kept(keep, strength, size)
     own = own_settings(methods, dict(settings or {}))
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)
