@@ -434,6 +434,8 @@ def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path
         ({"embedding": "{}/cat.safetensors: "}, BadParameter, "expected a word"),
         ({"embedding": "{}/cut.safetensors"}, BadModel, "could not be read: it is damaged, cut off"),
         ({"embedding": "{}/cat.pt"}, BadModel, "pickled"),
+        ({"embedding": "{}/cat.pt:<cat>"}, BadModel, "pickled"),
+        ({"lora": "{}/cat.pt:0.5"}, BadModel, "pickled"),
     ),
 )
 def test_bad_arguments_are_refused_in_a_sentence(tmp_path, given, error, said):

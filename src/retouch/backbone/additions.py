@@ -61,7 +61,7 @@ def _named_file(one: Any, option: str) -> tuple[Path, str | None]:
         raise BadParameter(f"{option} is {one!r}, expected the path of a file.")
     text = os.path.expanduser(fspath(one))
     head, colon, tail = text.rpartition(":")
-    if said is None and colon and head.lower().endswith(".safetensors"):
+    if said is None and colon and head.lower().endswith((".safetensors", *PICKLED)):
         text, said = head, tail
     return Path(text), None if said is None else str(said)
 

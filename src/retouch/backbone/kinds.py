@@ -160,7 +160,17 @@ def _other_family(header: Header) -> str:
 
 def _part(header: Header) -> str:
     parts = (
-        ("a text encoder alone", (_TEXT_ENCODER, "text_model.", "transformer.text_model.", "encoder.block.")),
+        (
+            "a text encoder alone",
+            (
+                _TEXT_ENCODER,
+                "text_model.",
+                "transformer.text_model.",
+                "encoder.block.",
+                "encoder.layers.",
+                "embeddings.token_embedding.",
+            ),
+        ),
         ("an autoencoder alone", (_AUTOENCODER, "encoder.", "decoder.", "quant_conv.", "vae.")),
         ("a network alone, in diffusers' layout", ("down_blocks.", "mid_block.", "up_blocks.")),
         ("a network alone", ("input_blocks.", "output_blocks.", "transformer_blocks.", "single_transformer_blocks.")),
