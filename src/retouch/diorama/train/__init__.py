@@ -21,6 +21,10 @@ STAGES = (
     "segmenter",
     "unet",
     "assemble",
+    "pieces",
+    "t5",
+    "base",
+    "super_resolution",
 )
 """In the order of a whole training. "decoder" and "vision" are extras for any time after "vae" and "clip": they improve
 what decodes and what sees, and leave the latents and the text embeddings, on which the U-Net rests, as they are."""
@@ -38,6 +42,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "segmenter": ("pool",),
     "unet": ("pool", "tokenizer", "vae", "clip", "latents", "captions"),
     "assemble": ("tokenizer", "vae", "clip", "judge", "segmenter", "unet"),
+    "pieces": (),
+    "t5": ("pieces",),
+    "base": ("pool", "t5"),
+    "super_resolution": ("pool", "t5"),
 }
 """What a stage reads of other stages: each leaves its work in a folder of its own name."""
 
@@ -77,6 +85,7 @@ def run(
 
 def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callable[[str], None]) -> Path:
     from retouch.diorama.train import assemble, clip, judge, latents, pool, segmenter, tokenizer, unet, vae
+    from retouch.diorama.train.pixels import base, super_resolution, t5
 
     for needed in NEEDS[stage]:
         if not (folder / needed).exists():
@@ -105,6 +114,14 @@ def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callab
             return segmenter.train(recipe, folder, steps, tell)
         case "unet":
             return unet.train(recipe, folder, steps, tell)
+        case "pieces":
+            return t5.make_tokenizer(folder, tell)
+        case "t5":
+            return t5.train(recipe, folder, steps, tell)
+        case "base":
+            return base.train(recipe, folder, steps, tell)
+        case "super_resolution":
+            return super_resolution.train(recipe, folder, steps, tell)
         case _:
             return assemble.make(folder, tell)
 

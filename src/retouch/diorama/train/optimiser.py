@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-_EDGES = ("conv_in", "conv_out", "quant_conv", "embedding", "logit_scale", "heads", "stem")
+_EDGES = ("conv_in", "conv_out", "quant_conv", "embedding", "logit_scale", "heads", "stem", "shared", "attention_bias")
 """Parts of the names of matrices that are no hidden layers: what the network reads and what it says."""
 
 

@@ -38,6 +38,10 @@ class Pool:
     def __len__(self) -> int:
         return len(self.pictures)
 
+    def covered(self, picked: Tensor) -> Tensor:
+        """The subjects' masks of these pictures, float [B, 1, 128, 128] in 0..1."""
+        return self.masks[picked][:, None].float() / 255
+
     def scenes(self) -> list[Scene]:
         """The scenes the pictures show."""
         return [random_scene(TRAINING_SEEDS_FROM + i) for i in range(len(self))]

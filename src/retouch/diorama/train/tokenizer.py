@@ -23,7 +23,7 @@ FILES = ("vocab.json", "merges.txt")
 MAX_LENGTH = 32
 _BEGIN, _END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = Regex(r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
-_EXTRA = (
+COMMON_WORDS = (
     "picture drawing image two three some big small large little very without under over behind near next front "
     "from to is are has that this it his her one happy sad old young new pink brown grey gold silver bright dark "
     "running sleeping lying walking flying eating playing looking holding river mountain sea water sky grass tree "
@@ -56,7 +56,7 @@ def make(recipe: str, folder: Path, report: Report) -> Path:
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])  # fmt: skip
     scenes = (random_scene(TRAINING_SEEDS_FROM + i) for i in range(settings.captions))
-    corpus = [caption(scene, Random(scene.seed)) for scene in scenes] + [*KNOWN_WORDS, *_EXTRA] * 20
+    corpus = [caption(scene, Random(scene.seed)) for scene in scenes] + [*KNOWN_WORDS, *COMMON_WORDS] * 20
     trainer = trainers.BpeTrainer(
         vocab_size=2 * len(alphabet) + settings.merges,
         initial_alphabet=alphabet,
