@@ -1,15 +1,25 @@
 """Small random models of every kind that retouch edits with, in memory or as a diffusers folder."""
 
 import json
+import string
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
 
+from retouch.backbone.pixel import PixelCascade
 from retouch.backbone.sd import StableDiffusion
 from retouch.backbone.sdxl import StableDiffusionXL
 
-KINDS = ("sd1", "sd2", "sample", "sdxl")
+KINDS = ("sd1", "sd2", "sample", "sdxl", "if")
 
 
 def tiny_tokenizer(folder, length, pad="<|endoftext|>"):
@@ -67,6 +77,62 @@ def tiny_xl_parts(folder, seed=0, *, guided=False):
     }
 
 
+def tiny_t5_tokenizer():
+    """A T5 tokenizer to which every letter is a piece, and the start of a word one more."""
+    letters = ["\u2581", *string.ascii_lowercase, *string.digits, *string.punctuation]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((letter, -3.0) for letter in letters), ("ca", -1.0)]
+    return T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=77)
+
+
+def tiny_pixel_unet(side, *, enlarges=False):
+    """A U-Net in DeepFloyd IF's layout, of three levels of which the first attends nowhere."""
+    blocks = ["ResnetDownsampleBlock2D", *["SimpleCrossAttnDownBlock2D"] * 2]
+    return UNet2DConditionModel(
+        sample_size=side, in_channels=6 if enlarges else 3, out_channels=6, down_block_types=tuple(blocks),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        up_block_types=tuple(block.replace("Down", "Up").replace("downs", "ups") for block in reversed(blocks)),
+        block_out_channels=(8, 16, 16), layers_per_block=1, cross_attention_dim=32, encoder_hid_dim=16,
+        attention_head_dim=8, norm_num_groups=4, act_fn="gelu", time_embedding_act_fn="gelu",
+        resnet_time_scale_shift="scale_shift", resnet_skip_time_act=True, resnet_out_scale_factor=1.414,
+        mid_block_scale_factor=1.414, cross_attention_norm="group_norm", addition_embed_type="text",
+        addition_embed_type_num_heads=2, class_embed_type="timestep" if enlarges else None,
+    )  # fmt: skip
+
+
+def tiny_pixel_scheduler(thresholding=False):
+    """IF's schedule; random networks need no thresholding, which would break exact inversion."""
+    return DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2", variance_type="learned_range", prediction_type="epsilon",
+        thresholding=thresholding, dynamic_thresholding_ratio=0.95, sample_max_value=1.5,
+    )  # fmt: skip
+
+
+def tiny_t5(tokenizer):
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=len(tokenizer),
+            d_model=16,
+            d_kv=8,
+            num_heads=2,
+            d_ff=32,
+            num_layers=2,
+            feed_forward_proj="gated-gelu",
+            is_encoder_decoder=False,
+            use_cache=False,
+        )
+    )
+
+
+def tiny_pixel_parts(seed=0):
+    """The base stage of a cascade, 16 pixels."""
+    torch.manual_seed(seed)
+    tokenizer = tiny_t5_tokenizer()
+    return {
+        "unet": tiny_pixel_unet(16), "text_encoder": tiny_t5(tokenizer), "tokenizer": tokenizer,
+        "scheduler": tiny_pixel_scheduler(),
+    }  # fmt: skip
+
+
 def tiny_vae():
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
@@ -85,6 +151,8 @@ def tiny_parts(folder, kind="sd1", seed=0):
     """The parts of one model: SD 1.x has 4 levels and 16 self-attention layers, SD 2.x predicts v."""
     if kind == "sdxl":
         return tiny_xl_parts(folder, seed)
+    if kind == "if":
+        return tiny_pixel_parts(seed)
     torch.manual_seed(seed)
     sd2 = kind == "sd2"
     tokenizer = tiny_tokenizer(folder / "tokenizer", 24 if sd2 else 77)
@@ -105,7 +173,7 @@ def tiny_backbone(folder, kind="sd1", seed=0):
     """A backbone in memory; ``folder`` holds its tokenizer's files."""
     parts = tiny_parts(folder, kind, seed)
     config = parts.pop("scheduler").config
-    family = StableDiffusionXL if kind == "sdxl" else StableDiffusion
+    family = {"sdxl": StableDiffusionXL, "if": PixelCascade}.get(kind, StableDiffusion)
     return family(kind, **parts, schedule_config=config, device=torch.device("cpu"))
 
 

@@ -14,6 +14,7 @@ class Encoded:
     """A prompt's tokens, start and end included, nothing cut off and nothing padded.
 
     Attributes:
+        start: how many tokens at the start stand for no text: CLIP's one, none of T5's; the end is always one.
         spans: one per id; all vectors of one placeholder have the placeholder's.
         taught: the spans of the placeholders, in order.
     """
@@ -21,6 +22,7 @@ class Encoded:
     ids: tuple[int, ...]
     spans: tuple[Span, ...]
     taught: tuple[Span, ...]
+    start: int = 1
 
 
 def encode(tokenizer: Any, prompt: str) -> Encoded:
@@ -42,7 +44,12 @@ def encode(tokenizer: Any, prompt: str) -> Encoded:
         spans += [span] * len(vectors)
         if token in known:
             taught.append(span)
-    return Encoded(tuple(ids), tuple(spans), tuple(taught))
+    return Encoded(tuple(ids), tuple(spans), tuple(taught), starts(tokenizer))
+
+
+def starts(tokenizer: Any) -> int:
+    """How many tokens of every sequence come before the text's: 1 with a token that begins it, as CLIP's, else 0."""
+    return 0 if tokenizer.bos_token_id is None else 1
 
 
 def placeholders(tokenizer: Any) -> dict[int, tuple[int, ...]]:

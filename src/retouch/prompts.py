@@ -53,24 +53,25 @@ def tokenize(tokenizer: Any, prompt: str, max_tokens: int, chunks: int = 1) -> T
     Args:
         chunks: how many sequences a long prompt may fill, one after the other, each with a start and an end of its own.
     """
-    encoded, room = encode(tokenizer, prompt), max_tokens - 2
-    content, spans = encoded.ids[1:-1][: room * chunks], encoded.spans[1:-1][: room * chunks]
+    encoded = encode(tokenizer, prompt)
+    start, room = encoded.start, max_tokens - encoded.start - 1
+    content, spans = encoded.ids[start:-1][: room * chunks], encoded.spans[start:-1][: room * chunks]
     padding = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     ids = list[int]()
     for first in range(0, room * chunks, room):
-        chunk = [encoded.ids[0], *content[first : first + room], encoded.ids[-1]]
+        chunk = [*encoded.ids[:start], *content[first : first + room], encoded.ids[-1]]
         ids += chunk + [padding] * (max_tokens - len(chunk))
     stop = content.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in content else len(content)
     last = max(0, stop - 1) // room if stop == len(content) else stop // room
     words, cut = list[Word](), list[str]()
-    for start, end, text in _words(prompt, encoded.taught):
+    for begin, end, text in _words(prompt, encoded.taught):
         # byte-level tokenizers may count the space before a word as the word's: compare by overlap
-        owned = [k for k in range(stop) if spans[k][0] < end and spans[k][1] > start]
+        owned = [k for k in range(stop) if spans[k][0] < end and spans[k][1] > begin]
         if owned:
-            words.append(Word(text, tuple(max_tokens * (k // room) + 1 + k % room for k in owned)))
+            words.append(Word(text, tuple(max_tokens * (k // room) + start + k % room for k in owned)))
         else:
             cut.append(text)
-    return Tokens(prompt, tuple(ids), tuple(words), max_tokens * last + 1 + stop - room * last, tuple(cut))
+    return Tokens(prompt, tuple(ids), tuple(words), max_tokens * last + start + stop - room * last, tuple(cut))
 
 
 def _words(prompt: str, taught: Sequence[Span]) -> list[tuple[int, int, str]]:

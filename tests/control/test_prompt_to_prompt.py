@@ -6,7 +6,8 @@ from torch.nn import functional
 
 from retouch.control.local_blend import LocalBlend
 from retouch.control.prompt_to_prompt import PromptToPrompt, replaced_steps
-from retouch.parts.attach import AttentionEdit, Now, attached
+from retouch.parts.attach import attached
+from retouch.parts.edits import AttentionEdit, Now
 from retouch.parts.rows import SOURCE, TARGET, TARGET_NULL, Step
 from retouch.prompts import refinement_mapping, tokenize
 from tests.tiny import tiny_backbone

@@ -5,7 +5,8 @@ import torch
 
 from retouch.control.feature_injection import FeatureInjection
 from retouch.control.mutual_self_attention import MutualSelfAttention
-from retouch.parts.attach import AttentionEdit, Now, attached
+from retouch.parts.attach import attached
+from retouch.parts.edits import AttentionEdit, Now
 from retouch.parts.job import Job
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
 from tests.tiny import KINDS, tiny_backbone

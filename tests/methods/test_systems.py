@@ -298,7 +298,8 @@ def test_checkpointing_changes_the_memory_and_not_the_picture(bench, case):
 
 def test_the_gradient_is_that_of_the_energies_written_out(bench, case):
     """v∇g by plain autograd through whole attention maps, in one step from a disturbed latent."""
-    from retouch.parts.attach import AttentionEdit, attached
+    from retouch.parts.attach import attached
+    from retouch.parts.edits import AttentionEdit
     from retouch.parts.rows import INVERTED, TARGET_AS_SOURCE, Step
 
     latents, source, target = case

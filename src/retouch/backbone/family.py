@@ -1,4 +1,4 @@
-"""The families of latent U-Nets: what their folders hold, and what they are called."""
+"""The families of U-Nets: what their folders hold, and what they are called."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ class Family:
         name: as a sentence has it.
         encoders: the folders of its text encoders.
         tokenizers: of their tokenizers, in the same order.
+        latent: whether its network works on an autoencoder's latents; else on pixels.
     """
 
     name: str
     encoders: tuple[str, ...] = ("text_encoder",)
     tokenizers: tuple[str, ...] = ("tokenizer",)
+    latent: bool = True
 
     @property
     def weighty(self) -> tuple[str, ...]:
         """The parts that hold weights."""
-        return ("unet", "vae", *self.encoders)
+        return ("unet", *(("vae",) if self.latent else ()), *self.encoders)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -43,7 +45,8 @@ class Family:
 
 SD = Family("Stable Diffusion 1.x or 2.x")
 SDXL = Family("SDXL", ("text_encoder", "text_encoder_2"), ("tokenizer", "tokenizer_2"))
-FAMILIES = (SD, SDXL)
+IF = Family("DeepFloyd IF", latent=False)
+FAMILIES = (SD, SDXL, IF)
 
 
 def family_of(parts: Set[str]) -> Family:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,9 @@ class AttentionLayer:
 
     ``level`` 0 is the highest resolution; the map's side is the latent's divided by ``downsampling``. ``order``
     counts the layers of the same kind in the order the network runs them; ``depth`` is the share of all attention
-    layers, 0..1, that have run before it: a place in networks that know no levels.
+    layers, 0..1, that have run before it: a place in networks that know no levels. ``joint`` attention looks at the
+    picture and at the text with one softmax: the module is two layers here, a "self" and a "cross" one, whose
+    probabilities add up to one together.
     """
 
     name: str
@@ -28,6 +30,7 @@ class AttentionLayer:
     kind: Kind
     order: int
     depth: float
+    joint: bool = False
 
     @property
     def module(self) -> str:
@@ -73,19 +76,37 @@ def _run_order(name: str) -> tuple[int, list[int]]:
 
 
 def attention_layers(unet: nn.Module) -> tuple[AttentionLayer, ...]:
-    """Every attention layer of a ``UNet2DConditionModel``'s transformer blocks, in the order it runs."""
+    """Every attention layer of a ``UNet2DConditionModel``, in the order it runs."""
     levels = len(list(unet.get_submodule("down_blocks").children()))
-    modules = {name: module for name, module in unet.named_modules() if re.search(r"\.\d+\.attn[12]$", name)}
+    modules: dict[str, Any] = {name: one for name, one in unet.named_modules() if _is_attention(name, one)}
     count: dict[Kind, int] = {"self": 0, "cross": 0}
     found = []
     for number, name in enumerate(sorted(modules, key=lambda name: (*_run_order(name), name))):
-        # the module knows: with ``only_cross_attention`` the first attention of a block reads the prompt, too
-        kind: Kind = "cross" if modules[name].is_cross_attention else "self"
-        found.append(
-            AttentionLayer(name, *_position(name, levels), kind, order=count[kind], depth=number / len(modules))
-        )
-        count[kind] += 1
+        for kind in _kinds(modules[name]):
+            place, level = _position(name, levels)
+            depth, joint = number / len(modules), _is_joint(modules[name])
+            found.append(AttentionLayer(name, place, level, kind, order=count[kind], depth=depth, joint=joint))
+            count[kind] += 1
     return tuple(found)
+
+
+def _is_attention(name: str, module: Any) -> bool:
+    """In a transformer block, or joint attention by itself."""
+    if re.search(r"\.\d+\.attn[12]$", name):
+        return True
+    return re.search(r"\.attentions\.\d+$", name) is not None and _is_joint(module)
+
+
+def _is_joint(attention: Any) -> bool:
+    """Whether keys of the text are added to the picture's, as in DeepFloyd IF's blocks."""
+    return getattr(attention, "add_k_proj", None) is not None
+
+
+def _kinds(attention: Any) -> tuple[Kind, ...]:
+    if _is_joint(attention):
+        return ("cross",) if attention.only_cross_attention else ("self", "cross")
+    # the module knows: with ``only_cross_attention`` the first attention of a block reads the prompt, too
+    return ("cross",) if attention.is_cross_attention else ("self",)
 
 
 def residual_blocks(unet: nn.Module) -> tuple[ResidualBlock, ...]:

@@ -103,8 +103,12 @@ class Backbone(Protocol):
         """z_0 of pictures [B, 3, H, W] in -1..1: float32 [B, C, H / vae_factor, W / vae_factor], never a sample."""
         ...
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W] in -1..1 of latents. Gradients flow to ``latents`` if wanted."""
+    def decode(self, latents: Tensor, condition: Condition | None = None) -> Tensor:
+        """Pictures [B, 3, H, W] in -1..1 of latents. Gradients flow to ``latents`` if wanted.
+
+        Args:
+            condition: what the pictures show, one row or B, for families that draw them under a text.
+        """
         ...
 
     def condition(self, prompts: Sequence[str]) -> Condition:

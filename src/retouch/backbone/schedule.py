@@ -75,6 +75,25 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Threshold:
+    """Dynamic thresholding (Saharia et al. 2022, section 2.3), as diffusers' schedulers do it.
+
+    Attributes:
+        ratio: the share of a picture's values that shall lie inside; their quantile is the threshold s.
+        most: how large s may be; it is at least 1.
+    """
+
+    ratio: float
+    most: float
+
+    def __call__(self, original: Tensor) -> Tensor:
+        """ẑ_0 [B, C, h, w] clipped to ±s and divided by s, each picture by its own."""
+        s = torch.quantile(original.float().abs().flatten(1), self.ratio, dim=1).clamp(1.0, self.most)
+        s = s.to(original.dtype).view(-1, 1, 1, 1)
+        return original.clamp(-s, s) / s
+
+
+@dataclass(frozen=True)
 class Schedule:
     """T sampling timesteps t_1 < … < t_T and the noise levels at them (Song et al. 2021, equation 12 with η = 0).
 
@@ -85,11 +104,13 @@ class Schedule:
         timesteps: ascending training timesteps.
         alphas_cumprod: ᾱ_t for every training timestep, float64 [num_train_timesteps].
         final_alpha_cumprod: ᾱ at index -1.
+        threshold: what a guided ẑ_0 is clipped by, in models of pixels; None where nothing is.
     """
 
     timesteps: tuple[int, ...]
     alphas_cumprod: Tensor
     final_alpha_cumprod: float
+    threshold: Threshold | None = None
 
     def alpha(self, index: int) -> float:
         """ᾱ at ``index``, -1..T-1."""
@@ -107,6 +128,23 @@ class Schedule:
     def down(self, prediction: Tensor, latents: Tensor, index: int, kind: str) -> Tensor:
         """The DDIM step down from what a network of ``kind`` predicted for ``latents`` at ``index``."""
         return self.level(index - 1).add_noise(*self.level(index).split(prediction, latents, kind))
+
+    def split(self, prediction: Tensor, latents: Tensor, index: int, kind: str) -> tuple[Tensor, Tensor]:
+        """(ẑ_0, ε) of a prediction."""
+        return self.level(index).split(prediction, latents, kind)
+
+    def down_guided(self, prediction: Tensor, latents: Tensor, index: int, kind: str) -> Tensor:
+        """The same from a prediction that was guided, whose ẑ_0 is clipped where the model's is."""
+        return self.level(index - 1).add_noise(*self.split_guided(prediction, latents, index, kind))
+
+    def split_guided(self, prediction: Tensor, latents: Tensor, index: int, kind: str) -> tuple[Tensor, Tensor]:
+        """(ẑ_0, ε) of a guided prediction; where ẑ_0 is clipped, ε is what is left of ``latents``."""
+        level = self.level(index)
+        original, noise = level.split(prediction, latents, kind)
+        if self.threshold is None:
+            return original, noise
+        clipped = self.threshold(original)
+        return clipped, (latents - level.alpha * clipped) / level.sigma
 
     def step_up(self, latents: Tensor, noise: Tensor, index: int) -> Tensor:
         """The inverse of :meth:`step_down`: from ``index - 1`` to ``index`` with the same noise."""
@@ -174,7 +212,11 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
             f"the model's schedule samples pure noise at timestep {timesteps[-1]}, where predicting noise says nothing "
             "of the picture: say that it predicts v (prediction=v), or that it is not trained so far (zero_snr=no)."
         )
-    return Schedule(tuple(timesteps), alphas, float(scheduler.final_alpha_cumprod))
+    threshold = None
+    if config.get("thresholding"):
+        ratio, most = config.get("dynamic_thresholding_ratio", 0.995), config.get("sample_max_value", 1.0)
+        threshold = Threshold(float(ratio), float(most))
+    return Schedule(tuple(timesteps), alphas, float(scheduler.final_alpha_cumprod), threshold)
 
 
 def prediction_type(config: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retouch.placeholders import encode
+from retouch.placeholders import encode, starts
 from retouch.prompts import tokenize
 
 
@@ -37,5 +37,6 @@ def spoken(
 
 def chunks_of(tokenizer: Any, prompts: Sequence[str], max_tokens: int) -> int:
     """How many chunks the longest prompt fills, from 1."""
-    longest = max((len(encode(tokenizer, prompt).ids) - 2 for prompt in prompts), default=0)
-    return max(1, math.ceil(longest / (max_tokens - 2)))
+    longest = max((len(encode(tokenizer, prompt).ids) for prompt in prompts), default=0)
+    around = 1 + starts(tokenizer)
+    return max(1, math.ceil((longest - around) / (max_tokens - around)))

@@ -1,4 +1,4 @@
-"""What all families of latent U-Nets have in common: an autoencoder, a U-Net, and one text encoder or several."""
+"""What all families of U-Nets have in common: a U-Net, one text encoder or several, and mostly an autoencoder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
-from retouch.placeholders import encode
+from retouch.placeholders import encode, starts
 from retouch.prompts import Tokens, tokenize
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class UNetBackbone(ABC):
         name: str,
         *,
         unet: Any,
-        vae: Any,
         text_encoder: Any,
         tokenizer: Any,
         schedule_config: Mapping[str, Any],
@@ -62,6 +61,7 @@ class UNetBackbone(ABC):
         recommended: Recommended | None = None,
         read_as: ReadAs | None = None,
         live: Live | None = None,
+        vae: Any = None,
     ) -> None:
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
@@ -132,6 +132,11 @@ class UNetBackbone(ABC):
         return int(min(self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings))
 
     @property
+    def content_tokens(self) -> int:
+        """How many tokens of a padded prompt may be the text's."""
+        return self.max_tokens - 1 - starts(self.tokenizer)
+
+    @property
     def text_width(self) -> int:
         """The width of the token embeddings."""
         return int(self.text_encoder.config.hidden_size)
@@ -150,8 +155,12 @@ class UNetBackbone(ABC):
         latents: Tensor = (mean - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
         return latents
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """D(z / s + shift): float32 pictures [B, 3, H, W] clipped to -1..1. Gradients flow to ``latents`` if wanted."""
+    def decode(self, latents: Tensor, condition: Condition | None = None) -> Tensor:
+        """D(z / s + shift): float32 pictures [B, 3, H, W] clipped to -1..1. Gradients flow to ``latents`` if wanted.
+
+        Args:
+            condition: what the picture shows, one row or B; an autoencoder asks for none.
+        """
         unscaled = latents / self.vae.config.scaling_factor + (self.vae.config.shift_factor or 0)
         images: Tensor = self.vae.decode(unscaled.to(self.device, self.vae.dtype)).sample.float()
         return images.clamp(-1, 1)
@@ -181,7 +190,8 @@ class UNetBackbone(ABC):
 
     def truncated(self, prompt: str) -> str:
         """The end of ``prompt`` that does not fit the model's token limit, "" when all of it fits."""
-        spans, room = encode(self.tokenizer, prompt).spans[1:-1], (self.max_tokens - 2) * self.chunks
+        encoded = encode(self.tokenizer, prompt)
+        spans, room = encoded.spans[encoded.start : -1], self.content_tokens * self.chunks
         return "" if len(spans) <= room else prompt[spans[room][0] :]
 
     def predict(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:

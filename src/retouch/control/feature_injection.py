@@ -12,7 +12,7 @@ from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit, BlockEdit
+from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.part import Control
 from retouch.parts.rows import Step, taken_from_source
 

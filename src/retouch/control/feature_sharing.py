@@ -13,7 +13,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.control.words import prompts_of
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
 from retouch.parts.rows import Step, taken_from_source

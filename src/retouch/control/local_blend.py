@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.protocol import Backbone
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.rows import SOURCE, TARGET, State, Step
 from retouch.parts.word_maps import WordMaps
 

@@ -15,7 +15,7 @@ from retouch.control.words import prompts_of
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NEGATIVE, TARGET_NULL, Row, Step, variants_of

@@ -16,7 +16,7 @@ from retouch.control.words import local_blend, prompts_of
 from retouch.errors import BadParameter
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
 from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, variants_of

@@ -16,7 +16,7 @@ from retouch.errors import BadParameter, RetouchError
 from retouch.guidance.map_distance import map_distance
 from retouch.parameters import parameter, parameters_of
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit, BlockEdit
+from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Addition, Predictions
 from retouch.parts.rows import INVERTED, TARGET, TARGET_AS_SOURCE, TARGET_NULL, Branch, Row, Step, variants_of

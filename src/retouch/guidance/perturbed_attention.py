@@ -13,7 +13,7 @@ from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.part import Addition, Predictions
 from retouch.parts.rows import TARGET, Branch, Row, Step
 

@@ -17,7 +17,7 @@ from retouch.guidance.classifier_free import guided
 from retouch.guidance.concepts import Concept, read_concepts
 from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Guidance, Guided, Predictions, null_of
 from retouch.parts.rows import TARGET, TARGET_NEGATIVE, TARGET_NULL, Branch, Row, Step

@@ -10,7 +10,7 @@ from torch import Tensor
 from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
 from retouch.parts.asked import Asked, Idle
-from retouch.parts.attach import AttentionEdit, BlockEdit
+from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Addition, Guidance, Guided, Predictions
 from retouch.parts.rows import Branch, Row, State, Step

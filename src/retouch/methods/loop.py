@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.protocol import Backbone
-from retouch.parts.attach import AttentionEdit, BlockEdit, attached
+from retouch.parts.attach import attached
+from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.held import held, held_steps, weaker
 from retouch.parts.part import Control, Guidance, Part, Predictions, Sampler
 from retouch.parts.rows import SOURCE, SOURCE_BRANCH, SOURCE_NULL, TARGET_BRANCH, Branch, Row, State, Step
@@ -89,7 +90,9 @@ def _led_on(
     """The branch's latents one step further down: combined, turned into (ẑ_0, ε), corrected, sampled."""
     latents, level, kind = step.state[branch.name], step.level, model.prediction_type
     combined = guidance.combine(predictions, branch, step)
-    original, noise = level.split(combined.prediction, latents, kind)
+    guided = branch is TARGET_BRANCH and sum(row.branch == branch.name for row in predictions) > 1
+    split = step.schedule.split_guided if guided else step.schedule.split
+    original, noise = split(combined.prediction, latents, step.index, kind)
     if latents.requires_grad and level.alpha:  # between gateways ε is the constant, whatever the network predicts
         noise = level.noise(combined.prediction, latents.detach(), kind)
         original = level.original(latents, noise)

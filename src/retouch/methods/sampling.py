@@ -54,12 +54,11 @@ def sample(
             text = Condition.cat([one[index] for one in told])
             t = schedule.timesteps[index]
             if guidance_scale == 1:
-                predicted = model.predict(latents, t, text)
+                latents = schedule.down(model.predict(latents, t, text), latents, index, kind)
             else:
                 both = Condition.cat([null.expand(len(told)), text])
                 empty, full = model.predict(latents.repeat(2, 1, 1, 1), t, both).chunk(2)
-                predicted = guided(empty, full, guidance_scale)
-            latents = schedule.down(predicted, latents, index, kind)
+                latents = schedule.down_guided(guided(empty, full, guidance_scale), latents, index, kind)
             if mask is not None and kept is not None:
                 level = schedule.add_noise(kept, noise, index - 1) if index else kept.expand_as(latents)
                 latents = held(latents, level, mask, num_inference_steps - 1 - index, num_inference_steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,65 +13,18 @@ from torch.nn import functional
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
-from retouch.parts.rows import Row, Step
+from retouch.parts.edits import AttentionEdit, BlockEdit, Now
+from retouch.parts.joint import EditedJointAttention
+from retouch.parts.rows import Row
 
 _PLAIN_ATTENTION = frozenset(
     {
         "AttnProcessor", "AttnProcessor2_0", "AttnProcessorNPU", "FusedAttnProcessor2_0", "SlicedAttnProcessor",
-        "XFormersAttnProcessor", "XLAFlashAttnProcessor2_0",
+        "XFormersAttnProcessor", "XLAFlashAttnProcessor2_0", "AttnAddedKVProcessor", "AttnAddedKVProcessor2_0",
+        "SlicedAttnAddedKVProcessor", "XFormersAttnAddedKVProcessor",
     }
 )  # fmt: skip
 """diffusers' processors that compute the same attention, each in its own way; an edited layer computes it in ours."""
-
-
-class Now:
-    """The step that the network is evaluated in right now; the loop sets it, attached edits are handed it."""
-
-    step: Step
-
-    def within(self, share: float) -> bool:
-        """Whether this is among the first ``share`` of the steps."""
-        assert self.step is not None
-        return self.step.within(share)
-
-
-class AttentionEdit:
-    """A change to attention; this one changes nothing. Tensors are [rows, heads, tokens, dim] and [heads, Q, K]."""
-
-    def wants(self, layer: AttentionLayer) -> bool:
-        """Whether this edit touches the layer at all."""
-        raise TypeError(f"{type(self).__name__} does not say which layers it wants")
-
-    def change_qkv(
-        self, layer: AttentionLayer, step: Step, query: Tensor, key: Tensor, value: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The queries, keys and values to attend with."""
-        return query, key, value
-
-    def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
-        """For single rows, which key [Q, K] each query may look at (bool); all rows see everything otherwise."""
-        return {}
-
-    def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
-        """The rows whose attention probabilities this edit needs now; none lets every row use fused attention."""
-        return ()
-
-    def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
-        """The probabilities to use for the rows asked for; those that other edits asked for may be among them."""
-        return probs
-
-
-class BlockEdit(Protocol):
-    """A look at, or a change to, the output of one block of the network."""
-
-    @property
-    def name(self) -> str:
-        """The block's module path in the U-Net."""
-        ...
-
-    def change(self, output: Tensor, step: Step) -> Tensor:
-        """The output [rows, channels, h, w] to go on with."""
-        ...
 
 
 @contextmanager
@@ -85,19 +38,21 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
     """
     network: Any = model.network
     own, now = dict(network.attn_processors), Now()
-    if any(isinstance(processor, EditedAttention) for processor in own.values()):
+    if any(isinstance(processor, EditedAttention | EditedJointAttention) for processor in own.values()):
         raise RetouchError("attention is already edited on this model: pass all edits in one list.")
-    layers = {f"{layer.name}.processor": layer for layer in model.attention_layers()}
+    layers: dict[str, list[AttentionLayer]] = {}
+    for layer in model.attention_layers():
+        layers.setdefault(f"{layer.name}.processor", []).append(layer)
     installed = dict(own)
     for edit in edits:
-        chosen = [key for key, layer in layers.items() if edit.wants(layer)]
-        if not chosen:
+        if not any(edit.wants(layer) for kinds in layers.values() for layer in kinds):
             raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
-    for key, layer in layers.items():
-        mine = [edit for edit in edits if edit.wants(layer)]
+    for key, kinds in layers.items():
+        mine = [edit for edit in edits if any(edit.wants(layer) for layer in kinds)]
         if mine:
             _check_replaceable(model.name, own[key])
-            installed[key] = EditedAttention(layer, mine, now)
+            joint = kinds[0].joint
+            installed[key] = EditedJointAttention(kinds, mine, now) if joint else EditedAttention(kinds[0], mine, now)
     with ExitStack() as hooks:
         for block in blocks:
             hooks.enter_context(_hooked(network.get_submodule(block.name), block, now))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
-from retouch.parts.attach import AttentionEdit
+from retouch.parts.edits import AttentionEdit
 from retouch.parts.rows import Row, Step
 
 _SMALLEST_SIDE = 8  # a mask of fewer cells than 8×8 says nothing
