@@ -177,8 +177,24 @@ def tiny_backbone(folder, kind="sd1", seed=0):
     return family(kind, **parts, schedule_config=config, device=torch.device("cpu"))
 
 
+def channels(model):
+    """Of what the methods call latents."""
+    return model.unet.config.in_channels
+
+
 def save_tiny(folder, kind="sd1", seed=0):
     """The model as a diffusers folder."""
     for name, part in tiny_parts(folder, kind, seed).items():
         part.save_pretrained(folder / name)
+    return folder
+
+
+def save_cascade(folder, seed=0, *, second=True):
+    """A two-stage cascade of 16 and 32 pixels as a folder, the second stage inside the first's."""
+    save_tiny(folder, "if", seed)
+    if second:
+        torch.manual_seed(seed + 1)
+        tiny_pixel_unet(32, enlarges=True).save_pretrained(folder / "super_resolution" / "unet")
+        tiny_pixel_scheduler(True).save_pretrained(folder / "super_resolution" / "scheduler")
+        DDPMScheduler(beta_schedule="linear").save_pretrained(folder / "super_resolution" / "image_noising_scheduler")
     return folder

@@ -21,7 +21,7 @@ from retouch.keep.edit import put_into
 from retouch.keep.planes import Plane
 from retouch.methods.optimising import Optimising
 from retouch.part import Cut, cut
-from retouch.parts.job import Job
+from retouch.parts.job import Job, Outcome
 from retouch.picture import Fitted
 from retouch.prepare import prepare
 from retouch.recipe import recipe_of
@@ -46,8 +46,8 @@ def edited(model: Backbone, request: Request) -> EditResult:
     upscaler = _upscaler(model, request)
     method, job, fitted = prepare(model, asked)
     before = job.generator.get_state()
-    outcome, drawn = method.edit(job), time.monotonic()
-    put = _put(job, request, where, fitted, outcome.target, outcome.source, upscaler)
+    outcome, drawn = _told(job, method.edit(job)), time.monotonic()
+    put = _put(job, request, where, fitted, outcome, upscaler)
     finished = time.monotonic()
     notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]), *put.notes)
     mask = mask_picture(outcome.mask, fitted)
@@ -81,8 +81,9 @@ def variations(
     noises = [method.noise(job, torch.Generator().manual_seed(seed)) for _, seed in told]
     latents = method.sample(job, job.fit, noises, [text for text, _ in told])
     sources = {seed: latents[i : i + 1] for i, (_, seed) in enumerate(told) if i >= len(chosen)}
+    decode = method.decoder(job, job.fit)
     puts = [
-        _put(job, request, where, fitted, one[None], sources.get(seed))
+        _put(job, request, where, fitted, _told(job, Outcome(one[None], sources.get(seed), decode=decode)))
         for (_, seed), one in zip(chosen, latents[: len(chosen)], strict=True)
     ]
     seconds = (time.monotonic() - began) / len(chosen)
@@ -102,19 +103,29 @@ def _upscaler(model: Backbone, request: Request) -> Upscaler | None:
     return None if request.upscaler is None else Upscaler(request.upscaler, model.device)
 
 
+def _told(job: Job, outcome: Outcome) -> Outcome:
+    """The outcome with its way to pictures: the model's own under the target prompt, where the method has none."""
+    if outcome.decode is not None:
+        return outcome
+
+    def decode(latents: Tensor) -> Tensor:
+        return job.model.decode(latents, job.model.condition([job.target]) if job.model.draws_by_text else None)
+
+    return replace(outcome, decode=decode)
+
+
 def _put(
-    job: Job, request: Request, where: Cut, fitted: Fitted, target: Tensor, source: Tensor | None,
-    upscaler: Upscaler | None = None,
-) -> _Put:  # fmt: skip
+    job: Job, request: Request, where: Cut, fitted: Fitted, outcome: Outcome, upscaler: Upscaler | None = None
+) -> _Put:
     """The target's latents as a picture, in the input's place, where it changed something and may."""
-    now = _plane(job.model, target, fitted)
+    now = _plane(job.model, outcome.target, outcome, fitted)
     finer, notes = _finer(now, fitted, upscaler)
     if request.keep == "off" and where.mask is None:
         image = where.put_back(_restored(now if finer is None else finer, fitted))
         return _Put(image, None, share_untouched(where.whole, image), notes)
-    unasked = job.latents if source is None else source
+    unasked = job.latents if outcome.source is None else outcome.source
     shown = np.asarray(fitted.image, np.float32)[_inner(fitted)]
-    then = _plane(job.model, unasked, fitted)
+    then = _plane(job.model, unasked, outcome, fitted)
     part, weight, whole = put_into(
         where.part, shown, then, now, changed_only=request.keep != "off", everywhere=request.keep == "exact",
         mask=where.mask, finer=finer,
@@ -148,9 +159,9 @@ def _inner(fitted: Fitted) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _plane(model: Backbone, latents: Tensor, fitted: Fitted) -> Plane:
+def _plane(model: Backbone, latents: Tensor, outcome: Outcome, fitted: Fitted) -> Plane:
     """The picture of latents in 0..255 without the margin, not rounded."""
-    return np.ascontiguousarray(decoded_values(model, latents)[_inner(fitted)])
+    return np.ascontiguousarray(decoded_values(model, latents, outcome.decode)[_inner(fitted)])
 
 
 def _kept_recipe(

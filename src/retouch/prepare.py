@@ -85,14 +85,15 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     )  # fmt: skip
     _check_picture(request.fit, identity)
 
-    latents = _encoded(model, fitted.image)
+    pixels = torch.from_numpy(to_array(fitted.image))[None]
+    latents = model.encode(pixels)
     job = Job(
         model, latents, target, source, torch.Generator().manual_seed(seed), _progress(method, request),
         _latent_mask(plane, latents), request.inversions or Inversions(), seed,
         None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
         reference=None if reference is None else _encoded(model, reference),
         foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
-        strength=strength_of(request, method),
+        strength=strength_of(request, method), picture=pixels,
         notes=(*picture.notes, *fitted.notes, *_made_small(request, fitted), *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted

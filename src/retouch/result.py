@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -57,7 +58,7 @@ class EditResult:
         """The source branch's picture: what the method makes of the input when nothing is asked. None without one."""
         if self._model is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
             return None
-        return self._fitted.restore(decoded(self._model, self._outcome.source))
+        return self._fitted.restore(decoded(self._model, self._outcome.source, self._outcome.decode))
 
     @cached_property
     def drawn(self) -> Image.Image | None:
@@ -67,7 +68,7 @@ class EditResult:
         """
         if self._model is None or self._outcome is None or self._fitted is None:
             return None
-        return self._fitted.restore(decoded(self._model, self._outcome.target))
+        return self._fitted.restore(decoded(self._model, self._outcome.target, self._outcome.decode))
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the picture with its recipe inside; the checkpoint goes then.
@@ -85,16 +86,19 @@ def share_untouched(before: Image.Image, after: Image.Image) -> float:
     return float((np.asarray(before) == np.asarray(after)).all(2).mean())
 
 
-def decoded(model: Backbone, latents: Tensor) -> Image.Image:
-    """The picture of latents [1, C, h, w], on the model's grid."""
-    with turn(model, within=True), torch.no_grad():
-        return from_array(model.decode(latents)[0].cpu().numpy())
+Decode = Callable[[Tensor], Tensor]
 
 
-def decoded_values(model: Backbone, latents: Tensor) -> NDArray[np.float32]:
-    """The picture of latents [1, C, h, w] as [H, W, 3] in 0..255, clipped and not rounded."""
+def decoded(model: Backbone, latents: Tensor, decode: Decode | None = None) -> Image.Image:
+    """The picture of latents [1, C, h, w], on the model's grid; ``decode`` in place of the model's own way."""
     with turn(model, within=True), torch.no_grad():
-        values = model.decode(latents)[0].float().cpu().numpy().transpose(1, 2, 0)
+        return from_array((decode or model.decode)(latents)[0].cpu().numpy())
+
+
+def decoded_values(model: Backbone, latents: Tensor, decode: Decode | None = None) -> NDArray[np.float32]:
+    """The picture of latents [1, C, h, w] as [H, W, 3] in 0..255, clipped and not rounded; as :func:`decoded`."""
+    with turn(model, within=True), torch.no_grad():
+        values = (decode or model.decode)(latents)[0].float().cpu().numpy().transpose(1, 2, 0)
     if not np.isfinite(values).all():
         from_array(values.transpose(2, 0, 1))  # says so
     return np.asarray(np.clip((values + 1) * 127.5, 0, 255), np.float32)

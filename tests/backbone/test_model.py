@@ -11,7 +11,7 @@ from retouch.errors import BadModel
 from retouch.methods.registry import method_named, methods
 from retouch.parts.job import Job
 from tests.small import short
-from tests.tiny import KINDS, save_tiny, tiny_backbone
+from tests.tiny import KINDS, channels, save_tiny, tiny_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -35,28 +35,37 @@ def test_layers_are_listed_in_the_order_the_network_runs_them(model):
     ran = []
     for layer in model.attention_layers():
         model.unet.get_submodule(layer.name).register_forward_hook(lambda *_, name=layer.name: ran.append(name))
-    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, model.condition(["x"]))
+    model.predict_noise(torch.zeros(1, channels(model), 8, 8), 1, model.condition(["x"]))
     assert ran == [layer.name for layer in model.attention_layers()]
 
 
 def test_sizes_come_from_the_model(model):
     levels = len(model.unet.config.block_out_channels)
-    assert (model.vae_factor, model.native_side, model.pixel_multiple) == (2, 16, 2**levels)
+    cell = 1 if model.name == "if" else 2
+    assert (model.vae_factor, model.native_side, model.pixel_multiple) == (cell, 16, cell * 2 ** (levels - 1))
     latents = model.encode(torch.zeros(2, 3, 16, 32))
-    assert latents.shape == (2, 4, 8, 16) and model.decode(latents).shape == (2, 3, 16, 32)
+    assert latents.shape == (2, channels(model), 16 // cell, 32 // cell) and model.decode(latents).shape == (
+        2,
+        3,
+        16,
+        32,
+    )
     assert torch.equal(latents, model.encode(torch.zeros(2, 3, 16, 32)))  # the mean, never a sample
     assert model.condition(["a cat", ""]).embeds.shape == (2, model.max_tokens, model.text_width)
 
 
 def test_evaluations_count_rows(model):
     embeds = model.condition(["x", "y", "z"])
-    model.predict_noise(torch.zeros(3, 4, 8, 8), torch.tensor([1, 500, 999]), embeds)
-    model.predict_noise(torch.zeros(1, 4, 8, 8), 1, embeds.split()[0])
+    model.predict_noise(torch.zeros(3, channels(model), 8, 8), torch.tensor([1, 500, 999]), embeds)
+    model.predict_noise(torch.zeros(1, channels(model), 8, 8), 1, embeds.split()[0])
     assert model.evaluations == 4
 
 
 def test_rows_with_their_own_timesteps_equal_rows_on_their_own(model):
-    z, embeds = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0)), model.condition(["x", "y"])
+    z, embeds = (
+        torch.randn(2, channels(model), 8, 8, generator=torch.Generator().manual_seed(0)),
+        model.condition(["x", "y"]),
+    )
     together = model.predict_noise(z, torch.tensor([3, 700]), embeds)
     apart = [model.predict_noise(z[i : i + 1], t, embeds.split()[i]) for i, t in enumerate((3, 700))]
     torch.testing.assert_close(together, torch.cat(apart), atol=1e-5, rtol=1e-4)
@@ -79,7 +88,7 @@ def test_predictions_are_converted_by_the_textbook(tmp_path):
 
 
 def test_gradients_flow_where_the_caller_wants_them(model):
-    z = torch.zeros(1, 4, 8, 8, requires_grad=True)
+    z = torch.zeros(1, channels(model), 8, 8, requires_grad=True)
     model.predict_noise(z, 10, model.condition(["x"])).sum().backward()
     assert z.grad.abs().sum() > 0
     assert all(p.grad is None for p in model.unet.parameters())
@@ -104,9 +113,8 @@ def test_a_folder_loads_and_its_fingerprint_names_the_weights(tmp_path, kind):
     del two.__dict__["fingerprint"]
     assert one.fingerprint != two.fingerprint
     embeds = one.condition(["a cat"])
-    assert torch.equal(
-        one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds), one.predict_noise(torch.ones(1, 4, 8, 8), 5, embeds)
-    )
+    ones = torch.ones(1, channels(one), 8, 8)
+    assert torch.equal(one.predict_noise(ones, 5, embeds), one.predict_noise(ones, 5, embeds))
 
 
 def test_half_precision_files_run_in_single_precision_on_the_cpu(tmp_path):

@@ -9,11 +9,13 @@ from retouch.parts.attach import attached
 from retouch.parts.edits import AttentionEdit, Now
 from retouch.parts.job import Job
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
-from tests.tiny import KINDS, tiny_backbone
+from tests.tiny import KINDS, channels, tiny_backbone
 
 pytestmark = pytest.mark.slow
 
 T = 10
+COARSEST = {"sdxl": 0, "if": 0}
+"""Which decoder block is the coarsest that attends, where it is not the second."""
 FOUR = [SOURCE, SOURCE_NULL, TARGET_NULL, TARGET]
 
 
@@ -51,7 +53,7 @@ def evaluated(model, control, number, rows=FOUR):
     recorder = Recorder()
     blocks = list(control.block_edits(model))
     watched = Block(blocks[0].name if blocks else "mid_block")
-    latents = torch.randn(len(rows), 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    latents = torch.randn(len(rows), channels(model), 8, 8, generator=torch.Generator().manual_seed(1))
     embeds = model.condition(["a cat", "", "", "a dog"][: len(rows)])
     with attached(model, [*control.edits(model), recorder], [*blocks, watched]) as now, torch.no_grad():
         now.step = Step(T - 1 - number, number, T, model.schedule(T), rows)
@@ -74,7 +76,7 @@ def taken(seen, layer, row, source):
 def test_keys_and_values_come_from_the_source_in_the_finest_decoder_levels_only(model):
     seen, _ = evaluated(model, MutualSelfAttention(start_step=4), 4)
     finest = sorted({layer.level for layer in model.attention_layers(place="up", kind="self")})[:2]
-    assert finest == ([1, 2] if model.name == "sdxl" else [0, 1])  # SDXL's first level attends nowhere
+    assert finest == ([1, 2] if model.name in ("sdxl", "if") else [0, 1])  # their first level attends nowhere
     for layer in model.attention_layers(kind="self"):
         shares = layer.place == "up" and layer.level in finest
         assert taken(seen, layer, TARGET, SOURCE) == [False, shares, shares]
@@ -83,8 +85,8 @@ def test_keys_and_values_come_from_the_source_in_the_finest_decoder_levels_only(
 
 def test_these_are_stable_diffusions_layers_from_ten_up(model):
     """The small networks have Stable Diffusion's 16 self-attention layers: 6 down, 1 in the middle, 9 up."""
-    if model.name == "sdxl":
-        pytest.skip("SDXL has other layers")
+    if model.name in ("sdxl", "if"):
+        pytest.skip("SDXL and IF have other layers")
     layers = model.attention_layers(kind="self")
     assert len(layers) == 16
     (sharing,) = MutualSelfAttention().edits(model)
@@ -144,7 +146,7 @@ def test_masked_attention_is_attention_to_the_allowed_keys_alone(model):
 
 def test_injection_starts_at_the_second_attention_of_the_first_attending_decoder_level(model):
     seen, _ = evaluated(model, FeatureInjection(feature_share=0.0), 0)
-    first = f"up_blocks.{0 if model.name == 'sdxl' else 1}.attentions.0."  # one layer, or all of its blocks' in SDXL
+    first = f"up_blocks.{COARSEST.get(model.name, 1)}.attentions.0"  # one layer, or all of its blocks' in SDXL
     assert sum(layer.name.startswith(first) for layer in model.attention_layers(kind="self")) == 1 + (
         model.name == "sdxl"
     )
@@ -156,7 +158,7 @@ def test_injection_starts_at_the_second_attention_of_the_first_attending_decoder
 
 def test_the_residual_features_are_the_second_blocks_of_that_level(model):
     _, block = evaluated(model, FeatureInjection(), 0)
-    name = f"up_blocks.{0 if model.name == 'sdxl' else 1}.resnets.1"
+    name = f"up_blocks.{COARSEST.get(model.name, 1)}.resnets.1"
     assert model.first_attending_decoder_block(1).name == name
     assert torch.equal(block[TARGET], block[SOURCE]) and torch.equal(block[TARGET_NULL], block[SOURCE])
     assert not torch.equal(block[SOURCE_NULL], block[SOURCE])

@@ -17,7 +17,7 @@ from retouch.errors import BadFit, OutputExists, RetouchError
 from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
-from tests.tiny import KINDS, tiny_backbone
+from tests.tiny import KINDS, channels, tiny_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +28,14 @@ def model(request, tmp_path_factory):
 
 
 def test_the_masked_loss_is_its_formula(model):
-    z, mask = torch.randn(1, 4, 8, 8), torch.rand(1, 1, 8, 8)
+    z, mask = torch.randn(1, channels(model), 8, 8), torch.rand(1, 1, 8, 8)
     text, noising = model.condition(["a cat"]), Noising.draw(model, z, 3, seed=1, stage=0, step=2)
     total = 0.0
-    alphas = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
+    t, last = torch.arange(1001, dtype=torch.float64) / 1000, 0.999
+    cosine = torch.cos((t + 0.008) / 1.008 * torch.pi / 2) ** 2  # Nichol and Dhariwal's, of pixel models
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    betas = (1 - cosine[1:] / cosine[:-1]).clamp(max=last) if model.name == "if" else betas
+    alphas = torch.cumprod(1 - betas, 0)
     for noise, t in zip(noising.noise, noising.timesteps.tolist(), strict=True):
         noisy = alphas[t].sqrt() * z + (1 - alphas[t]).sqrt() * noise
         error = (noise - model.predict_noise(noisy.float(), t, text)) * mask
@@ -42,7 +46,7 @@ def test_the_masked_loss_is_its_formula(model):
 
 
 def test_noise_levels_are_spread_evenly_and_depend_on_the_step_alone(model):
-    z = torch.zeros(1, 4, 8, 8)
+    z = torch.zeros(1, channels(model), 8, 8)
     first, again, other = (Noising.draw(model, z, 4, 3, 0, step) for step in (5, 5, 6))
     assert torch.equal(first.noise, again.noise) and torch.equal(first.timesteps, again.timesteps)
     assert not torch.equal(first.noise, other.noise)
@@ -52,7 +56,7 @@ def test_noise_levels_are_spread_evenly_and_depend_on_the_step_alone(model):
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_fitted_weights_act_inside_and_leave_no_trace(model, rank):
-    unet, z, text = model.unet, torch.randn(1, 4, 8, 8), model.condition(["a cat"])
+    unet, z, text = model.unet, torch.randn(1, channels(model), 8, 8), model.condition(["a cat"])
     own, described, plain = dict(unet.named_parameters()), repr(unet), model.predict_noise(z, 500, text)
     chosen = low_rank_adapters(unet, rank, 1) if rank else copied_weights(unet)
     with chosen as variables:

@@ -16,7 +16,7 @@ from retouch.masks.attention import peak, split, word_heat
 from retouch.masks.presence import gain_of
 from retouch.masks.segmenter import Segmenter
 from retouch.picture import changed_mask, overlaid
-from tests.tiny import KINDS, tiny_backbone
+from tests.tiny import KINDS, channels, tiny_backbone
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +53,7 @@ def test_another_word_is_somewhere_else(editor):
 def test_any_model_has_attention_to_read_and_is_left_alone(tmp_path, kind):
     model = tiny_backbone(tmp_path, kind)
     processors = dict(model.unet.attn_processors)
-    heat = word_heat(model, torch.randn(1, 4, 12, 8), "a cat", [1, 2])
+    heat = word_heat(model, torch.randn(1, channels(model), 12, 8), "a cat", [1, 2])
     assert heat.shape == (1, 1, 12, 8) and heat.min() == 0 and heat.max() == 1
     assert model.evaluations == 3 and model.unet.attn_processors == processors
 
@@ -144,8 +144,8 @@ def test_a_word_that_is_looked_for_in_vain_is_remarked_on(editor):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_gain_of_no_words_is_nothing(tmp_path, kind):
     model = tiny_backbone(tmp_path, kind)
-    assert gain_of(model, torch.randn(1, 4, 12, 8), "a cat", "dog") == 0 and model.evaluations == 6
-    assert gain_of(model, torch.randn(1, 4, 12, 8), "a cat", "cat") != 0
+    assert gain_of(model, torch.randn(1, channels(model), 12, 8), "a cat", "dog") == 0 and model.evaluations == 6
+    assert gain_of(model, torch.randn(1, channels(model), 12, 8), "a cat", "cat") != 0
 
 
 def test_masks_grow_shrink_and_turn_round():

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from retouch.backbone.configs import check_network_and_parts, checked_schedule, doublings, repaired_side
-from retouch.backbone.family import SD, SDXL, Family
+from retouch.backbone.family import IF, SD, SDXL, Family
+from retouch.backbone.pixel import PixelCascade
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
 from retouch.backbone.sd import StableDiffusion
@@ -18,7 +19,7 @@ from retouch.backbone.settings import UNGUIDED, ModelSettings, ReadAs
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
 
-_BACKBONES: Mapping[Family, type[UNetBackbone]] = {SD: StableDiffusion, SDXL: StableDiffusionXL}
+_BACKBONES: Mapping[Family, type[UNetBackbone]] = {SD: StableDiffusion, SDXL: StableDiffusionXL, IF: PixelCascade}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def from_folder(
     family, recommended = planned.family, read_recommended(folder)
     inside = [path for part in family.weighty for path in (folder / part).iterdir()]
     check_weights(name, family, [path.relative_to(folder).as_posix() for path in inside])
-    how = {part: _how(name, folder, family, part) for part in family.weighty}
+    how = {part: read_part(name, folder, family, part) for part in family.weighty}
     try:
         with quietly():
             parts = _loaded(folder, family, dtype, vae_dtype(dtype, configs["vae"]), how)
@@ -62,10 +62,10 @@ def _loaded(
         part: CLIPTokenizer.from_pretrained(folder / part, local_files_only=True) for part in family.tokenizers
     }
     kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
-    parts["unet"] = _whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how["unet"]))
-    parts["vae"] = _whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae, **how["vae"]))
+    parts["unet"] = whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how["unet"]))
+    parts["vae"] = whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae, **how["vae"]))
     for part in family.encoders:
-        parts[part] = _whole(kinds[part].from_pretrained(folder / part, dtype=dtype, **how[part]))
+        parts[part] = whole(kinds[part].from_pretrained(folder / part, dtype=dtype, **how[part]))
     return parts
 
 
@@ -161,7 +161,7 @@ def weight_files(family: Family, part: str, files: Iterable[str]) -> tuple[list[
     return whole or shards, best
 
 
-def _how(name: str, folder: Path, family: Family, part: str) -> dict[str, Any]:
+def read_part(name: str, folder: Path, family: Family, part: str) -> dict[str, Any]:
     """How the libraries are to read a part, whose files are there and whole as far as their headers tell."""
     there = [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()]
     chosen, variant = weight_files(family, part, there)
@@ -172,7 +172,7 @@ def _how(name: str, folder: Path, family: Family, part: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _whole(loaded: Any) -> Any:
+def whole(loaded: Any) -> Any:
     """The model of (model, loading info), when its files held every weight: the libraries would make up the rest."""
     model, info = loaded
     if info["missing_keys"]:

@@ -17,12 +17,16 @@ from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
+from retouch.backbone.stages import from_stages, is_cascade
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, BadParameter
 
 EMBEDDED = "diorama"
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 """Where the embedded model lies inside the package."""
+CASCADE = "diorama-pixels"
+EMBEDDED_CASCADE = EMBEDDED_FOLDER.parent / "cascade"
+"""Where the embedded pixel cascade lies."""
 _EXPECTED = "'diorama', the path of a diffusers folder or of a .safetensors file, or a hub name like owner/model"
 
 
@@ -34,6 +38,7 @@ class LoadSettings(TypedDict, total=False):
     ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
     ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off.
+    ``super_resolution`` is the second stage of a pixel cascade whose base stage is loaded.
     """
 
     device: str | torch.device | None
@@ -47,6 +52,7 @@ class LoadSettings(TypedDict, total=False):
     embedding: Any
     clip_skip: int
     long_prompts: bool
+    super_resolution: str | PathLike[str] | None
 
 
 @without_collection()
@@ -65,8 +71,9 @@ def load(
     embedding: Any = None,
     clip_skip: int = 0,
     long_prompts: bool = False,
+    super_resolution: str | PathLike[str] | None = None,
 ) -> UNetBackbone:
-    """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL.
+    """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
     Args:
         name: ``"diorama"``, a diffusers folder, a hub name such as ``"owner/model"``, or a ``.safetensors`` file.
@@ -80,6 +87,7 @@ def load(
         native: the side in pixels of the pictures it was trained on, likewise.
         guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
         lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
+        super_resolution: of a cascade's base stage the second one: a folder or a hub name.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -97,7 +105,8 @@ def load(
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
-    model = _named(name, place, torch.float32 if wide else precision, settings, offline)
+    second = None if super_resolution is None else second_folder(super_resolution, offline)
+    model = _named(name, place, torch.float32 if wide else precision, settings, offline, second)
     put_on_top(model, additions)
     if not wide:
         return model
@@ -109,13 +118,18 @@ def load(
 
 
 def _named(
-    name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool
-) -> UNetBackbone:
+    name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool,
+    second: Path | None = None,
+) -> UNetBackbone:  # fmt: skip
+    path = EMBEDDED_CASCADE if name == CASCADE else Path(name).expanduser()
+    if os.path.isdir(path) and is_cascade(path):
+        return from_stages(name, path, second, place, precision, settings)
+    if second is not None:
+        raise BadParameter(f"super_resolution is given, but {name!r} is no base stage of a cascade: leave it out.")
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
         return from_folder(name, EMBEDDED_FOLDER, place, precision, settings)
-    path = Path(name).expanduser()
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return from_folder(name, path, place, precision, settings)
     if is_file_name(path) or os.path.isfile(path):
@@ -124,6 +138,18 @@ def _named(
         raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
     folder = hub_folder(name, offline, lambda small: judged(name, small, settings))
     return from_folder(name, folder, place, precision, settings)
+
+
+def second_folder(name: str | PathLike[str], offline: bool) -> Path:
+    """Where a cascade's second stage lies.
+
+    Raises:
+        BadModel: when there is none of that name.
+    """
+    name = fspath(name)
+    if not os.path.isdir(name):
+        raise BadModel(f"there is no super_resolution stage {name!r}: give the path of a diffusers folder.")
+    return Path(name)
 
 
 def helper_folder(name: str, part: str) -> Path:

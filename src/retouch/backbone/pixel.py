@@ -13,10 +13,15 @@ from torch.nn import functional
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.family import IF, Family
+from retouch.backbone.recommended import Recommended
 from retouch.backbone.super_resolution import SuperResolution
 from retouch.backbone.unet import UNetBackbone
 from retouch.prompts import Tokens, tokenize
 
+PUBLISHED = Recommended(
+    {"imagic": {"embedding_steps": 100, "embedding_learning_rate": 1e-3, "super_resolution_steps": 1500}}
+)
+"""Imagic's numbers for Imagen, the pixel cascade of its paper (section 4.1)."""
 MAX_TOKENS = 77
 """To which IF pads every prompt: T5 itself knows no limit."""
 
@@ -37,12 +42,18 @@ class PixelCascade(UNetBackbone):
     def __init__(self, name: str, *, super_resolution: SuperResolution | None = None, **others: Any) -> None:
         self.super_resolution = super_resolution
         super().__init__(name, **others)
+        self.recommended = self.recommended if self.recommended.settings else PUBLISHED
 
     @property
     def modules(self) -> dict[str, Any]:
         """The parts that hold weights, by name."""
         second = {} if self.super_resolution is None else {"super_resolution": self.super_resolution.unet}
         return {part: getattr(self, part) for part in self.family.weighty} | second
+
+    @property
+    def draws_by_text(self) -> bool:
+        """With a second stage."""
+        return self.super_resolution is not None
 
     @cached_property
     def vae_factor(self) -> int:

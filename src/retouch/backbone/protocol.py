@@ -52,6 +52,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def draws_by_text(self) -> bool:
+        """Whether :meth:`decode` draws under a text, as the second stage of a cascade does."""
+        ...
+
+    @property
     def vae_factor(self) -> int:
         """Pixels per latent cell along one side."""
         ...

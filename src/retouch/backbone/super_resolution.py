@@ -121,3 +121,9 @@ class SuperResolution:
             if progress:
                 progress(1)
         return latents.clamp(-1, 1)
+
+
+def second_of(model: object) -> SuperResolution | None:
+    """The second stage of a backbone that is a cascade of several; None for all others."""
+    stage = getattr(model, "super_resolution", None)
+    return stage if isinstance(stage, SuperResolution) else None

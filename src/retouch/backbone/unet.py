@@ -110,6 +110,11 @@ class UNetBackbone(ABC):
         kind: torch.dtype = parameter.dtype if parameter.dtype.itemsize > 1 else self.unet.dtype  # stored in 8 bits
         return kind
 
+    @property
+    def draws_by_text(self) -> bool:
+        """No: an autoencoder decodes."""
+        return False
+
     @cached_property
     def vae_factor(self) -> int:
         """Pixels per latent cell along one side."""

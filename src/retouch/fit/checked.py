@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NoReturn
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.super_resolution import second_of
 from retouch.errors import BadFit
-from retouch.fit.fitted import Fit
+from retouch.fit.fitted import SECOND, Fit
 from retouch.fit.weights import low_rank_adapters
 
 
@@ -33,17 +35,28 @@ def check_against(fit: Fit, model: Backbone) -> None:
 
 
 def _check_network(fit: Fit, model: Backbone) -> None:
-    if fit.rank:
-        with low_rank_adapters(model.network, fit.rank) as adapters:
+    _check_weights(fit.weights(), model.network, fit.rank)
+    second = second_of(model)
+    if fit.weights(SECOND):
+        if second is None:
+            _refuse("it was fitted to a second stage, and the model has none")
+        _check_weights(fit.weights(SECOND), second.unet, fit.rank)
+
+
+def _check_weights(weights: Mapping[str, Tensor], network: nn.Module, rank: int) -> None:
+    if not weights:
+        return
+    if rank:
+        with low_rank_adapters(network, rank) as adapters:
             wanted = {name: adapter.shape for name, adapter in adapters.items()}
-        missing = wanted.keys() - fit.network.keys()
+        missing = wanted.keys() - weights.keys()
         if missing:
-            _refuse(f"it lacks the adapter {min(missing)!r} of rank {fit.rank}")
+            _refuse(f"it lacks the adapter {min(missing)!r} of rank {rank}")
     else:
-        wanted = {name: parameter.shape for name, parameter in model.network.named_parameters()}
-    for name, value in fit.network.items():
+        wanted = {name: parameter.shape for name, parameter in network.named_parameters()}
+    for name, value in weights.items():
         if name not in wanted:
-            _refuse(f"the network has no weights {name!r}" + (f" at rank {fit.rank}" if fit.rank else ""))
+            _refuse(f"the network has no weights {name!r}" + (f" at rank {rank}" if rank else ""))
         if value.shape != wanted[name]:
             _refuse(f"its weights {name!r} are {_size(value)}, the network's {tuple(wanted[name])}")
 

@@ -17,6 +17,8 @@ from retouch.fit.lora import write_lora
 from retouch.fit.tensors import read_tensors, write_tensors
 
 _FORMAT = "1"
+SECOND = "super_resolution"
+"""Before a slash, what the names of the weights of a pixel cascade's second stage begin with."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Fit:
         recipe: model, fingerprint, picture, prompts, seed, parameters; JSON-ready.
         embeds: prompt embeddings [1, tokens, dim] by name.
         network: fitted weights by parameter name, or low-rank adapters; empty where the network stayed as it was.
+            Those of a cascade's second stage stand beside them, see :meth:`weights`.
         rank: of the adapters; 0 where ``network`` holds whole weights.
         steps: optimiser steps taken, by stage.
         losses: mean loss over the last steps, by stage.
@@ -80,7 +83,13 @@ class Fit:
             OutputExists: when there is a file already and ``force`` is not set.
             BadFit: when the fit holds no low-rank adapters, or the place cannot be written to.
         """
-        write_lora(Path(path), self.network, self.rank, self.recipe, replace=force)
+        write_lora(Path(path), self.weights(), self.rank, self.recipe, replace=force)
+
+    def weights(self, stage: str = "") -> dict[str, Tensor]:
+        """The fitted weights of one network by parameter name: "" for the denoising network, or a cascade's stage."""
+        if not stage:
+            return {name: value for name, value in self.network.items() if not name.startswith(f"{SECOND}/")}
+        return {n.removeprefix(f"{stage}/"): v for n, v in self.network.items() if n.startswith(f"{stage}/")}
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:

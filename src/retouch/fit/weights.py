@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from retouch.errors import BadParameter
 
-_ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
+_ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj", "ff.net.0.proj", "ff.net.2")
 """The linear layers that carry adapters: attention and feed-forward, the usual choice for diffusion U-Nets."""
 _NAME = "retouch"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -50,7 +50,13 @@ class NetworkFit:
     @contextmanager
     def weights(self, model: Backbone, seed: int) -> Iterator[dict[str, nn.Parameter]]:
         """The trainable weights, in the network's place."""
-        chosen = low_rank_adapters(model.network, self.rank, seed) if self.rank else copied_weights(model.network)
+        with self.weights_of(model.network, seed) as variables:
+            yield variables
+
+    @contextmanager
+    def weights_of(self, network: nn.Module, seed: int) -> Iterator[dict[str, nn.Parameter]]:
+        """The same of any network."""
+        chosen = low_rank_adapters(network, self.rank, seed) if self.rank else copied_weights(network)
         with chosen as variables:
             yield variables
 
@@ -149,6 +155,10 @@ class Optimising(Method):
         """
         return False
 
+    def decoder(self, job: Job, fit: Fit) -> Callable[[Tensor], Tensor] | None:
+        """How latents become pictures where the fit has a say in it; None for the model's own way."""
+        return None
+
     def unasked(self, fit: Fit) -> Sequence[Condition] | None:
         """The text under which the same noise gives the picture as it was; None where there is none."""
         return None
@@ -164,7 +174,7 @@ class Optimising(Method):
         unasked = self.unasked(fit) if job.keeps else None
         told = [self.conditions(fit), *([] if unasked is None else [unasked])]
         sampled = self.sample(job, fit, [self.noise(job, job.generator)] * len(told), told)
-        return Outcome(sampled[:1], sampled[1:] if len(told) > 1 else None, job.mask)
+        return Outcome(sampled[:1], sampled[1:] if len(told) > 1 else None, job.mask, decode=self.decoder(job, fit))
 
     def noise(self, job: Job, generator: Generator) -> Tensor:
         """Where sampling starts: [1, C, h, w] from a seed's generator, as in text-to-image."""
@@ -173,7 +183,7 @@ class Optimising(Method):
     def sample(self, job: Job, fit: Fit, noises: Sequence[Tensor], conditions: Sequence[Sequence[Condition]]) -> Tensor:
         """Pictures [noises, C, h, w] by the fitted network, each from its noise under its text."""
         null = job.model.condition([job.negative or ""])
-        with fitted_weights(job.model.network, fit.network, fit.rank):
+        with fitted_weights(job.model.network, fit.weights(), fit.rank):
             return sample(
                 job.model, noises, conditions, null, guidance_scale=self.guidance_scale,
                 num_inference_steps=self.num_inference_steps, kept=job.latents,

@@ -18,7 +18,8 @@ from retouch.parts.inversions import Inversions
 class Job:
     """One edit to be done.
 
-    ``latents`` is the picture's z_0 [1, C, h, w]; ``source`` may be missing where a method does not need it;
+    ``latents`` is the picture's z_0 [1, C, h, w], ``picture`` itself [1, 3, H, W] in -1..1 on the model's grid;
+    ``source`` may be missing where a method does not need it;
     ``progress`` is called with the number of steps just finished; ``mask`` [1, 1, h, w] in 0..1, at the latents' size,
     says where the picture may change, and ``foreground`` likewise where its subject is, for methods that treat that
     apart; ``inversions`` are shared by the edits of one picture. Methods that optimise
@@ -45,19 +46,22 @@ class Job:
     keeps: bool = False
     negative: str | None = None
     strength: float = 1.0
+    picture: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came out: the target's latents, the source branch's where there is one, and where the edit was allowed.
 
-    ``notes`` are sentences on what the user should know of it.
+    ``notes`` are sentences on what the user should know of it. ``decode`` makes pictures [B, 3, H, W] in -1..1 of
+    latents where that is not the model's own way alone.
     """
 
     target: Tensor
     source: Tensor | None = None
     mask: Tensor | None = None
     notes: Sequence[str] = ()
+    decode: Callable[[Tensor], Tensor] | None = None
 
 
 def source_of(job: Job, method: str) -> str:
