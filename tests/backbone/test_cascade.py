@@ -11,6 +11,7 @@ from PIL import Image
 
 from retouch.backbone.load import load
 from retouch.backbone.schedule import Threshold, schedule_from_config
+from retouch.backbone.super_resolution import Enlarging
 from retouch.editor import Editor
 from retouch.errors import BadFit, BadModel, BadParameter
 from retouch.fit.fitted import SECOND, Fit
@@ -98,8 +99,9 @@ def test_the_second_stage_is_shown_what_diffusers_shows_it_and_draws_the_same(mo
     stage = model.super_resolution
     small = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     text, null = model.condition(["a red cat"]), model.condition([""])
+    config = stage.schedule_config | {"variance_type": "fixed_small"}  # of six channels it takes three
     pipe = IFSuperResolutionPipeline(
-        tokenizer=None, text_encoder=None, unet=stage.unet, scheduler=_Clipping.from_config(stage.schedule_config | {"variance_type": "fixed_small"}),
+        tokenizer=None, text_encoder=None, unet=stage.unet, scheduler=_Clipping.from_config(config),
         image_noising_scheduler=DDPMScheduler.from_pretrained(folder / SECOND / "image_noising_scheduler"), **PLAIN,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
@@ -244,3 +246,13 @@ def test_the_same_picture_comes_out_again(model):
         editor.edit(PICTURE, target="a blue cat", method="sdedit", seed=3, num_inference_steps=2).image for _ in "ab"
     ]
     assert np.array_equal(*made)
+
+
+def test_a_weaker_second_stage_keeps_the_small_pictures_colours(model, monkeypatch):
+    small = torch.full((1, 3, 16, 16), 0.5)
+    text, null = model.condition(["a cat"]), model.condition([""])
+    far = []
+    for strength in (0.0, 0.1, 1.0):
+        monkeypatch.setattr(model.super_resolution, "enlarging", Enlarging(num_inference_steps=10, strength=strength))
+        far.append(float((model.super_resolution.enlarge(small, 2, text, null) - 0.5).abs().mean()))
+    assert far[0] == 0 < far[1] < far[2]  # not a step, one, all ten

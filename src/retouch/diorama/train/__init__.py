@@ -25,9 +25,11 @@ STAGES = (
     "t5",
     "base",
     "super_resolution",
+    "cascade",
 )
 """In the order of a whole training. "decoder" and "vision" are extras for any time after "vae" and "clip": they improve
-what decodes and what sees, and leave the latents and the text embeddings, on which the U-Net rests, as they are."""
+what decodes and what sees, and leave the latents and the text embeddings, on which the U-Net rests, as they are.
+Those from "pieces" on make the pixel cascade, which shares the pool and nothing else."""
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "tokenizer": (),
@@ -46,6 +48,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "t5": ("pieces",),
     "base": ("pool", "t5"),
     "super_resolution": ("pool", "t5"),
+    "cascade": ("pieces", "t5", "base", "super_resolution"),
 }
 """What a stage reads of other stages: each leaves its work in a folder of its own name."""
 
@@ -63,7 +66,7 @@ def run(
     A stage that was interrupted goes on from its last checkpoint and ends with the weights an undisturbed run gives.
 
     Args:
-        stage: one of :data:`STAGES`, or "all" for all but the two extras.
+        stage: one of :data:`STAGES`, or "all" for all that "assemble" needs; "cascade" makes the pixel cascade.
         recipe: a table of ``recipes.toml``: "cpu", "gpu", or "tiny" for trying the code out.
         folder: where everything goes: the painted pictures, checkpoints, and the finished parts, one folder each.
         steps: instead of the recipe's number; may be changed between runs until the learning rate decays.
@@ -85,6 +88,7 @@ def run(
 
 def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callable[[str], None]) -> Path:
     from retouch.diorama.train import assemble, clip, judge, latents, pool, segmenter, tokenizer, unet, vae
+    from retouch.diorama.train.pixels import assemble as cascade
     from retouch.diorama.train.pixels import base, super_resolution, t5
 
     for needed in NEEDS[stage]:
@@ -122,6 +126,8 @@ def _made(stage: str, recipe: str, folder: Path, steps: int | None, tell: Callab
             return base.train(recipe, folder, steps, tell)
         case "super_resolution":
             return super_resolution.train(recipe, folder, steps, tell)
+        case "cascade":
+            return cascade.make(folder, tell)
         case _:
             return assemble.make(folder, tell)
 

@@ -52,10 +52,10 @@ def make(folder: Path, report: Report) -> Path:
     for name in ("tokenizer", "clip"):
         copy_files(folder / "tokenizer", part / name)
     for name in ("text_encoder", "clip", "segmenter"):
-        _say_float32(part / name / "config.json")
+        say_float32(part / name / "config.json")
     _say_text_model(part / "text_encoder" / "model.safetensors")
     for name in ("unet", "vae"):
-        _forget_folder(part / name / "config.json")
+        forget_folder(part / name / "config.json")
 
     size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
     if size > LIMIT:
@@ -90,7 +90,7 @@ def text_model(clip: Any, tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return text
 
 
-def _say_float32(path: Path) -> None:
+def say_float32(path: Path) -> None:
     """transformers would load the stored half precision as it is, diffusers would not: name float32 for both."""
     config = json.loads(path.read_text(encoding="utf-8"))
     for table in (config, config.get("text_config"), config.get("vision_config")):
@@ -99,7 +99,7 @@ def _say_float32(path: Path) -> None:
     _write(path, config)
 
 
-def _forget_folder(path: Path) -> None:
+def forget_folder(path: Path) -> None:
     """Drops the name of the folder the part was loaded from."""
     config = json.loads(path.read_text(encoding="utf-8"))
     config.pop("_name_or_path", None)

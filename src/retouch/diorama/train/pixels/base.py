@@ -42,7 +42,10 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
         timestep = (torch.arange(len(original), device=where) + 0.5).mul(len(noising) / len(original)).long()
         noisy = noising.noisy(original, noise, timestep)
         given = zip(*(x.split(32) for x in (noisy, timestep, states, noise)), strict=True)
-        errors = [F.mse_loss(unet(x, t, s, return_dict=False)[0][:, :3], n, reduction="none") for x, t, s, n in given]
+        errors = [
+            noising.noise(settings, unet(x, t, s, return_dict=False)[0][:, :3], x, t).sub(n).square()
+            for x, t, s, n in given
+        ]
         return {"mse": float(torch.cat(errors).mean())}
 
     loop = Loop(unet, settings, folder / "base.checkpoint.safetensors", report, measure)
@@ -54,10 +57,11 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
         states = t5.embeddings(encoder, tokenizer, texts)  # (B, 77, width)
         timestep = noising.spread(settings.batch, random)
         noise = torch.randn(original.shape, generator=random, device=where)
+        noisy = noising.noisy(original, noise, timestep)
         with mixed(where):
-            predicted = predict(noising.noisy(original, noise, timestep), timestep, states, return_dict=False)[0]
+            predicted = predict(noisy, timestep, states, return_dict=False)[0]
         weight = 1 + settings.subject_weight * shrunk(painted.covered(picked))
-        loss, mse = noising.loss(settings, predicted, noise, timestep, weight)
+        loss, mse = noising.loss(settings, predicted, noisy, noise, timestep, weight)
         loop.learn(loss, mse=mse)
 
     with loop.averaged():

@@ -18,9 +18,11 @@ class PixelRecipe(Steps):
 
     ``channels`` of every level, and which of them attend (``attends``, to themselves and to the caption at once), by
     heads of ``head_dim`` channels. Captions are left empty with probability ``empty``; a pixel under the subject's mask
-    counts 1 + ``subject_weight`` times. A timestep's error is weighted by min(SNR, ``snr``) / SNR and divided by
-    ᾱ^``velocity`` as the latent U-Net's. ``variance_weight`` weighs the variational bound that teaches the variances
-    (Nichol and Dhariwal 2021, equation 16).
+    counts 1 + ``subject_weight`` times. ``prediction`` is "epsilon" or "v_prediction"; the base predicts v, because a
+    picture's brightness and hues are decided at steps of almost pure noise, where ε says next to nothing of them. A
+    timestep's error is weighted by min(SNR, ``snr``) / SNR and divided by ᾱ^``velocity``, as the latent U-Net's: with
+    velocity 1 it is that of v, whatever is predicted. ``variance_weight`` weighs the variational bound that teaches the
+    variances (Nichol and Dhariwal 2021, equation 16).
     """
 
     channels: tuple[int, ...]
@@ -32,12 +34,13 @@ class PixelRecipe(Steps):
     subject_weight: float = 1.0
     snr: float = 5.0
     velocity: float = 0.5
+    prediction: str = "epsilon"
     variance_weight: float = 1e-3
     compile: bool = False
     held_out: int = 128
 
 
-def scheduler(sample_max_value: float) -> Any:
+def scheduler(sample_max_value: float, prediction: str = "epsilon") -> Any:
     """IF's cosine schedule, learned variances and dynamic thresholding."""
     return DDPMScheduler(
         num_train_timesteps=1000,
@@ -46,7 +49,7 @@ def scheduler(sample_max_value: float) -> Any:
         thresholding=True,
         dynamic_thresholding_ratio=0.95,
         sample_max_value=sample_max_value,
-        prediction_type="epsilon",
+        prediction_type=prediction,
     )
 
 

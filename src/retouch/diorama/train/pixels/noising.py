@@ -41,23 +41,37 @@ class Noising:
         alpha = self.alphas_cumprod[timestep].view(-1, 1, 1, 1)
         return (alpha.sqrt() * original + (1 - alpha).sqrt() * noise).contiguous(memory_format=torch.channels_last)
 
+    def noise(self, settings: PixelRecipe, predicted: Tensor, noisy: Tensor, timestep: Tensor) -> Tensor:
+        """ε of what the network predicted, [B, 3, H, W] without the variances."""
+        if settings.prediction == "epsilon":
+            return predicted
+        alpha = self.alphas_cumprod[timestep].view(-1, 1, 1, 1)
+        return alpha.sqrt() * predicted + (1 - alpha).sqrt() * noisy
+
     def loss(
-        self, settings: PixelRecipe, predicted: Tensor, noise: Tensor, timestep: Tensor, weight: Tensor
+        self, settings: PixelRecipe, predicted: Tensor, noisy: Tensor, noise: Tensor, timestep: Tensor, weight: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The loss to learn from, and the plain mean squared error to show.
+        """The loss to learn from, and the plain mean squared error of the noise to show.
 
         Args:
-            predicted: [B, 6, H, W], noise and variance.
+            predicted: [B, 6, H, W], of noise or velocity, and of the variance.
+            noisy, noise: x_t and ε in it, [B, 3, H, W].
             weight: of every pixel, [B, 1, H, W].
         """
-        mean, variance = predicted.float().chunk(2, dim=1)
-        squared = (mean - noise).square()
-        error = (squared * (weight / weight.mean((1, 2, 3), keepdim=True))).mean((1, 2, 3))
+        told, variance = predicted.float().chunk(2, dim=1)
+        mean = self.noise(settings, told, noisy, timestep)
         alpha = self.alphas_cumprod[timestep]
         snr = alpha / (1 - alpha)
         scale = snr.clamp(max=settings.snr) / snr / alpha.clamp(min=1e-4) ** settings.velocity
+        if settings.prediction == "epsilon":
+            squared, scale = (told - noise).square(), scale.clamp(max=100)
+        else:  # the error of v is that of ε, divided by √ᾱ
+            a = alpha.view(-1, 1, 1, 1)
+            original = (noisy - (1 - a).sqrt() * noise) / a.sqrt()
+            squared, scale = (told - (a.sqrt() * noise - (1 - a).sqrt() * original)).square(), scale * alpha
+        error = (squared * (weight / weight.mean((1, 2, 3), keepdim=True))).mean((1, 2, 3))
         bound = self.bound(mean.detach(), variance, noise, timestep) if settings.variance_weight else torch.zeros(())
-        return (scale.clamp(max=100) * error).mean() + settings.variance_weight * bound.mean(), squared.mean()
+        return (scale * error).mean() + settings.variance_weight * bound.mean(), (mean - noise).square().mean()
 
     def bound(self, mean: Tensor, variance: Tensor, noise: Tensor, timestep: Tensor) -> Tensor:
         """L_vlb / T of every picture [B], in nats a value, for the variance's sake.

@@ -80,14 +80,15 @@ def train(recipe: str, folder: Path, steps: int | None, report: Report) -> Path:
         level = (torch.rand(count, generator=random, device=where).square() * settings.noisiest).long()
         noise, haze = torch.randn((2, *original.shape), generator=random, device=where)
         timestep = noising.spread(count, random)
-        seen = torch.cat([noising.noisy(original, noise, timestep), coarse.noisy(small, haze, level)], 1)
+        noisy = noising.noisy(original, noise, timestep)
+        seen = torch.cat([noisy, coarse.noisy(small, haze, level)], 1)
         seen = seen.contiguous(memory_format=torch.channels_last)
         states = t5.embeddings(
             encoder, tokenizer, [t5.captioned(scenes[i], wording, settings.empty) for i in picked.tolist()]
         )
         with mixed(where):
             predicted = predict(seen, timestep, states, class_labels=level, return_dict=False)[0]
-        loss, mse = noising.loss(settings, predicted, noise, timestep, 1 + settings.subject_weight * subject)
+        loss, mse = noising.loss(settings, predicted, noisy, noise, timestep, 1 + settings.subject_weight * subject)
         loop.learn(loss, mse=mse)
 
     with loop.averaged():
