@@ -101,7 +101,12 @@ def test_parts_of_different_models_are_refused(folder):
 
     shutil.rmtree(folder / "text_encoder")
     config = CLIPTextConfig(
-        vocab_size=600, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+        vocab_size=600,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        eos_token_id=599,
     )
     CLIPTextModel(config).save_pretrained(folder / "text_encoder")
     assert "do not belong together" in refusal(folder)

@@ -53,7 +53,7 @@ def plan(name: str, family: Family, settings: ModelSettings, configs: Mapping[st
     check_network_and_parts(name, family, configs)
     if settings.guidance is not None and configs["unet"].get("time_cond_proj_dim") is None:
         raise BadParameter(f"guidance is {settings.guidance:g}, but the network of {name!r} takes no guidance scale.")
-    side = repaired_side(configs["unet"])
+    side = repaired_side(configs["unet"], family)
     cells, levels = (doublings(part, configs[part]) for part in ("vae", "unet"))
     factor, multiple = 2**cells, 2 ** (cells + levels)
     if settings.native is not None and settings.native % multiple:
@@ -116,11 +116,3 @@ def _words(part: str) -> str:
 def vae_dtype(dtype: torch.dtype, config: Mapping[str, Any]) -> torch.dtype:
     """The autoencoder's precision: float32 for those that say they overflow in half precision."""
     return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of a library's error, at most 200 characters of it."""
-    if isinstance(error, KeyError):
-        return f"it lacks {error}."
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

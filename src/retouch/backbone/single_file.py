@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from retouch.backbone.assemble import assembled, one_line, plan, vae_dtype
+from retouch.backbone.assemble import assembled, plan, vae_dtype
 from retouch.backbone.configs import PLAIN
 from retouch.backbone.convert import converted
 from retouch.backbone.formats import check_format
@@ -18,7 +18,7 @@ from retouch.backbone.settings import ModelSettings
 from retouch.backbone.shapes import UNET, configs_for
 from retouch.backbone.shipped import CLASSES, configs_of, tokenizers_of
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, RetouchError
 
 _BIAS = f"{UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
 
@@ -46,9 +46,12 @@ def from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, s
     dtypes = dict.fromkeys(family.weighty, dtype) | {"vae": vae_dtype(dtype, configs["vae"])}
     try:
         with quietly():
-            parts = converted(path, header, kind, configs, dtypes) | tokenizers_of(kind)
+            parts = converted(name, path, header, kind, configs, dtypes) | tokenizers_of(kind)
+    except RetouchError:
+        raise
     except Exception as error:  # three libraries and a file format, each with errors of its own
-        raise BadModel(f"the checkpoint {name!r} could not be read: {one_line(error)}") from error
+        told = f"it lacks {error}" if isinstance(error, KeyError) else f"its weights are odd ({type(error).__name__})"
+        raise BadModel(f"the checkpoint {name!r} could not be read: {told}; fetch it again, or {PLAIN}") from error
     return assembled(planned, device, parts=parts)
 
 

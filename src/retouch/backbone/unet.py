@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from retouch.backbone.adapters import own_weights
 from retouch.backbone.condition import Condition
+from retouch.backbone.configs import latent_side
 from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
@@ -118,7 +119,7 @@ class UNetBackbone(ABC):
     @cached_property
     def native_side(self) -> int:
         """The side in pixels of the pictures the network was trained on."""
-        return int(self.unet.config.sample_size) * self.vae_factor
+        return latent_side(self.unet.config, self.family) * self.vae_factor
 
     @cached_property
     def pixel_multiple(self) -> int:
