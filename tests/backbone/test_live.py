@@ -193,11 +193,13 @@ def test_half_precision_stays(pipe):
     assert editor.model.dtype == torch.bfloat16 and same(before, state(pipe))
 
 
-def test_an_autoencoder_that_overflows_computes_in_float32_and_stays_in_float16(pipe):
+def test_an_autoencoder_that_overflows_computes_in_float32_and_stays_in_float16(pipe, capfd):
     pipe.vae.half()
     editor, before, kinds = Editor(pipe), state(pipe), []
     handle = pipe.vae.decoder.register_forward_hook(lambda _module, _inputs, output: kinds.append(output.dtype))
+    capfd.readouterr()
     edit(editor, "ddim")
+    assert capfd.readouterr() == ("", "")
     handle.remove()
     assert set(kinds) == {torch.float32} and same(before, state(pipe))
     assert pipe.vae.dtype == torch.float16

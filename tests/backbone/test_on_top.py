@@ -293,6 +293,23 @@ def empty():
     return type("Empty", (), {"state_dict": lambda self: {}})()
 
 
+def test_putting_an_autoencoder_on_top_says_nothing(tmp_path, capfd):
+    folder = save_tiny(tmp_path / "m")
+    capfd.readouterr()
+    load(folder, device="cpu", vae=folder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_inversion_longer_than_a_prompt_is_read_with_long_prompts(tmp_path):
+    save_file({"emb_params": torch.randn(200, 16)}, tmp_path / "many.safetensors")
+    model = load(
+        save_tiny(tmp_path / "m"), device="cpu", embedding=f"{tmp_path / 'many.safetensors'}:<b>", long_prompts=True
+    )
+    with model.working():
+        model.make_room(["a <b>"])
+        assert model.chunks == 3 and len(model.tokens("a <b>").words[1].tokens) == 200
+
+
 LONG = "a red cat on a mat, " * 12 + "a blue dog"
 
 
@@ -417,6 +434,19 @@ def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path
     ("given", "error", "said"),
     (
         ({"lora": "{}/good.safetensors:much"}, BadParameter, "the weight 'much', expected a number"),
+        ({"lora": "{}/good.safetensors:1_0"}, BadParameter, "the weight '1_0', expected a number"),
+        ({"lora": "{}"}, BadModel, "is a folder: give the path of a .safetensors file .* in it, here cat.safetensors"),
+        ({"vae": "{}/wide"}, BadModel, "the autoencoder .*/wide' .*its latent_channels is 16, in .* 4"),
+        (
+            {"vae": "{}/wide/diffusion_pytorch_model.safetensors"},
+            BadModel,
+            "the autoencoder .* is .*, and that of .*/m",
+        ),
+        ({"vae": "{}/unet"}, BadModel, "the autoencoder .*/unet' is a UNet2DConditionModel, expected an AutoencoderKL"),
+        ({"vae": "{}/odd"}, BadModel, "config.json of .*/odd' says act_fn 'foo'"),
+        ({"embedding": "{}/cat.safetensors:<my cat>"}, BadParameter, "called '<my cat>', expected one word"),
+        ({"embedding": "{}/my cat.safetensors"}, BadParameter, "called 'my cat', expected one word"),
+        ({"embedding": "{}/many.safetensors:<b>"}, BadModel, "has 76 vectors, and a prompt of .* has room for 75"),
         ({"lora": 3}, BadParameter, "lora is 3, expected the path of a file"),
         ({"clip_skip": -1}, BadParameter, "clip_skip is -1"),
         ({"clip_skip": 1.5}, BadParameter, "clip_skip is 1.5"),
@@ -425,13 +455,13 @@ def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path
         ({"vae": "{}/good.safetensors"}, BadModel, "holds no autoencoder"),
         ({"vae": "{}/cut.safetensors"}, BadModel, "could not be read: it is damaged, cut off"),
         ({"vae": "{}"}, BadModel, "lacks its config.json"),
-        ({"vae": "{}/sd"}, BadModel, "another family.*its scaling_factor is 0.13025, of that of .* 0.18215"),
-        ({"vae": "{}/deep"}, BadModel, "pictures are made smaller by 4, of that of .* 2"),
+        ({"vae": "{}/sd"}, BadModel, "another family.*its scaling_factor is 0.13025, in .* 0.18215"),
+        ({"vae": "{}/deep"}, BadModel, "it makes pictures smaller by 4, in .* 2"),
         ({"embedding": "{}/good.safetensors"}, BadModel, "holds no textual inversion"),
         ({"embedding": "{}/wide.safetensors"}, BadModel, "is for Stable Diffusion 2.x: its vectors are 1024 wide"),
         ({"embedding": "{}/xl.safetensors"}, BadModel, "is for SDXL, not for Stable Diffusion 1.x"),
         ({"embedding": "{}/cat.safetensors:a"}, BadParameter, "knows already"),
-        ({"embedding": "{}/cat.safetensors: "}, BadParameter, "expected a word"),
+        ({"embedding": "{}/cat.safetensors: "}, BadParameter, "expected one word"),
         ({"embedding": "{}/cut.safetensors"}, BadModel, "could not be read: it is damaged, cut off"),
         ({"embedding": "{}/cat.pt"}, BadModel, "pickled"),
         ({"embedding": "{}/cat.pt:<cat>"}, BadModel, "pickled"),
@@ -448,6 +478,13 @@ def test_bad_arguments_are_refused_in_a_sentence(tmp_path, given, error, said):
     save_file({"clip_l": torch.zeros(768), "clip_g": torch.zeros(1280)}, files / "xl.safetensors")
     save_file({"emb_params": torch.zeros(1, 16)}, files / "cat.safetensors")
     torch.save({}, files / "cat.pt")
+    save_file({"emb_params": torch.zeros(1, 16)}, files / "my cat.safetensors")
+    save_file({"emb_params": torch.zeros(76, 16)}, files / "many.safetensors")
+    parts["unet"].save_pretrained(files / "unet")
+    AutoencoderKL.from_config(parts["vae"].config, latent_channels=16).save_pretrained(files / "wide")
+    AutoencoderKL.from_config(parts["vae"].config).save_pretrained(files / "odd")
+    config = (files / "odd" / "config.json").read_text()
+    (files / "odd" / "config.json").write_text(config.replace('"silu"', '"foo"'))
     parts["vae"].register_to_config(scaling_factor=0.13025)
     parts["vae"].save_pretrained(files / "sd")
     deep = AutoencoderKL(

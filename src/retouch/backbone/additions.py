@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 from retouch.backbone.formats import CONVERT, PICKLED
 from retouch.backbone.headers import Header, read_header
 from retouch.errors import BadModel, BadParameter
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""Of what Python takes for numbers, what everybody does: 1_0 is ten to it alone."""
 
 
 def read_addition(kind: str, path: Path) -> Header:
@@ -23,6 +27,10 @@ def read_addition(kind: str, path: Path) -> Header:
     Raises:
         BadModel: when there is no such file, it is of another format or damaged.
     """
+    if os.path.isdir(path):
+        inside = sorted(one.name for one in path.iterdir() if one.suffix.lower() == ".safetensors")
+        which = f", here {inside[0]}" if inside else ", and there is none"
+        raise BadModel(f"{str(path)!r} is a folder: give the path of a .safetensors file with a {kind} in it{which}.")
     if not os.path.isfile(path):
         raise BadModel(f"there is no file {str(path)!r}: give the path of a .safetensors file with a {kind}.")
     if path.suffix.lower() in PICKLED:
@@ -72,10 +80,7 @@ def read_weight(text: str | None, option: str) -> float:
     Raises:
         BadParameter: when it is no number.
     """
-    try:
-        weight = 1.0 if text is None else float(text)
-    except ValueError:
-        weight = math.nan
+    weight = 1.0 if text is None else float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
     if not math.isfinite(weight):
         raise BadParameter(
             f"{option} is put in with the weight {text!r}, expected a number, as in style.safetensors:0.8."

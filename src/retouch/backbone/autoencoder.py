@@ -62,7 +62,7 @@ def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any
     """
     own = loaded_config(model.vae)
     file = "" if path.is_file() else f"{'vae/' * (path != Path(name).expanduser())}{_CONFIG}"
-    of = Subject(name, "vae", file, f"the autoencoder {name!r}")
+    of = Subject(name, "vae", file, f"the autoencoder {name!r}", f"that of {model.name!r}")
     config = read_config(name, path / _CONFIG) if file else own
     check_autoencoder(str(of), name, file, config)
     _check_alike(of, config, model, own)
@@ -76,7 +76,8 @@ def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any
         raise BadModel(f"{of} could not be read: {why}; fetch it again.") from error
     shown = Path(name).name if Path(name).expanduser().exists() else name  # a hub name as it is
     told = {"name": shown, "fingerprint": fingerprint({"vae": vae.state_dict()})}
-    model.vae = vae.to(model.device, vae_dtype(model.dtype, vae.config)).eval().requires_grad_(False)
+    with quietly():
+        model.vae = vae.to(model.device, vae_dtype(model.dtype, vae.config)).eval().requires_grad_(False)
     return told
 
 
@@ -88,12 +89,12 @@ def _check_alike(of: Subject, config: Mapping[str, Any], model: UNetBackbone, ow
     """
     theirs, ours = usual("vae", config), usual("vae", own)
     told = {f"its {key} is": tuple(one.get(key) or 0 for one in (theirs, ours)) for key in _OF_LATENTS}
-    told["pictures are made smaller by"] = tuple(2 ** doublings("vae", one) for one in (theirs, ours))
+    told["it makes pictures smaller by"] = tuple(2 ** doublings("vae", one) for one in (theirs, ours))
     for what, (one, other) in told.items():
         if one != other:
             raise BadModel(
-                f"{of} is for another family of models: {what} {one}, of that of {model.name!r} {other}; give one of "
-                "the model's own family."
+                f"{of} is for another family of models ({what} {one}, in {model.name!r} {other}): give one of the "
+                "model's own family."
             )
 
 

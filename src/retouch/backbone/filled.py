@@ -29,12 +29,14 @@ class Subject:
         part: unet, vae, text_encoder or text_encoder_2.
         file: its configuration; "" for what has none.
         called: in place of "the PART of NAME".
+        like: in place of its kind, what says how it is where no file does.
     """
 
     name: str
     part: str
     file: str = ""
     called: str = ""
+    like: str = "its kind"
 
     def __str__(self) -> str:
         return self.called or f"the {self.part} of {self.name!r}"
@@ -42,7 +44,7 @@ class Subject:
     @property
     def described(self) -> str:
         """Who says what it is made of."""
-        return f"its {self.file} describes" if self.file else "its kind has"
+        return f"its {self.file} describes" if self.file else f"{self.like} has"
 
 
 def blank(of: Subject, config: Mapping[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from retouch.backbone.assemble import Plan, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
 from retouch.backbone.on_top import check_reading, read_texts
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.backbone.sd import StableDiffusion
 from retouch.backbone.sdxl import StableDiffusionXL
@@ -188,10 +189,12 @@ def _wide_enough(vae: Any) -> Iterator[None]:
         yield
         return
     try:
-        vae.to(wide)
+        with quietly():
+            vae.to(wide)
         yield
     finally:
-        vae.to(own)  # what comes from half precision goes back to the same bits
+        with quietly():
+            vae.to(own)  # what comes from half precision goes back to the same bits
 
 
 @contextmanager
