@@ -313,6 +313,57 @@ def test_a_processor_of_its_owner_s_is_kept_or_refused_by_name(pipe):
     pipe.unet.set_attn_processor(Own())
     editor, before = Editor(pipe), state(pipe)
     assert edit(editor, "ddim").image.size == usual.image.size and Own.calls
-    with pytest.raises(RetouchError, match="a processor of its owner's, Own, which an edit would replace"):
-        edit(editor)
+    for name in ("prompt-to-prompt", "null-text", "plug-and-play", "e4c", "guide-and-rescale"):
+        evaluations = editor.model.evaluations
+        with pytest.raises(RetouchError, match="a processor of its owner's, Own, which this edit would replace"):
+            edit(editor, name)
+        assert editor.model.evaluations == evaluations, "it was refused after work"
+    assert same(before, state(pipe))
+
+
+def test_processors_and_freeu_are_named_and_bind_fits(pipe):
+    class Scaled(AttnProcessor):
+        def __init__(self, scale):
+            self.scale = scale
+
+        def __call__(self, *args, **kwargs):
+            return self.scale * super().__call__(*args, **kwargs)
+
+    editor = Editor(pipe)
+    plain, checkpoint, identities = edit(editor, "ddim"), editor.model.fingerprint, {editor.model.identity}
+    fit = editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=0)
+    for scale in (0.5, 0.25):
+        pipe.unet.set_attn_processor(Scaled(scale))
+        (told,) = edit(editor, "ddim").recipe["read_as"]["processors"]
+        assert (told["class"], told["layers"]) == ("Scaled", 32)
+        identities.add(editor.model.identity)
+    with pytest.raises(BadFit, match=r"Scaled.*make a fit with this model"):
+        editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+    pipe.unet.set_attn_processor(AttnProcessor())
+    for b1 in (1.5, 1.4):
+        pipe.enable_freeu(s1=0.9, s2=0.2, b1=b1, b2=1.6)
+        told = edit(editor, "ddim").recipe["read_as"]
+        assert told == {"freeu": [{"s1": 0.9, "s2": 0.2, "b1": b1, "b2": 1.6}]}
+        identities.add(editor.model.identity)
+    with pytest.raises(BadFit, match=r"freeu=.*make a fit with this model"):
+        editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+    pipe.disable_freeu()
+    assert alike(edit(editor, "ddim"), plain) and len(identities) == 5
+    assert editor.model.fingerprint == checkpoint and editor.model.identity in identities
+
+
+def test_fused_projections_are_the_same_model(pipe):
+    editor, checkpoint = Editor(pipe), Editor(pipe).model.identity
+    plain = [edit(editor, name) for name in ("ddim", "prompt-to-prompt")]
+    pipe.fuse_qkv_projections()
+    with editor.model.working():
+        assert editor.model.identity == checkpoint
+    for name, usual in zip(("ddim", "prompt-to-prompt"), plain, strict=True):
+        assert alike(edit(editor, name), usual)
+    with pytest.raises(BadParameter, match=r"fused copies of its weights.*unfuse_qkv_projections"):
+        editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=1)
+    pipe.unfuse_qkv_projections()
+    before = state(pipe)
+    fit = editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=1)
+    assert editor.model.identity == checkpoint and not any("to_qkv" in name for name in fit.network)
     assert same(before, state(pipe))

@@ -17,6 +17,7 @@ from retouch.backbone.adapters import adapters_of
 from retouch.backbone.assemble import Plan, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
 from retouch.backbone.on_top import check_reading, read_texts
+from retouch.backbone.processors import freeu_of, processors_of
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import Recommended, read_recommended
@@ -158,8 +159,11 @@ class Live:
         return plan(self.name, family, ModelSettings(), configs), there
 
     def _read_as(self, planned: Plan, parts: Mapping[str, Any]) -> ReadAs:
-        adapters = adapters_of({part: parts[part] for part in self.made_as.family.weighty})
-        told = {"adapters": adapters, "clip_skip": self.clip_skip, "long_prompts": self.long_prompts}
+        weighty = {part: parts[part] for part in self.made_as.family.weighty}
+        told: dict[str, Any] = {
+            "adapters": adapters_of(weighty), "freeu": freeu_of(parts["unet"]), "processors": processors_of(weighty),
+            "clip_skip": self.clip_skip, "long_prompts": self.long_prompts,
+        }  # fmt: skip
         on_top = {name: value for name, value in told.items() if value}
         return ReadAs(planned.read_as.given, planned.read_as.own, on_top)
 

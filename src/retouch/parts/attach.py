@@ -11,17 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
+from retouch.backbone.processors import PLAIN_ATTENTION
 from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
 from retouch.parts.rows import Row, Step
-
-_PLAIN_ATTENTION = frozenset(
-    {
-        "AttnProcessor", "AttnProcessor2_0", "AttnProcessorNPU", "FusedAttnProcessor2_0", "SlicedAttnProcessor",
-        "XFormersAttnProcessor", "XLAFlashAttnProcessor2_0",
-    }
-)  # fmt: skip
-"""diffusers' processors that compute the same attention, each in its own way; an edited layer computes it in ours."""
 
 
 class Now:
@@ -87,17 +80,12 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
     own, now = dict(network.attn_processors), Now()
     if any(isinstance(processor, EditedAttention) for processor in own.values()):
         raise RetouchError("attention is already edited on this model: pass all edits in one list.")
-    layers = {f"{layer.name}.processor": layer for layer in model.attention_layers()}
+    check_attachable(model, edits)
     installed = dict(own)
-    for edit in edits:
-        chosen = [key for key, layer in layers.items() if edit.wants(layer)]
-        if not chosen:
-            raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
-    for key, layer in layers.items():
+    for layer in model.attention_layers():
         mine = [edit for edit in edits if edit.wants(layer)]
         if mine:
-            _check_replaceable(model.name, own[key])
-            installed[key] = EditedAttention(layer, mine, now)
+            installed[f"{layer.name}.processor"] = EditedAttention(layer, mine, now)
     with ExitStack() as hooks:
         for block in blocks:
             hooks.enter_context(_hooked(network.get_submodule(block.name), block, now))
@@ -111,14 +99,25 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
             network.set_attn_processor(dict(own))
 
 
-def _check_replaceable(name: str, processor: object) -> None:
-    """Refuses a processor that computes something else than attention, which an edit would leave out."""
-    kind = type(processor).__name__
-    if kind not in _PLAIN_ATTENTION:
-        raise RetouchError(
-            f"an attention layer of {name!r} has a processor of its owner's, {kind}, which an edit would replace: "
-            "reset it with unet.set_default_attn_processor(), or use a method that leaves attention alone, as ddim."
-        )
+def check_attachable(model: Backbone, edits: Sequence[AttentionEdit]) -> None:
+    """Refuses edits that select no layer, or one that computes something else than attention, which would be left out.
+
+    Raises:
+        RetouchError: naming the edit, or the processor.
+    """
+    own: Any = model.network
+    for edit in edits:
+        chosen = [layer for layer in model.attention_layers() if edit.wants(layer)]
+        if not chosen:
+            raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
+        kinds = {type(own.get_submodule(layer.name).processor).__name__ for layer in chosen}
+        other = min(kinds - PLAIN_ATTENTION - {EditedAttention.__name__}, default=None)
+        if other is not None:
+            raise RetouchError(
+                f"an attention layer of {model.name!r} has a processor of its owner's, {other}, which this edit would "
+                "replace: reset it with unet.set_default_attn_processor(), or use a method that leaves attention "
+                "alone, as ddim."
+            )
 
 
 @contextmanager
