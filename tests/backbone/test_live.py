@@ -130,6 +130,8 @@ def test_adapters_act_are_named_and_bind_fits(pipe):
     pipe.unet.set_adapters(["style"], [1.0])
     (stronger,) = edit(editor, "ddim").recipe["read_as"]["adapters"]
     assert stronger["weight"] == 1 and stronger["fingerprint"] != adapter["fingerprint"]
+    pipe.unet.set_adapters(["style"], [0.0])
+    assert "read_as" not in edit(editor, "ddim").recipe
     pipe.unet.disable_adapters()
     again = edit(editor, "ddim")
     assert again.image.tobytes() == plain.image.tobytes() and "read_as" not in again.recipe

@@ -189,8 +189,27 @@ def test_what_is_on_top_is_in_the_recipe_and_binds_fits(tmp_path):
     moved = Editor.from_pretrained(folder, lora=tmp_path / "moved.safetensors", clip_skip=1)
     moved.edit(PICTURE, fit=fit, num_inference_steps=2)
     for other in (plain, Editor.from_pretrained(folder, lora=f"{tmp_path / 'moved.safetensors'}:0.5", clip_skip=1)):
-        with pytest.raises(BadFit, match="lora="):
+        with pytest.raises(
+            BadFit, match=r"the fit was made with the checkpoint and lora=style.safetensors:1 clip_skip=1"
+        ):
             other.edit(PICTURE, fit=fit, num_inference_steps=2)
+    other = Editor.from_pretrained(folder, lora=kohya(parts, file, seed=4), clip_skip=1)
+    with pytest.raises(BadFit, match=r"style.safetensors:1 clip_skip=1 \(.*is read with lora=style.safetensors:1 .*\("):
+        other.edit(PICTURE, fit=fit, num_inference_steps=2)
+
+
+def test_what_changes_nothing_binds_nothing(tmp_path):
+    folder, parts = save_tiny(tmp_path / "m"), tiny_parts(tmp_path / "parts")
+    file = kohya(parts, tmp_path / "style.safetensors")
+    save_file(
+        {key: value * ("lora_up" not in key) for key, value in load_file(file).items()}, tmp_path / "fresh.safetensors"
+    )
+    plain = Editor.from_pretrained(folder)
+    fit = plain.fit(PICTURE, target="a cat", embedding_steps=1, network_steps=0)
+    for how in ({"lora": f"{file}:0"}, {"lora": tmp_path / "fresh.safetensors"}, {"vae": folder}):
+        editor = Editor.from_pretrained(folder, **how)
+        result = editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+        assert "read_as" not in result.recipe and editor.model.identity == plain.model.identity
 
 
 def test_a_fit_s_own_lora_is_put_on_top(tmp_path):

@@ -45,6 +45,8 @@ def adapters_of(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
                 if name not in layer.scaling or name in layer.merged_adapters:
                     continue
                 scale = float(layer.scaling[name])
+                if not scale:
+                    continue  # it changes nothing
                 scales.setdefault(name, set()).add(round(scale * layer.r[name] / layer.lora_alpha[name], 6))
                 found = weights.setdefault(name, {})
                 found[f"{part}.{path}.scale"] = torch.tensor([scale])

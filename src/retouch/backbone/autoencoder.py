@@ -50,8 +50,8 @@ def found_autoencoder(name: str) -> Path:
     return folder
 
 
-def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any]:
-    """Takes it in the place of the model's own, and says which it is, JSON-ready.
+def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any] | None:
+    """Takes it in the place of the model's own, and says which it is, JSON-ready; None where that is the same.
 
     Args:
         name: as the user gave it.
@@ -76,9 +76,10 @@ def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any
         raise BadModel(f"{of} could not be read: {why}; fetch it again.") from error
     shown = Path(name).name if Path(name).expanduser().exists() else name  # a hub name as it is
     told = {"name": shown, "fingerprint": fingerprint({"vae": vae.state_dict()})}
+    same = told["fingerprint"] == fingerprint({"vae": model.vae.state_dict()})
     with quietly():
         model.vae = vae.to(model.device, vae_dtype(model.dtype, vae.config)).eval().requires_grad_(False)
-    return told
+    return None if same else told
 
 
 def _check_alike(of: Subject, config: Mapping[str, Any], model: UNetBackbone, own: Mapping[str, Any]) -> None:
