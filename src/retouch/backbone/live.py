@@ -67,6 +67,19 @@ def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -
     return Live(model, clip_skip, long_prompts).backbone()
 
 
+def check_no_others(what: str, given: Mapping[str, Any]) -> None:
+    """Refuses arguments that only loading has, or nothing.
+
+    Raises:
+        BadParameter: naming the first.
+    """
+    for name in given:
+        raise BadParameter(
+            f"{what} takes clip_skip and long_prompts, and no {name!r}: say that when the model is loaded "
+            "(Editor.from_pretrained), or do it to the pipeline itself, as with pipe.load_lora_weights(...)."
+        )
+
+
 class Live:
     """Somebody's pipeline, lent for as long as something is computed with it.
 

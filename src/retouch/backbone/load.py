@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypedDict
@@ -18,7 +20,7 @@ from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, BadParameter
 
 EMBEDDED = "diorama"
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
@@ -33,7 +35,8 @@ class LoadSettings(TypedDict, total=False):
     ``"style.safetensors:0.8"`` or (file, weight). ``vae`` is another autoencoder: a folder, file or hub name.
     ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
-    ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off.
+    ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
+    ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``.
     """
 
     device: str | torch.device | None
@@ -47,6 +50,39 @@ class LoadSettings(TypedDict, total=False):
     embedding: Any
     clip_skip: int
     long_prompts: bool
+    offline: bool
+    torch_dtype: torch.dtype | str | None
+    local_files_only: bool
+
+
+_THEIRS = {"torch_dtype": "dtype", "local_files_only": "offline"}
+"""What diffusers calls arguments that have another name here."""
+
+
+def load_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of :func:`load` but for the name, under diffusers' names or ours.
+
+    Raises:
+        BadParameter: for one that there is not, or that is given under both names.
+    """
+    known = [name for name in LoadSettings.__annotations__ if name not in _THEIRS]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        ours = _THEIRS.get(name, name)
+        if ours not in known:
+            near = get_close_matches(name, known, n=1)
+            raise BadParameter(
+                f"a model is loaded with no {name!r}{f', did you mean {near[0]}' if near else ''}; there are: "
+                f"{', '.join(known)}."
+            )
+        if ours in found:
+            raise BadParameter(f"{ours} is given twice, also as diffusers' {_other(ours)}: leave one of them out.")
+        found[ours] = value
+    return found
+
+
+def _other(ours: str) -> str:
+    return next(name for name, one in _THEIRS.items() if one == ours)
 
 
 @without_collection()

@@ -130,8 +130,8 @@ class Work:
     ) -> Fit:
         """What the stages left, with what they were for and how far they came."""
         return Fit(
-            method, {**self.identity, **self.told}, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped,
-            self.message, self.seconds, self.checkpoint,
+            method, {**self.identity, **self.told}, embeds, network, rank, dict(self.steps), dict(self.losses),
+            self.stopped, self.message, self.seconds, self.checkpoint,
         )  # fmt: skip
 
     def raise_if_unusable(self) -> None:
