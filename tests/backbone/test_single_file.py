@@ -356,8 +356,8 @@ def test_kinds_of_sdxl_are_refused_by_name(tmp_path, channels, says):
 @pytest.mark.parametrize(
     ("without", "says"),
     [
-        ((SECOND,), "lacks the text encoder"),
-        (("conditioner.embedders.0.",), "another text encoder"),
+        ((SECOND,), "lacks the second text encoder"),
+        (("conditioner.embedders.0.",), "lacks the first text encoder"),
         (("conditioner.",), "lacks the text encoder"),
         ((f"{UNET}label_emb.0.2.",), "m.safetensors' could not be read: it lacks 'label_emb.0.2"),
         ((f"{UNET}label_emb.",), "neither sizes nor pooled texts"),
@@ -451,3 +451,31 @@ def test_single_files_of_sd_2_base_are_told_from_those_that_predict_v(tmp_path, 
     bias = scale * torch.randn(32, generator=torch.Generator().manual_seed(0))
     model = load(save_single(tmp_path / "m.safetensors", "sd2", extra={key: bias}), device="cpu")
     assert (model.prediction_type, model.native_side) == (("epsilon", 128) if base else ("v_prediction", 192))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", ["folder", "original", "diffusers", "inside"])
+def test_a_file_without_an_autoencoder_is_read_with_another(tmp_path, kind, given):
+    whole, pruned = save_single(tmp_path / "m.safetensors", kind), tmp_path / "pruned.safetensors"
+    save_single(pruned, kind, without=(VAE,))
+    weights = original_weights(kind)
+    original = {key.removeprefix(VAE): value for key, value in weights.items() if key.startswith(VAE)}
+    parts_of(kind)["vae"].save_pretrained(tmp_path / "vae")
+    save_file(original, tmp_path / "vae.safetensors")
+    files = {"folder": tmp_path / "vae", "original": tmp_path / "vae.safetensors", "inside": whole,
+             "diffusers": tmp_path / "vae" / "diffusion_pytorch_model.safetensors"}  # fmt: skip
+    assert "it lacks the autoencoder" in (said := refusal(pruned)) and "--vae" in said
+    if given == "diffusers":  # which says its sizes under other names: those of the class are taken
+        assert "the vae of" in refusal(pruned, vae=files[given])
+        return
+    model = load(pruned, device="cpu", vae=files[given])
+    assert model.identity == load(whole, device="cpu").identity
+    picture = torch.rand(1, 3, 16, 16)
+    close(model.encode(picture), load(whole, device="cpu").encode(picture))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_that_is_there_in_averages_alone_is_refused_by_that_name(tmp_path, kind):
+    averages = averages_of(original_weights(kind))
+    path = save_single(tmp_path / "m.safetensors", kind, extra=averages, without=(UNET,))
+    assert "only as training averages it (model_ema.)" in refusal(path)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from retouch.backbone.additions import read_addition
 from retouch.backbone.assemble import vae_dtype
 from retouch.backbone.configs import check_autoencoder, doublings, loaded_config, read_config, usual
@@ -16,6 +18,7 @@ from retouch.backbone.formats import is_file_name
 from retouch.backbone.headers import read_header
 from retouch.backbone.hub import helper_copy
 from retouch.backbone.quiet import quietly
+from retouch.backbone.shapes import vae_sizes
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, RetouchError
 
@@ -100,16 +103,37 @@ def _check_alike(of: Subject, config: Mapping[str, Any], model: UNetBackbone, ow
 
 
 def _loaded(of: Subject, path: Path, config: dict[str, Any]) -> Any:
+    vae = blank(of, config)
+    fill(of, vae, autoencoder_weights(path, config))
+    return vae.float()
+
+
+def autoencoder_weights(path: Path, config: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of what :func:`found_autoencoder` found, under diffusers' names.
+
+    Args:
+        config: the autoencoder's.
+    """
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
 
-    vae = blank(of, config)
     weights = read_weights([path if path.is_file() else path / _weights(path)])
     if any(key.startswith(_INSIDE) for key in weights):  # of a whole checkpoint
         weights = {key.removeprefix(_INSIDE): value for key, value in weights.items() if key.startswith(_INSIDE)}
     if not any(key.startswith("encoder.down_blocks.") for key in weights):
-        weights = convert_ldm_vae_checkpoint(weights, vae.config)
-    fill(of, vae, weights)
-    return vae.float()
+        weights = convert_ldm_vae_checkpoint(weights, config)
+    return weights
+
+
+def autoencoder_config(name: str, path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of what :func:`found_autoencoder` found.
+
+    Args:
+        known: that of its class, for a file that says nothing but its sizes.
+    """
+    if not path.is_file():
+        return read_config(name, path / _CONFIG)
+    shapes = read_header(f"the autoencoder {name!r}", path).shapes
+    return {**known, **vae_sizes({key.removeprefix(_INSIDE): shape for key, shape in shapes.items()})}
 
 
 def _weights(folder: Path) -> str:

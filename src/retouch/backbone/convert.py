@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retouch.backbone.autoencoder import autoencoder_weights
 from retouch.backbone.filled import Subject, blank, fill
 from retouch.backbone.headers import Header
-from retouch.backbone.shapes import CLIP, UNET, VAE
-
-_AVERAGED = "model_ema."
+from retouch.backbone.shapes import AVERAGED, CLIP, UNET, VAE
 
 
 def averaged(header: Header) -> bool:
@@ -23,12 +22,12 @@ def averaged(header: Header) -> bool:
 
 def _average_of(name: str) -> str:
     """Where the average of a tensor of the network lies: the trainer's names have no dots."""
-    return _AVERAGED + name.removeprefix("model.").replace(".", "")
+    return AVERAGED + name.removeprefix("model.").replace(".", "")
 
 
 def converted(
     name: str, path: Path, header: Header, kind: str, configs: Mapping[str, Mapping[str, Any]],
-    dtypes: Mapping[str, torch.dtype],
+    dtypes: Mapping[str, torch.dtype], vae: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The parts that hold weights, by name. Where a network is there twice it is the averaged one.
 
@@ -37,6 +36,7 @@ def converted(
         header: with the names of today, see :func:`retouch.backbone.kinds.todays_names`.
         configs: what they are to be, by part.
         dtypes: their precisions, by part.
+        vae: where the autoencoder lies, if not in the file.
 
     Raises:
         BadModel: when weights are missing, left over or of another size.
@@ -48,8 +48,11 @@ def converted(
     guided = f"{UNET}time_embed.cond_proj.weight"
     if guided in header.shapes:
         unet["time_embedding.cond_proj.weight"] = read(guided, averaged(header))[guided]
-    vae = convert_ldm_vae_checkpoint(read(VAE, False), dict(configs["vae"]))
-    weights = {"unet": unet, "vae": vae}
+    weights = {"unet": unet}
+    if vae is None:
+        weights["vae"] = convert_ldm_vae_checkpoint(read(VAE, False), dict(configs["vae"]))
+    else:
+        weights["vae"] = autoencoder_weights(vae, dict(configs["vae"]))
     parts = {part: blank(Subject(name, part), configs[part]) for part in ("unet", "vae", *CLIP[kind])}
     for part, prefix in CLIP[kind].items():
         weights[part] = _text_weights(parts[part], prefix, read(prefix, False))

@@ -133,7 +133,7 @@ def load(
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
-    model = _named(name, place, torch.float32 if wide else precision, settings, offline)
+    model = _named(name, place, torch.float32 if wide else precision, settings, offline, additions.vae)
     put_on_top(model, additions)
     if not wide:
         return model
@@ -145,8 +145,9 @@ def load(
 
 
 def _named(
-    name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool
-) -> UNetBackbone:
+    name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool,
+    vae: tuple[str, Path] | None,
+) -> UNetBackbone:  # fmt: skip
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
             raise BadModel("the embedded model's weights are missing from this installation: install retouch again.")
@@ -155,7 +156,7 @@ def _named(
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return from_folder(name, path, place, precision, settings)
     if is_file_name(path) or os.path.isfile(path):
-        return from_file(name, path, place, precision, settings)
+        return from_file(name, path, place, precision, settings, vae)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
     folder = hub_folder(name, offline, lambda small: judged(name, small, settings))
