@@ -260,8 +260,10 @@ def _seeds(
     if seed is not None:
         raise BadParameter("there are a seed and a generator: give one of them.")
     count = rows * each
-    listed = list(generator) if isinstance(generator, Iterable) and not isinstance(generator, Generator) else None
-    several = [generator] * count if listed is None else listed
+    several: list[Any] = (
+        list(generator) if isinstance(generator, Iterable) and not isinstance(generator, Generator)
+        else [generator] * count
+    )  # fmt: skip
     if len(several) != count or not all(isinstance(one, Generator) for one in several):
         raise BadParameter(
             f"generator is {generator!r}, expected a torch.Generator" + f", or a list of {count}" * (count > 1) + "."

@@ -40,6 +40,8 @@ REFUSED = [
     (UNET, {"num_class_embeds": 1000}, "class or a noise level"),
     (UNET, {"addition_embed_type": "text_time"}, "SDXL"),
     (UNET, {"in_channels": 9}, "inpainting"),
+    (UNET, {"dual_cross_attention": True}, "Versatile Diffusion"),
+    (UNET, {"class_embeddings_concat": True}, "class or a noise level"),
     (UNET, {"in_channels": 5}, "depth"),
     (UNET, {"in_channels": 8}, "instruct-pix2pix"),
     (UNET, {"out_channels": 8}, "takes 4 channels and gives 8"),
@@ -365,3 +367,50 @@ def test_a_damaged_vocabulary_is_named(folder, file, content):
     with pytest.raises(BadModel, match=f"tokenizer/{file} of") as caught:
         load(folder, device="cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_weights_of_whole_numbers_are_refused(folder):
+    rewrite(folder / UNET.replace("config.json", "diffusion_pytorch_model.safetensors"),
+            **{"conv_in.bias": torch.zeros(8, dtype=torch.int32)})  # fmt: skip
+    with pytest.raises(BadModel, match=r"the unet of .* holds whole numbers, as in 'conv_in.bias'"):
+        load(folder, device="cpu")
+
+
+def with_network(folder, **fields):
+    """The folder with a random network of these fields."""
+    from diffusers import UNet2DConditionModel
+
+    config = json.loads((folder / UNET).read_text())
+    known = {key: value for key, value in config.items() if not key.startswith("_")}
+    shutil.rmtree(folder / "unet")
+    torch.manual_seed(0)
+    UNet2DConditionModel(**known | fields).save_pretrained(folder / "unet")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"mid_block_type": None}, ()), ({"mid_block_type": "UNetMidBlock2D"}, ()),
+        ({"layers_per_block": [1, 1, 2, 1]}, ()), ({"sample_size": (8, 8)}, ()),
+        ({"transformer_layers_per_block": [1, [1, 2], [2, 1], 1],
+          "reverse_transformer_layers_per_block": [1, [2, 1, 1], [1, 2, 1], 1]}, ()),
+        ({"only_cross_attention": True}, ("plug-and-play", "masactrl")),
+        ({"down_block_types": ["DownBlock2D"] * 4, "up_block_types": ["UpBlock2D"] * 4},
+         ("plug-and-play", "masactrl")),
+    ],
+)  # fmt: skip
+def test_networks_of_odd_shapes_edit_or_are_refused_in_a_sentence(folder, fields, refused):
+    from PIL import Image
+
+    from retouch.editor import Editor
+    from retouch.errors import RetouchError
+
+    editor, picture = Editor(load(with_network(folder, **fields), device="cpu")), Image.new("RGB", (16, 16), "red")
+    for name in ("ddim", "prompt-to-prompt", "plug-and-play", "masactrl", "guide-and-rescale"):
+        how = {"source": "a red cat", "target": "a blue cat", "method": name, "num_inference_steps": 5}
+        if name in refused:
+            with pytest.raises(RetouchError, match=r"attention layer|attends"):
+                editor.edit(picture, **how)
+        else:
+            editor.edit(picture, **how)

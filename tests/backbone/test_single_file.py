@@ -479,3 +479,17 @@ def test_a_network_that_is_there_in_averages_alone_is_refused_by_that_name(tmp_p
     averages = averages_of(original_weights(kind))
     path = save_single(tmp_path / "m.safetensors", kind, extra=averages, without=(UNET,))
     assert "only as training averages it (model_ema.)" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [(f"{UNET}odd.weight", f"the unet of .* holds 1 weight more than its kind has, first '{UNET}odd"),
+     (f"{UNET}input_blocks.1.2.odd", f"the unet of .*first '{UNET}input_blocks.1.2.odd"),
+     (f"{VAE}encoder.odd", f"the vae of .*first '{VAE}encoder.odd"), (f"{VAE}loss.odd", "")],
+)  # fmt: skip
+def test_weights_that_nothing_uses_are_not_dropped_without_a_word(tmp_path, key, says):
+    path = save_single(tmp_path / "m.safetensors", extra=one(key))
+    if says:
+        assert re.search(says, refusal(path))
+    else:
+        load(path, device="cpu")

@@ -38,19 +38,23 @@ class Plan:
     read_as: ReadAs
 
 
-def plan(name: str, family: Family, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]]) -> Plan:
+def plan(
+    name: str, family: Family, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]], folder: bool = True
+) -> Plan:
     """Checks the configurations by themselves and against each other.
 
     Args:
         settings: what the user says in their place.
         configs: by part: scheduler, unet, vae and the text encoders.
+        folder: whether each is a file in a folder, by which sentences call it.
 
     Raises:
         BadModel: when retouch cannot edit with such a model, or its parts do not belong together.
         BadParameter: when the settings do not go with it.
     """
-    own = checked_schedule(name, configs["scheduler"], family)
-    check_network_and_parts(name, family, configs)
+    files = family.configs if folder else {part: f"the {_words(part)}" for part in family.configs}
+    own = checked_schedule(name, configs["scheduler"], family, files["scheduler"])
+    check_network_and_parts(name, family, configs, files)
     if settings.guidance is not None and configs["unet"].get("time_cond_proj_dim") is None:
         raise BadParameter(f"guidance is {settings.guidance:g}, but the network of {name!r} takes no guidance scale.")
     side = repaired_side(configs["unet"], family)

@@ -35,7 +35,6 @@ _USUAL: Mapping[str, Mapping[str, Any]] = {
 """What the libraries take where a config does not say."""
 _UNSAID_SIDE = {SD.name: 64, SDXL.name: 128}
 """The latent side where a network's config says none, as diffusers' pipelines have it."""
-_SCHEDULER_FILE = "scheduler/scheduler_config.json"
 
 
 def read_config(name: str, path: Path) -> dict[str, Any]:
@@ -69,8 +68,11 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> dict[str, Any]:
+def checked_schedule(name: str, config: Mapping[str, Any], family: Family, file: str) -> dict[str, Any]:
     """A scheduler's config as diffusers' own pipelines repair it: no clipping of ẑ_0, for SD ``steps_offset`` 1.
+
+    Args:
+        file: the config's, as a sentence calls it.
 
     Raises:
         BadModel: when it describes no DDPM noise schedule, naming what it is.
@@ -85,13 +87,13 @@ def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> di
             f"{name!r} has {what} that does not walk DDPM's betas (a flow-matching or EDM model, or a damaged file): "
             f"{PLAIN}"
         )
-    check_fields(name, "scheduler", _SCHEDULER_FILE, config)
+    check_fields(name, "scheduler", file, config)
     steps: Any = config.get("num_train_timesteps", 1000)
     betas = config.get("trained_betas")
     if betas is not None and not (
         isinstance(betas, list) and len(betas) == steps and all(_is_number(beta) and 0 <= beta <= 1 for beta in betas)
     ):
-        refuse_field(name, _SCHEDULER_FILE, "trained_betas", betas, f"{steps} numbers in 0..1")
+        refuse_field(name, file, "trained_betas", betas, f"{steps} numbers in 0..1")
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise BadModel(f"the network of {name!r} predicts {prediction!r}; known are {', '.join(PREDICTIONS)}: {PLAIN}")
@@ -108,7 +110,11 @@ def check_unet(name: str, config: Mapping[str, Any], family: Family) -> None:
     added = config.get("addition_embed_type")
     special = (
         (config.get("class_embed_type") == "projection", "takes image embeddings (unCLIP)"),
-        (config.get("class_embed_type") or config.get("num_class_embeds"), "takes a class or a noise level"),
+        (
+            config.get("class_embed_type") or config.get("num_class_embeds") or config.get("class_embeddings_concat"),
+            "takes a class or a noise level",
+        ),
+        (config.get("dual_cross_attention"), "reads two texts or a picture (Versatile Diffusion)"),
         (family is SD and added == "text_time", "takes the texts of two encoders (SDXL), and there is one"),
         (family is SDXL and not added, "takes neither sizes nor pooled texts beside two text encoders (no SDXL)"),
         (added not in (None, "text_time"), f"takes additional embeddings ({added})"),
@@ -128,11 +134,14 @@ def check_unet(name: str, config: Mapping[str, Any], family: Family) -> None:
             raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {PLAIN}")
 
 
-def check_network_and_parts(name: str, family: Family, configs: Mapping[str, Mapping[str, Any]]) -> None:
+def check_network_and_parts(
+    name: str, family: Family, configs: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]
+) -> None:
     """Refuses a network, autoencoder and text encoders of other kinds, or that do not belong together.
 
     Args:
         configs: by part: unet, vae, and the family's text encoders.
+        files: the configs' own, as sentences call them.
 
     Raises:
         BadModel: naming what the model is, or the field that is wrong.
@@ -147,9 +156,9 @@ def check_network_and_parts(name: str, family: Family, configs: Mapping[str, Map
         if kind is not None and kind != expected:
             raise BadModel(f"the {part} of {name!r} is a {kind}, which retouch cannot edit with: {PLAIN}")
     for part in ("unet", *texts):
-        check_fields(name, part, f"{part}/config.json", known[part])
+        check_fields(name, part, files[part], known[part])
     check_unet(name, unet, family)
-    check_autoencoder(f"the vae of {name!r}", name, "vae/config.json", vae)
+    check_autoencoder(f"the vae of {name!r}", name, files["vae"], vae)
     taken, given = unet["in_channels"], vae["latent_channels"]
     if taken != given:
         raise BadModel(

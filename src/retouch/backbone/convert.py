@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.autoencoder import autoencoder_weights
-from retouch.backbone.filled import Subject, blank, fill
+from retouch.backbone.filled import Subject, blank, check_left, fill
 from retouch.backbone.headers import Header
 from retouch.backbone.shapes import AVERAGED, CLIP, UNET, VAE
 
@@ -44,13 +44,13 @@ def converted(
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
 
     read = _reader(path, header)
-    unet = convert_ldm_unet_checkpoint(read(UNET, averaged(header)), dict(configs["unet"]))
+    given = {"unet": read(UNET, averaged(header)), "vae": read(VAE, False)}
+    weights = {"unet": convert_ldm_unet_checkpoint(dict(given["unet"]), dict(configs["unet"]))}
     guided = f"{UNET}time_embed.cond_proj.weight"
     if guided in header.shapes:
-        unet["time_embedding.cond_proj.weight"] = read(guided, averaged(header))[guided]
-    weights = {"unet": unet}
+        weights["unet"]["time_embedding.cond_proj.weight"] = given["unet"][guided]
     if vae is None:
-        weights["vae"] = convert_ldm_vae_checkpoint(read(VAE, False), dict(configs["vae"]))
+        weights["vae"] = convert_ldm_vae_checkpoint(dict(given["vae"]), dict(configs["vae"]))
     else:
         weights["vae"] = autoencoder_weights(vae, dict(configs["vae"]))
     parts = {part: blank(Subject(name, part), configs[part]) for part in ("unet", "vae", *CLIP[kind])}
@@ -58,7 +58,15 @@ def converted(
         weights[part] = _text_weights(parts[part], prefix, read(prefix, False))
     for part, module in parts.items():
         fill(Subject(name, part), module, weights[part], _left_out(configs[part]) if kind == "sd2" else ())
+    for part, tensors in given.items():
+        check_left(Subject(name, part), _unconverted(tensors, weights[part]))
     return {part: module.to(dtypes[part]).eval() for part, module in parts.items()}
+
+
+def _unconverted(given: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """The names that a conversion did not know, and left out without a word: what it knows lies where it lay."""
+    places = {value.data_ptr() for value in found.values()}
+    return [name for name, value in given.items() if value.numel() and value.data_ptr() not in places]
 
 
 def _text_weights(model: Any, prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -201,7 +201,7 @@ def refuse_field(name: str, file: str, key: str, said: Any, expected: str) -> No
         BadModel: always.
     """
     raise BadModel(
-        f"{file} of {name!r} says {key} {_short(said)}, expected {expected}: mend the file, or fetch the model again."
+        f"{file} of {name!r} says {key} {_short(said)}, expected {expected}: mend it, or fetch the model again."
     )
 
 

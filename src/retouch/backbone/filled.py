@@ -16,8 +16,11 @@ from retouch.errors import BadModel
 
 _INNER = "text_model."
 """Before the names of a text encoder's weights in some versions of transformers."""
-_SPARE = re.compile(r"(.*\.)?position_ids|logit_scale|(text|visual)_projection(\.weight)?|vision_model\..*")
-"""What is left over without harm: numbers that are counted anew, and the heads and the eyes of a whole CLIP."""
+_SPARE = re.compile(
+    r"(.*\.)?(position_ids|logit_scale)|(.*\.)?(text|visual)_projection(\.weight)?|vision_model\..*|(.*\.)?loss\..*"
+)
+"""What is left over without harm: numbers that are counted anew, the heads and the eyes of a whole CLIP, and what an
+autoencoder was trained against."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +112,29 @@ def fill(of: Subject, model: nn.Module, weights: Mapping[str, Tensor], unused: I
         there, wanted = tuple(state[key].shape), tuple(expected[key].shape)
         if there != wanted:
             _refuse_size(of, key, there, wanted, getattr(model, "config", {}))
-    left = [
-        key for key in state
-        if key not in expected and not _SPARE.fullmatch(key) and not key.startswith(tuple(unused))
-    ]  # fmt: skip
+    whole = next((key for key in expected if not state[key].is_floating_point()), None)
+    if whole is not None:
+        raise BadModel(f"{of} holds whole numbers, as in {whole!r} (quantised?): give it in float16 or float32.")
+    check_left(of, [key for key in state if key not in expected], unused)
+    model.load_state_dict({key: state[key] for key in expected}, assign=True)
+
+
+def check_left(of: Subject, keys: Iterable[str], unused: Iterable[str] = ()) -> None:
+    """Refuses weights that a part has no use for, but for what is left over without harm.
+
+    Args:
+        keys: their names.
+        unused: beginnings of names that the part is known not to use.
+
+    Raises:
+        BadModel: naming the first.
+    """
+    left = [key for key in keys if not _SPARE.fullmatch(key) and not key.startswith(tuple(unused))]
     if left:
         raise BadModel(
             f"{of} holds {_weights(left)} more than {of.described}, first {left[0]!r}: the two do not belong together, "
             "fetch the model again."
         )
-    model.load_state_dict({key: state[key] for key in expected}, assign=True)
 
 
 def _todays(model: nn.Module, weights: dict[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:

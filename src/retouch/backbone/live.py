@@ -169,7 +169,7 @@ class Live:
             )
         configs = {part: loaded_config(there[part]) for part in family.configs}
         del there["scheduler"]
-        return plan(self.name, family, ModelSettings(), configs), there
+        return plan(self.name, family, ModelSettings(), configs, folder=False), there
 
     def _read_as(self, planned: Plan, parts: Mapping[str, Any]) -> ReadAs:
         weighty = {part: parts[part] for part in self.made_as.family.weighty}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import ceil
 from typing import Any
 
@@ -161,7 +162,8 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
             f"num_inference_steps is {num_inference_steps}, expected a whole number in 1..{train_steps}."
         )
     try:
-        scheduler: Any = DDIMScheduler.from_config({key: said for key, said in config.items() if key[0] != "_"})
+        known = signature(DDIMScheduler.__init__).parameters  # of other schedulers' settings it would warn
+        scheduler: Any = DDIMScheduler(**{key: said for key, said in config.items() if key in known})
         scheduler.set_timesteps(num_inference_steps)
     except (NotImplementedError, TypeError, ValueError) as error:
         raise BadModel(

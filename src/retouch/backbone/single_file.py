@@ -52,7 +52,7 @@ def from_file(
     if "ztsnr" in header.shapes and (settings.prediction or prediction_type(configs["scheduler"])) == "v_prediction":
         configs["scheduler"] = ModelSettings(zero_snr=True).applied(configs["scheduler"])
     family = CLASSES[kind]
-    planned = plan(name, family, settings, configs)
+    planned = plan(name, family, settings, configs, folder=False)
     dtypes = dict.fromkeys(family.weighty, dtype) | {"vae": vae_dtype(dtype, configs["vae"])}
     try:
         with quietly():

@@ -23,6 +23,7 @@ from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
+from retouch.errors import BadModel
 from retouch.placeholders import encode
 from retouch.prompts import Tokens, tokenize
 
@@ -262,7 +263,11 @@ class UNetBackbone(ABC):
 
     def first_attending_decoder_block(self, index: int) -> ResidualBlock:
         """Residual block ``index`` of the coarsest decoder level that attends; its last, where it has fewer."""
-        level = max(layer.level for layer in self.attention_layers(place="up"))
+        level = max((layer.level for layer in self.attention_layers(place="up")), default=None)
+        if level is None:
+            raise BadModel(
+                f"no level of {self.name!r}'s decoder attends, and this edit goes by one: take another method."
+            )
         blocks = [block for block in residual_blocks(self.unet) if block.place == "up" and block.level == level]
         return blocks[min(index, len(blocks) - 1)]
 

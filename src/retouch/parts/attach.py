@@ -109,7 +109,10 @@ def check_attachable(model: Backbone, edits: Sequence[AttentionEdit]) -> None:
     for edit in edits:
         chosen = [layer for layer in model.attention_layers() if edit.wants(layer)]
         if not chosen:
-            raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
+            raise RetouchError(
+                f"the method's {type(edit).__name__.strip('_')} finds no attention layer to act on in {model.name!r}, "
+                "whose layers lie elsewhere: take another method, as ddim."
+            )
         kinds = {type(own.get_submodule(layer.name).processor).__name__ for layer in chosen}
         other = min(kinds - PLAIN_ATTENTION - {EditedAttention.__name__}, default=None)
         if other is not None:
