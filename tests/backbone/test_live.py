@@ -274,6 +274,12 @@ def test_a_textual_inversion_of_the_pipeline_is_understood(pipe):
     torch.testing.assert_close(model.condition(["a <cat> on a mat"]).embeds, expected, rtol=0, atol=1e-5)
 
 
+def test_a_token_without_a_vector_is_refused(pipe):
+    pipe.tokenizer.add_tokens(["<dog>"])
+    with pytest.raises(BadModel, match="the tokenizer of .* knows 516 tokens and its text encoder 515"):
+        Editor(pipe)
+
+
 def test_other_pipelines_are_refused_by_their_class(pipe, tmp_path):
     other = StableDiffusionInpaintPipeline(
         **{k: v for k, v in pipe.components.items() if k != "image_encoder"}, requires_safety_checker=False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Any
 from retouch.backbone.formats import CONVERT, PICKLED
 from retouch.backbone.headers import Header, read_header
 from retouch.errors import BadModel, BadParameter
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-"""Of what Python takes for numbers, what everybody does: 1_0 is ten to it alone."""
+from retouch.parameters import number_in
 
 
 def read_addition(kind: str, path: Path) -> Header:
@@ -80,7 +77,10 @@ def read_weight(text: str | None, option: str) -> float:
     Raises:
         BadParameter: when it is no number.
     """
-    weight = 1.0 if text is None else float(text) if _NUMBER.fullmatch(text.strip()) else math.nan
+    try:
+        weight = 1.0 if text is None else number_in(text)
+    except ValueError:
+        weight = math.nan
     if not math.isfinite(weight):
         raise BadParameter(
             f"{option} is put in with the weight {text!r}, expected a number, as in style.safetensors:0.8."

@@ -94,13 +94,7 @@ def assembled(
                 raise BadModel(
                     f"the {part} of {planned.name!r} holds weights that are no numbers, as in {key}: fetch it again."
                 )
-    for encoder, tokenizer in zip(family.encoders, family.tokenizers, strict=True):
-        known, rows = len(parts[tokenizer]), parts[encoder].config.vocab_size
-        if known > rows:
-            raise BadModel(
-                f"the {_words(tokenizer)} of {planned.name!r} knows {known} tokens and its {_words(encoder)} {rows}: "
-                "its parts do not belong together (a textual inversion whose vectors were not saved?)."
-            )
+    check_vocabularies(planned.name, family, parts)
     parts["unet"].register_to_config(sample_size=planned.side)
     return _BACKBONES[family](
         planned.name,
@@ -111,6 +105,21 @@ def assembled(
         read_as=planned.read_as,
         **more,
     )
+
+
+def check_vocabularies(name: str, family: Family, parts: Mapping[str, Any]) -> None:
+    """Refuses a tokenizer that knows tokens which its text encoder does not.
+
+    Raises:
+        BadModel: naming both.
+    """
+    for encoder, tokenizer in zip(family.encoders, family.tokenizers, strict=True):
+        known, rows = len(parts[tokenizer]), parts[encoder].config.vocab_size
+        if known > rows:
+            raise BadModel(
+                f"the {_words(tokenizer)} of {name!r} knows {known} tokens and its {_words(encoder)} {rows}: its parts "
+                "do not belong together (a textual inversion whose vectors were not saved?)."
+            )
 
 
 def _words(part: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from retouch.backbone.adapters import adapters_of
-from retouch.backbone.assemble import Plan, plan, vae_dtype
+from retouch.backbone.assemble import Plan, check_vocabularies, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
 from retouch.backbone.on_top import check_reading, read_texts
 from retouch.backbone.processors import freeu_of, processors_of
@@ -167,6 +167,7 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
+        check_vocabularies(self.name, family, there)
         configs = {part: loaded_config(there[part]) for part in family.configs}
         del there["scheduler"]
         return plan(self.name, family, ModelSettings(), configs, folder=False), there
