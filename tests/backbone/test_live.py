@@ -276,7 +276,7 @@ def test_a_textual_inversion_of_the_pipeline_is_understood(pipe):
 
 def test_a_token_without_a_vector_is_refused(pipe):
     pipe.tokenizer.add_tokens(["<dog>"])
-    with pytest.raises(BadModel, match="the tokenizer of .* knows 516 tokens and its text encoder 515"):
+    with pytest.raises(BadModel, match=r"the tokenizer of .* knows 516 tokens and its text encoder 515"):
         Editor(pipe)
 
 

@@ -64,7 +64,7 @@ def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any
         BadModel: when it does not go with the network, or cannot be read.
     """
     own = loaded_config(model.vae)
-    file = "" if path.is_file() else f"{'vae/' * (path != Path(name).expanduser())}{_CONFIG}"
+    file = "" if path.is_file() else f"{'vae/' * (path.name == 'vae')}{_CONFIG}"
     of = Subject(name, "vae", file, f"the autoencoder {name!r}", f"that of {model.name!r}")
     config = read_config(name, path / _CONFIG) if file else own
     check_autoencoder(str(of), name, file, config)

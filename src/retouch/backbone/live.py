@@ -167,10 +167,13 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
+        planned = plan(
+            self.name, family, ModelSettings(), {part: loaded_config(there[part]) for part in family.configs},
+            folder=False,
+        )  # fmt: skip
         check_vocabularies(self.name, family, there)
-        configs = {part: loaded_config(there[part]) for part in family.configs}
         del there["scheduler"]
-        return plan(self.name, family, ModelSettings(), configs, folder=False), there
+        return planned, there
 
     def _read_as(self, planned: Plan, parts: Mapping[str, Any]) -> ReadAs:
         weighty = {part: parts[part] for part in self.made_as.family.weighty}
