@@ -167,6 +167,8 @@ EDIT = ("edit", "{cat}", "--from", SOURCE, "--to", TARGET, "-o", "{out}")
         ((*EDIT, "--set", "quantile=nan"), "expected a number in 0..1"),
         ((*EDIT, "--set", "num_inference_steps=0"), "in 1..1000"),
         ((*EDIT, "--set", "num_inference_steps=two"), "expected a whole number"),
+        ((*EDIT, "--set", "num_inference_steps=1_0"), "num_inference_steps is '1_0', expected a whole number"),
+        ((*EDIT, "--region", "1_0,0,20,20"), "--region is '1_0,0,20,20'"),
         ((*EDIT, "--set", "prox=medium"), "soft | hard"),
         ((*EDIT, "--set", "blend_words=dragon"), "'dragon' is not in the prompt"),
         ((*EDIT, "--set", "reweight=hat=2"), "'hat' is not in the prompt"),

@@ -56,6 +56,7 @@ def test_everything_at_once_changes_the_edit_and_is_in_its_recipe(there, tmp_pat
         (("--embedding", "{}/style.safetensors"), "holds no textual inversion"),
         (("--embedding", "{}/cat.safetensors:a"), "the word 'a' of the textual inversion"),
         (("--vae", "{}/nowhere"), "no autoencoder"),
+        (("--vae", ""), "vae is '', expected a folder"),
         (("--clip-skip", "9"), "clip_skip is 9, expected a whole number in 0..1"),
     ),
 )

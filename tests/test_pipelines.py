@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from retouch.editor import Editor
-from retouch.errors import BadFit, BadModel, BadParameter, BadPicture, OutputExists
+from retouch.errors import BadFit, BadModel, BadParameter, BadPicture, BadPrompt, OutputExists
 from retouch.fit.weights import fitted_weights
 from retouch.pipelines import RetouchPipeline
 from tests.backbone.test_on_top import kohya
@@ -31,6 +31,21 @@ def pipe(tmp_path_factory):
 @pytest.fixture(scope="module")
 def edit(pipe):
     return RetouchPipeline.from_pipe(pipe)
+
+
+def test_what_a_pipeline_is_made_of_is_said(pipe, edit):
+    for made, says in (
+        (
+            lambda: RetouchPipeline(pipe),
+            r"made of an Editor, not of a StableDiffusionPipeline: write .*from_pipe\(pipe\)",
+        ),
+        (lambda: RetouchPipeline.from_pipe("sd1"), r"this is of the type str: write RetouchPipeline.from_pretrained"),
+        (lambda: RetouchPipeline.from_pipe(edit.editor), r"write RetouchPipeline\(editor\)"),
+        (lambda: RetouchPipeline.from_pipe(pipe, lora="x.safetensors"), r"no 'lora': .*pipe.load_lora_weights"),
+        (lambda: Editor(pipe, lora="x.safetensors"), r"no 'lora': say that when the model is loaded"),
+    ):
+        with pytest.raises(BadParameter, match=says):
+            made()
 
 
 def values(image):
@@ -62,7 +77,7 @@ def test_lists_of_pictures_and_prompts_go_together(edit):
     assert [one.tobytes() for one in several] == [one.tobytes() for one in alone]
     both = edit(TARGET, [PICTURE, TURNED], **told).images
     assert [one.tobytes() for one in both] == [alone[0].tobytes(), alone[2].tobytes()]
-    with pytest.raises(BadParameter, match="3 edits but 2 for image"):
+    with pytest.raises(BadParameter, match="3 for prompt but 2 for image"):
         edit(["a", "b", "c"], [PICTURE, TURNED], **told)
 
 
@@ -138,7 +153,19 @@ def test_a_mask_and_progress_are_passed_on(edit):
         ({"image": np.zeros((4, 4))}, BadPicture, r"shape \[4, 4\]"),
         ({"image": np.full((4, 4, 3), 9.0)}, BadPicture, "outside 0..1"),
         ({"image": []}, BadPicture, "empty list"),
-        ({"image": None}, BadPicture, "picture|image"),
+        ({"image": None}, BadPicture, "there is no picture: give the one that is to be edited, as image="),
+        ({"image": [None]}, BadPicture, "there is no picture"),
+        ({"image": 3}, BadPicture, "image is 3, expected PIL images, paths, arrays or tensors"),
+        ({"mask_image": 3}, BadPicture, "mask_image is 3, expected PIL images"),
+        ({"prompt": 3}, BadPrompt, "prompt is 3, expected text, or a list of texts"),
+        ({"prompt": b"a dog"}, BadPrompt, "prompt is b'a dog', expected text"),
+        ({"prompt": []}, BadPrompt, "prompt is an empty list, expected texts in it"),
+        ({"negative_prompt": ["a", 3]}, BadPrompt, "negative_prompt holds 3, expected texts in it"),
+        ({"source_prompt": 3}, BadPrompt, "source_prompt is 3, expected text"),
+        ({"prompt": ["a", "b"], "source_prompt": ["x"] * 3}, BadParameter, "are 3 for source_prompt but 2 for prompt"),
+        ({"generator": 3}, BadParameter, "generator is 3, expected a torch.Generator."),
+        ({"generator": [3], "num_images_per_prompt": 2}, BadParameter, "expected a torch.Generator, or a list of 2"),
+        ({"progress": 3}, BadParameter, "progress is 3, expected a function"),
         ({"image": [PICTURE, PICTURE.resize((24, 24))], "output_type": "np"}, BadParameter, "several sizes"),
         ({"num_images_per_prompt": 0}, BadParameter, "num_images_per_prompt is 0"),
         ({"nonsense": 1}, BadParameter, "nonsense"),
@@ -150,7 +177,7 @@ def test_bad_input_is_said_in_a_sentence(edit, more, error, said):
 
 
 def test_what_is_no_pipeline_is_refused():
-    with pytest.raises((BadModel, BadParameter), match="not of a str"):
+    with pytest.raises((BadModel, BadParameter), match="of the type str"):
         RetouchPipeline.from_pipe("a name")
 
 

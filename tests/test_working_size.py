@@ -7,6 +7,7 @@ from PIL import Image
 from retouch import Editor
 from retouch.errors import BadParameter
 from retouch.picture import read_recipe
+from retouch.runs.run import Run
 from tests.test_cli import retouch
 from tests.tiny import save_tiny
 
@@ -97,3 +98,57 @@ def test_the_command_line_takes_a_size(folder, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0
     assert read_recipe(out)["size"] == 32
+
+
+def test_a_thing_is_looked_for_at_the_size_that_is_asked_for(editor, folder, tmp_path):
+    seen, encode = [], editor.model.encode
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(editor.model, "encode", lambda images: seen.append(tuple(images.shape[-2:])) or encode(images))
+        for size in (None, 32):
+            assert editor.mask(noise(16, 16), word="cat", size=size).size == (16, 16)
+    assert seen == [(16, 16), (32, 32)]
+    for how, says in (({"points": [(1, 1)]}, "goes with a word"), ({"word": "cat", "size": 8}, "in 16..8192")):
+        with pytest.raises(BadParameter, match=says):
+            editor.mask(noise(16, 16), **{"size": 32, **how})
+    noise(16, 16).save(tmp_path / "in.png")
+    asked = ("mask", tmp_path / "in.png", "-o", tmp_path / "mask.png", "--model", folder, "--device", "cpu")
+    assert retouch(*asked, "--word", "cat", "--size", 32).returncode == 0
+    refused = retouch(*asked, "--point", "1,1", "--size", 32)
+    assert refused.returncode == 2 and "--size goes with --word" in refused.stderr
+
+
+def test_a_sweep_is_made_at_the_fit_s_size(editor, folder, tmp_path):
+    noise(16, 16).save(tmp_path / "in.png")
+    fit = editor.fit(noise(16, 16), target="a dog", size=32, embedding_steps=1, network_steps=0)
+    fit.save(tmp_path / "fit.safetensors")
+    asked = (
+        "sweep", tmp_path / "in.png", "--fit", tmp_path / "fit.safetensors", "--seeds", 1, "--model", folder,
+        "--set", "num_inference_steps=1", "--device", "cpu",
+    )  # fmt: skip
+    done = retouch(*asked, "-o", tmp_path / "sheet.png", "--size", 32)
+    assert done.returncode == 0, done.stderr
+    refused = retouch(*asked, "-o", tmp_path / "other.png", "--size", 48)
+    assert refused.returncode == 2 and "the fit was made at size 32, and size is 48" in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["edit", "fit", "sweep", "mask", "compare", "bench"])
+def test_every_command_that_edits_or_looks_takes_a_size(command):
+    done = retouch(command, "--help")
+    assert "--size" in done.stdout
+
+
+def test_a_run_is_made_at_the_size_that_is_asked_for(folder, tmp_path):
+    noise(16, 16).save(tmp_path / "in.png")
+    (tmp_path / "edits.csv").write_text("picture,source,target\nin.png,a cat,a dog\n")
+    asked = (
+        "bench", "folder", "--data", tmp_path / "edits.csv", "-o", tmp_path / "run", "--model", folder, "--methods",
+        "none", "--variant", "ddib:num_inference_steps=1", "--variant", "imagic:embedding_steps=1,network_steps=0,"
+        "num_inference_steps=1", "--device", "cpu", "--measures", "psnr",
+    )  # fmt: skip
+    done = retouch(*asked, "--size", 32)
+    assert done.returncode == 0, done.stderr
+    recipes = [read_recipe(path) for path in (tmp_path / "run").rglob("*.png")]
+    assert [recipe["size"] for recipe in recipes if recipe and "method" in recipe] == [32, 32]
+    other = retouch(*asked, "--size", 48)
+    assert other.returncode == 2 and "at --size 32, and this is --size 48" in other.stderr
+    assert {method["size"] for method in Run.open(tmp_path / "run").manifest.methods.values()} == {32}

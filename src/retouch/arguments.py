@@ -66,6 +66,15 @@ def check_kept(keep: object, strength: object, size: object = None) -> None:
         raise BadParameter(f"keep is {_shown(keep)}, expected {', '.join(KEEP[:-1])} or {KEEP[-1]}.")
     if strength is not None and not (_is_number(strength) and 0 <= strength <= 1):  # type: ignore[operator]
         raise BadParameter(f"strength is {_shown(strength)}, expected a number in 0..1.")
+    check_size(size)
+
+
+def check_size(size: object) -> None:
+    """Refuses what is no working size; None is the model's own.
+
+    Raises:
+        BadParameter: saying what it is and what was expected.
+    """
     if size is not None and not (isinstance(size, int) and not isinstance(size, bool) and 16 <= size <= 8192):
         raise BadParameter(f"size is {_shown(size)}, expected a whole number of pixels in 16..8192.")
 

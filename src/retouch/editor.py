@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any, Unpack
+from typing import Any, Never, Unpack
 
 import torch
 from PIL import Image
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from retouch.arguments import check_arguments, check_choice, check_latents, sequence
 from retouch.auto.choose import candidates, edit
-from retouch.backbone.live import backbone_of
-from retouch.backbone.load import LoadSettings, load
+from retouch.backbone.live import backbone_of, check_no_others
+from retouch.backbone.load import LoadSettings, load, load_settings
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
 from retouch.errors import BadFit, BadParameter
@@ -48,7 +48,10 @@ class Editor:
         >>> result.save("blue.png")
     """
 
-    def __init__(self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False) -> None:
+    def __init__(
+        self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False, **others: Never
+    ) -> None:
+        check_no_others("an Editor of a loaded model", others)
         self.model: Backbone = backbone_of(model, clip_skip=clip_skip, long_prompts=long_prompts)
 
     @classmethod
@@ -65,7 +68,7 @@ class Editor:
             BadParameter: when there is no such device or precision, or the model cannot be read so.
         """
         with clean_state(torch.device("cpu")):  # weights loaded in inference mode could never be trained around
-            return cls(load(name, **how))
+            return cls(load(name, **load_settings(how)))
 
     def edit(
         self,
@@ -207,6 +210,7 @@ class Editor:
         mask: AnyMask | None = None,
         keep: str = "auto",
         strength: float | None = None,
+        size: int | None = None,
         progress: Progress | None = None,
         **settings: Any,
     ) -> list[EditResult]:
@@ -215,7 +219,7 @@ class Editor:
         Args:
             image: the picture that the fit was made for.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
-            negative_prompt, mask, keep, strength: as for :meth:`edit`.
+            negative_prompt, mask, keep, strength, size: as for :meth:`edit`; only the fit's own size goes with it.
             settings: parameters of sampling.
 
         Raises:
@@ -227,8 +231,8 @@ class Editor:
         seeds = [checked_seed(seed) for seed in sequence(seeds, "seeds", "whole numbers")]
         etas = None if etas is None else sequence(etas, "etas", "numbers")
         request = Request(
-            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength, progress=progress,
-            fit=fit, settings=settings,
+            image=image, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength, size=size,
+            progress=progress, fit=fit, settings=settings,
         )  # fmt: skip
         with turn(self.model):
             return variations(self.model, request, seeds, etas)
@@ -243,6 +247,7 @@ class Editor:
         outside: Sequence[tuple[float, ...]] = (),
         box: tuple[float, ...] | None = None,
         segmenter: str = "auto",
+        size: int | None = None,
         say: Callable[[str], None] | None = None,
     ) -> Image.Image:
         """Where a thing is in a picture: L of its size, 255 inside, for the argument ``mask`` of edits.
@@ -254,6 +259,7 @@ class Editor:
             box: (left, top, right, bottom) in pixels, around it.
             segmenter: a Segment Anything model (folder or hub name), "none", or "auto": the embedded one for the
                 embedded model.
+            size: the working size at which the word is looked for, as for :meth:`edit`.
             say: called with a sentence where the word is not likely to be in the picture; asking for it costs 6 network
                 evaluations.
 
@@ -261,7 +267,7 @@ class Editor:
             BadParameter: when nothing says what to mark, or a point lies outside the picture.
             BadModel: when clicks are given and there is no segmenter.
         """
-        return thing(self.model, image, word, prompt, points, outside, box, segmenter, say)
+        return thing(self.model, image, word, prompt, points, outside, box, segmenter, size, say)
 
     def method_for(
         self, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None

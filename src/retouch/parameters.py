@@ -51,9 +51,9 @@ class Parameter:
         try:
             match self.kind:
                 case "number":
-                    return float(text)
+                    return number_in(text)
                 case "whole number":
-                    return int(text)
+                    return int(_without_underscores(text))
                 case "yes or no":
                     return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         except (ValueError, KeyError):
@@ -143,6 +143,21 @@ def read_settings(method: type[Any], settings: Mapping[str, Any], name: str) -> 
             values[key] = ""  # as which the default is shown
         known[key].check(values[key])
     return values
+
+
+def number_in(text: str) -> float:
+    """The number that a text says, as people write it: to Python 1_0 is ten.
+
+    Raises:
+        ValueError: when it says none.
+    """
+    return float(_without_underscores(text))
+
+
+def _without_underscores(text: str) -> str:
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return text
 
 
 def check_all(method: Any) -> None:

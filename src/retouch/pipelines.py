@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Generator, Tensor
 
+from retouch.backbone.live import check_no_others
 from retouch.editor import Editor, EditResult
-from retouch.errors import BadParameter, BadPicture
+from retouch.errors import BadParameter, BadPicture, BadPrompt
 from retouch.fit.fitted import Fit
 from retouch.methods.method import Method
 from retouch.parts.inversions import Inversions
@@ -54,10 +55,17 @@ class RetouchPipeline:
     """
 
     def __init__(self, editor: Editor) -> None:
+        if not isinstance(editor, Editor):
+            raise BadParameter(
+                f"a RetouchPipeline is made of an Editor, not of a {type(editor).__name__}: write "
+                "RetouchPipeline.from_pipe(pipe) or RetouchPipeline.from_pretrained(name)."
+            )
         self.editor = editor
 
     @classmethod
-    def from_pipe(cls, pipe: Any, *, clip_skip: int = 0, long_prompts: bool = False) -> RetouchPipeline:
+    def from_pipe(
+        cls, pipe: Any, *, clip_skip: int = 0, long_prompts: bool = False, **others: Never
+    ) -> RetouchPipeline:
         """For a live pipeline of diffusers, which is used as it is at every call and left as it was found.
 
         Args:
@@ -66,6 +74,12 @@ class RetouchPipeline:
         Raises:
             BadModel: for a pipeline that cannot be edited with, by the name of its class.
         """
+        check_no_others("from_pipe", others)
+        if isinstance(pipe, str | PathLike | Editor):
+            instead = "RetouchPipeline(editor)" if isinstance(pipe, Editor) else "RetouchPipeline.from_pretrained(name)"
+            raise BadParameter(
+                f"from_pipe takes a diffusers pipeline, and this is of the type {type(pipe).__name__}: write {instead}."
+            )
         return cls(Editor(pipe, clip_skip=clip_skip, long_prompts=long_prompts))
 
     @classmethod
@@ -115,9 +129,12 @@ class RetouchPipeline:
         how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
         settings |= {name: value for name, value in how.items() if value is not None}
         _check_names(settings, output_type)
+        if progress is not None and not callable(progress):
+            raise BadParameter(f"progress is {progress!r}, expected a function.")
         rows = _rows(
-            image=[opened(one) for one in _pictures(image, "image")], prompt=_texts(prompt),
-            source_prompt=_texts(source_prompt), negative_prompt=_texts(negative_prompt),
+            image=[opened(one) for one in _pictures(image, "image")], prompt=_texts(prompt, "prompt"),
+            source_prompt=_texts(source_prompt, "source_prompt"),
+            negative_prompt=_texts(negative_prompt, "negative_prompt"),
             mask_image=_pictures(mask_image, "mask_image"),
         )  # fmt: skip
         if output_type != "pil" and len({row["image"].image.size for row in rows}) > 1:
@@ -165,8 +182,17 @@ def _check_names(settings: dict[str, Any], output_type: str = "pil") -> None:
             raise BadParameter(f"{name} is called {ours} here, as in diffusers: write {ours}=….")
 
 
-def _texts(prompts: str | Sequence[str] | None) -> list[Any]:
-    return [prompts] if prompts is None or isinstance(prompts, str) else list(prompts)
+def _texts(prompts: str | Sequence[str] | None, name: str) -> list[Any]:
+    """Prompts one by one."""
+    if prompts is None or isinstance(prompts, str):
+        return [prompts]
+    if isinstance(prompts, bytes | Mapping) or not isinstance(prompts, Iterable):
+        raise BadPrompt(f"{name} is {prompts!r}, expected text, or a list of texts.")
+    found = list(prompts)
+    odd = [one for one in found if one is not None and not isinstance(one, str)]
+    if odd or not found:
+        raise BadPrompt(f"{name} {f'holds {odd[0]!r}' if odd else 'is an empty list'}, expected texts in it.")
+    return found
 
 
 def _pictures(image: Any, name: str) -> list[Any]:
@@ -176,8 +202,12 @@ def _pictures(image: Any, name: str) -> list[Any]:
         return _from_array(plain.movedim(-3, -1).numpy() if plain.ndim > 2 else plain, name)
     if isinstance(image, np.ndarray):
         return _from_array(image, name)
-    if image is None or isinstance(image, str | PathLike | Image.Image | Picture) or not isinstance(image, Iterable):
+    if isinstance(image, str | PathLike | Image.Image | Picture) or (image is None and name != "image"):
         return [image]
+    if image is None:
+        raise BadPicture("there is no picture: give the one that is to be edited, as image=….")
+    if isinstance(image, bytes | Mapping) or not isinstance(image, Iterable):
+        raise BadPicture(f"{name} is {image!r}, expected PIL images, paths, arrays or tensors.")
     found = [one for several in image for one in _pictures(several, name)]
     if not found:
         raise BadPicture(f"{name} is an empty list, expected pictures.")
@@ -208,9 +238,10 @@ def _from_array(values: Any, name: str) -> list[Image.Image]:
 def _rows(**given: list[Any]) -> list[dict[str, Any]]:
     """The arguments of every edit; of each there is one for all, or one for each."""
     count = max(map(len, given.values()))
+    most = next(name for name, values in given.items() if len(values) == count)
     odd = [f"{len(values)} for {name}" for name, values in given.items() if len(values) not in (1, count)]
     if odd:
-        raise BadParameter(f"there are {count} edits but {odd[0]}: give one for all, or one for each.")
+        raise BadParameter(f"there are {count} for {most} but {odd[0]}: give one for all, or one for each.")
     return [
         {_THEIRS.get(name, name): values[i if len(values) > 1 else 0] for name, values in given.items()}
         for i in range(count)
@@ -228,9 +259,15 @@ def _seeds(
         return [[first + i for i in range(each)]] * rows
     if seed is not None:
         raise BadParameter("there are a seed and a generator: give one of them.")
-    several = [generator] * (rows * each) if isinstance(generator, Generator) else list(generator)
-    if len(several) != rows * each or not all(isinstance(one, Generator) for one in several):
-        raise BadParameter(f"generator is no torch.Generator and no list of {rows * each} of them.")
+    count = rows * each
+    several: list[Any] = (
+        list(generator) if isinstance(generator, Iterable) and not isinstance(generator, Generator)
+        else [generator] * count
+    )  # fmt: skip
+    if len(several) != count or not all(isinstance(one, Generator) for one in several):
+        raise BadParameter(
+            f"generator is {generator!r}, expected a torch.Generator" + f", or a list of {count}" * (count > 1) + "."
+        )
     drawn = [int(torch.randint(2**63 - 1, (), generator=one, device=one.device)) for one in several]
     return [drawn[i : i + each] for i in range(0, len(drawn), each)]
 

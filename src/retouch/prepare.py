@@ -83,14 +83,14 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         model.identity, method, source, target, seed, negative, size, picture=fitted.image, mask=plane,
         foreground=subject, reference=reference,
     )  # fmt: skip
-    _check_picture(request.fit, identity)
+    _check_picture(request, identity)
 
     pixels = torch.from_numpy(to_array(fitted.image))[None]
     latents = model.encode(pixels)
     job = Job(
         model, latents, target, source, torch.Generator().manual_seed(seed), _progress(method, request),
         _latent_mask(plane, latents), request.inversions or Inversions(), seed,
-        None if request.fit is None else _on(request.fit, model.device), _work(method, request, identity),
+        None if request.fit is None else _on(request.fit, model.device), _work(model, method, request, identity),
         reference=None if reference is None else _encoded(model, reference),
         foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
         strength=strength_of(request, method), picture=pixels,
@@ -144,9 +144,20 @@ def _reference(image: AnyMask | None, fitted: Fitted) -> Image.Image | None:
     return ImageOps.fit(opened(image).image, fitted.image.size, Image.Resampling.LANCZOS)
 
 
-def _check_picture(made: Fit | None, identity: dict[str, Any]) -> None:
-    if made is not None and made.recipe.get("picture") != identity["picture"]:
-        raise BadFit("the fit was made for another picture: give the picture that it was made for.")
+def _check_picture(request: Request, identity: dict[str, Any]) -> None:
+    """Refuses a fit of another picture, or of this one at another size.
+
+    Raises:
+        BadFit: saying which.
+    """
+    made = request.fit
+    if made is None or made.recipe.get("picture") == identity["picture"]:
+        return
+    size = made.recipe.get("size")
+    if request.size is not None and request.size != size:
+        own = "the model's own size" if size is None else f"size {size}"
+        raise BadFit(f"the fit was made at {own}, and size is {request.size}: leave the size out, or fit anew.")
+    raise BadFit("the fit was made for another picture: give the picture that it was made for.")
 
 
 def _idle(request: Request, method: Method, asked: Asked) -> list[str]:
@@ -193,10 +204,11 @@ def _progress(method: Method, request: Request) -> Callable[[int], None]:
     return advance
 
 
-def _work(method: Method, request: Request, identity: dict[str, Any]) -> Work:
+def _work(model: Backbone, method: Method, request: Request, identity: dict[str, Any]) -> Work:
     optimises = method.optimises and request.fit is None
     checkpoint = Path(request.checkpoint) if request.checkpoint is not None and optimises else None
-    return Work(request.budget, checkpoint, identity, request.detail or (lambda words: None))
+    told = {"read_as": model.read_as.changed} if model.read_as.changed else {}
+    return Work(request.budget, checkpoint, identity, request.detail or (lambda words: None), told)
 
 
 def _encoded(model: Backbone, image: Image.Image) -> Tensor:

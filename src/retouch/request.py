@@ -118,9 +118,18 @@ def size_of(model: Backbone, request: Request) -> int | None:
     """
     made = request.fit.recipe.get("size") if request.fit is not None else None
     size = request.size if request.size is not None or not isinstance(made, int) else made
+    large_enough(model, size)
+    return size
+
+
+def large_enough(model: Backbone, size: int | None) -> None:
+    """Refuses a working size at which the model has nothing to work on.
+
+    Raises:
+        BadParameter: saying how large it has to be.
+    """
     if size is not None and size < model.pixel_multiple:
         raise BadParameter(f"size is {size}, expected at least {model.pixel_multiple} pixels for {model.name!r}.")
-    return size
 
 
 def checked_seed(seed: int) -> int:

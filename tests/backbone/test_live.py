@@ -130,6 +130,8 @@ def test_adapters_act_are_named_and_bind_fits(pipe):
     pipe.unet.set_adapters(["style"], [1.0])
     (stronger,) = edit(editor, "ddim").recipe["read_as"]["adapters"]
     assert stronger["weight"] == 1 and stronger["fingerprint"] != adapter["fingerprint"]
+    pipe.unet.set_adapters(["style"], [0.0])
+    assert "read_as" not in edit(editor, "ddim").recipe
     pipe.unet.disable_adapters()
     again = edit(editor, "ddim")
     assert again.image.tobytes() == plain.image.tobytes() and "read_as" not in again.recipe
@@ -193,11 +195,13 @@ def test_half_precision_stays(pipe):
     assert editor.model.dtype == torch.bfloat16 and same(before, state(pipe))
 
 
-def test_an_autoencoder_that_overflows_computes_in_float32_and_stays_in_float16(pipe):
+def test_an_autoencoder_that_overflows_computes_in_float32_and_stays_in_float16(pipe, capfd):
     pipe.vae.half()
     editor, before, kinds = Editor(pipe), state(pipe), []
     handle = pipe.vae.decoder.register_forward_hook(lambda _module, _inputs, output: kinds.append(output.dtype))
+    capfd.readouterr()
     edit(editor, "ddim")
+    assert capfd.readouterr() == ("", "")
     handle.remove()
     assert set(kinds) == {torch.float32} and same(before, state(pipe))
     assert pipe.vae.dtype == torch.float16
@@ -270,6 +274,12 @@ def test_a_textual_inversion_of_the_pipeline_is_understood(pipe):
     torch.testing.assert_close(model.condition(["a <cat> on a mat"]).embeds, expected, rtol=0, atol=1e-5)
 
 
+def test_a_token_without_a_vector_is_refused(pipe):
+    pipe.tokenizer.add_tokens(["<dog>"])
+    with pytest.raises(BadModel, match=r"the tokenizer of .* knows 516 tokens and its text encoder 515"):
+        Editor(pipe)
+
+
 def test_other_pipelines_are_refused_by_their_class(pipe, tmp_path):
     other = StableDiffusionInpaintPipeline(
         **{k: v for k, v in pipe.components.items() if k != "image_encoder"}, requires_safety_checker=False
@@ -311,6 +321,57 @@ def test_a_processor_of_its_owner_s_is_kept_or_refused_by_name(pipe):
     pipe.unet.set_attn_processor(Own())
     editor, before = Editor(pipe), state(pipe)
     assert edit(editor, "ddim").image.size == usual.image.size and Own.calls
-    with pytest.raises(RetouchError, match="a processor of its owner's, Own, which an edit would replace"):
-        edit(editor)
+    for name in ("prompt-to-prompt", "null-text", "plug-and-play", "e4c", "guide-and-rescale"):
+        evaluations = editor.model.evaluations
+        with pytest.raises(RetouchError, match="a processor of its owner's, Own, which this edit would replace"):
+            edit(editor, name)
+        assert editor.model.evaluations == evaluations, "it was refused after work"
+    assert same(before, state(pipe))
+
+
+def test_processors_and_freeu_are_named_and_bind_fits(pipe):
+    class Scaled(AttnProcessor):
+        def __init__(self, scale):
+            self.scale = scale
+
+        def __call__(self, *args, **kwargs):
+            return self.scale * super().__call__(*args, **kwargs)
+
+    editor = Editor(pipe)
+    plain, checkpoint, identities = edit(editor, "ddim"), editor.model.fingerprint, {editor.model.identity}
+    fit = editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=0)
+    for scale in (0.5, 0.25):
+        pipe.unet.set_attn_processor(Scaled(scale))
+        (told,) = edit(editor, "ddim").recipe["read_as"]["processors"]
+        assert (told["class"], told["layers"]) == ("Scaled", 32)
+        identities.add(editor.model.identity)
+    with pytest.raises(BadFit, match=r"Scaled.*make a fit with this model"):
+        editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+    pipe.unet.set_attn_processor(AttnProcessor())
+    for b1 in (1.5, 1.4):
+        pipe.enable_freeu(s1=0.9, s2=0.2, b1=b1, b2=1.6)
+        told = edit(editor, "ddim").recipe["read_as"]
+        assert told == {"freeu": [{"s1": 0.9, "s2": 0.2, "b1": b1, "b2": 1.6}]}
+        identities.add(editor.model.identity)
+    with pytest.raises(BadFit, match=r"freeu=.*make a fit with this model"):
+        editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+    pipe.disable_freeu()
+    assert alike(edit(editor, "ddim"), plain) and len(identities) == 5
+    assert editor.model.fingerprint == checkpoint and editor.model.identity in identities
+
+
+def test_fused_projections_are_the_same_model(pipe):
+    editor, checkpoint = Editor(pipe), Editor(pipe).model.identity
+    plain = [edit(editor, name) for name in ("ddim", "prompt-to-prompt")]
+    pipe.fuse_qkv_projections()
+    with editor.model.working():
+        assert editor.model.identity == checkpoint
+    for name, usual in zip(("ddim", "prompt-to-prompt"), plain, strict=True):
+        assert alike(edit(editor, name), usual)
+    with pytest.raises(BadParameter, match=r"fused copies of its weights.*unfuse_qkv_projections"):
+        editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=1)
+    pipe.unfuse_qkv_projections()
+    before = state(pipe)
+    fit = editor.fit(PICTURE, target="a blue cat", embedding_steps=1, network_steps=1)
+    assert editor.model.identity == checkpoint and not any("to_qkv" in name for name in fit.network)
     assert same(before, state(pipe))

@@ -89,6 +89,18 @@ def test_a_tokenizer_without_a_limit_takes_the_text_encoders(folder):
         Editor(model).edit(picture, source="a cat", target="a dog", method=method, num_inference_steps=2)
 
 
+def test_arguments_have_diffusers_names_too_and_others_are_refused(folder):
+    model = Editor.from_pretrained(folder, device="cpu", torch_dtype=torch.bfloat16, local_files_only=True).model
+    assert model.dtype == torch.bfloat16
+    for how, says in (
+        ({"lorra": "x"}, "no 'lorra', did you mean lora; there are: device, dtype"),
+        ({"variant": "fp16"}, "no 'variant'; there are"),
+        ({"dtype": "float32", "torch_dtype": "float32"}, "dtype is given twice, also as diffusers' torch_dtype"),
+    ):
+        with pytest.raises(BadParameter, match=says):
+            Editor.from_pretrained(folder, **how)
+
+
 def test_missing_weights_are_not_made_up(folder):
     weights = load_file(folder / UNET)
     del weights["conv_in.weight"]
@@ -101,7 +113,12 @@ def test_parts_of_different_models_are_refused(folder):
 
     shutil.rmtree(folder / "text_encoder")
     config = CLIPTextConfig(
-        vocab_size=600, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+        vocab_size=600,
+        hidden_size=8,
+        intermediate_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        eos_token_id=599,
     )
     CLIPTextModel(config).save_pretrained(folder / "text_encoder")
     assert "do not belong together" in refusal(folder)

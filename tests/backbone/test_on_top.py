@@ -189,8 +189,27 @@ def test_what_is_on_top_is_in_the_recipe_and_binds_fits(tmp_path):
     moved = Editor.from_pretrained(folder, lora=tmp_path / "moved.safetensors", clip_skip=1)
     moved.edit(PICTURE, fit=fit, num_inference_steps=2)
     for other in (plain, Editor.from_pretrained(folder, lora=f"{tmp_path / 'moved.safetensors'}:0.5", clip_skip=1)):
-        with pytest.raises(BadFit, match="lora="):
+        with pytest.raises(
+            BadFit, match=r"the fit was made with the checkpoint and lora=style.safetensors:1 clip_skip=1"
+        ):
             other.edit(PICTURE, fit=fit, num_inference_steps=2)
+    other = Editor.from_pretrained(folder, lora=kohya(parts, file, seed=4), clip_skip=1)
+    with pytest.raises(BadFit, match=r"style.safetensors:1 clip_skip=1 \(.*is read with lora=style.safetensors:1 .*\("):
+        other.edit(PICTURE, fit=fit, num_inference_steps=2)
+
+
+def test_what_changes_nothing_binds_nothing(tmp_path):
+    folder, parts = save_tiny(tmp_path / "m"), tiny_parts(tmp_path / "parts")
+    file = kohya(parts, tmp_path / "style.safetensors")
+    save_file(
+        {key: value * ("lora_up" not in key) for key, value in load_file(file).items()}, tmp_path / "fresh.safetensors"
+    )
+    plain = Editor.from_pretrained(folder)
+    fit = plain.fit(PICTURE, target="a cat", embedding_steps=1, network_steps=0)
+    for how in ({"lora": f"{file}:0"}, {"lora": tmp_path / "fresh.safetensors"}, {"vae": folder}):
+        editor = Editor.from_pretrained(folder, **how)
+        result = editor.edit(PICTURE, fit=fit, num_inference_steps=2)
+        assert "read_as" not in result.recipe and editor.model.identity == plain.model.identity
 
 
 def test_a_fit_s_own_lora_is_put_on_top(tmp_path):
@@ -291,6 +310,23 @@ def test_another_autoencoder_is_diffusers_own(made, tmp_path):
 
 def empty():
     return type("Empty", (), {"state_dict": lambda self: {}})()
+
+
+def test_putting_an_autoencoder_on_top_says_nothing(tmp_path, capfd):
+    folder = save_tiny(tmp_path / "m")
+    capfd.readouterr()
+    load(folder, device="cpu", vae=folder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_inversion_longer_than_a_prompt_is_read_with_long_prompts(tmp_path):
+    save_file({"emb_params": torch.randn(200, 16)}, tmp_path / "many.safetensors")
+    model = load(
+        save_tiny(tmp_path / "m"), device="cpu", embedding=f"{tmp_path / 'many.safetensors'}:<b>", long_prompts=True
+    )
+    with model.working():
+        model.make_room(["a <b>"])
+        assert model.chunks == 3 and len(model.tokens("a <b>").words[1].tokens) == 200
 
 
 LONG = "a red cat on a mat, " * 12 + "a blue dog"
@@ -417,6 +453,19 @@ def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path
     ("given", "error", "said"),
     (
         ({"lora": "{}/good.safetensors:much"}, BadParameter, "the weight 'much', expected a number"),
+        ({"lora": "{}/good.safetensors:1_0"}, BadParameter, "the weight '1_0', expected a number"),
+        ({"lora": "{}"}, BadModel, "is a folder: give the path of a .safetensors file .* in it, here cat.safetensors"),
+        ({"vae": "{}/wide"}, BadModel, "the autoencoder .*/wide' .*its latent_channels is 16, in .* 4"),
+        (
+            {"vae": "{}/wide/diffusion_pytorch_model.safetensors"},
+            BadModel,
+            "the autoencoder .* is .*, and that of .*/m",
+        ),
+        ({"vae": "{}/unet"}, BadModel, "the autoencoder .*/unet' is a UNet2DConditionModel, expected an AutoencoderKL"),
+        ({"vae": "{}/odd"}, BadModel, "config.json of .*/odd' says act_fn 'foo'"),
+        ({"embedding": "{}/cat.safetensors:<my cat>"}, BadParameter, "called '<my cat>', expected one word"),
+        ({"embedding": "{}/my cat.safetensors"}, BadParameter, "called 'my cat', expected one word"),
+        ({"embedding": "{}/many.safetensors:<b>"}, BadModel, "has 76 vectors, and a prompt of .* has room for 75"),
         ({"lora": 3}, BadParameter, "lora is 3, expected the path of a file"),
         ({"clip_skip": -1}, BadParameter, "clip_skip is -1"),
         ({"clip_skip": 1.5}, BadParameter, "clip_skip is 1.5"),
@@ -425,13 +474,13 @@ def test_files_that_are_no_lora_for_the_model_are_refused_in_a_sentence(tmp_path
         ({"vae": "{}/good.safetensors"}, BadModel, "holds no autoencoder"),
         ({"vae": "{}/cut.safetensors"}, BadModel, "could not be read: it is damaged, cut off"),
         ({"vae": "{}"}, BadModel, "lacks its config.json"),
-        ({"vae": "{}/sd"}, BadModel, "scales its latents by 0.13.*another family"),
-        ({"vae": "{}/deep"}, BadModel, "4 times smaller"),
+        ({"vae": "{}/sd"}, BadModel, "another family.*its scaling_factor is 0.13025, in .* 0.18215"),
+        ({"vae": "{}/deep"}, BadModel, "it makes pictures smaller by 4, in .* 2"),
         ({"embedding": "{}/good.safetensors"}, BadModel, "holds no textual inversion"),
         ({"embedding": "{}/wide.safetensors"}, BadModel, "is for Stable Diffusion 2.x: its vectors are 1024 wide"),
         ({"embedding": "{}/xl.safetensors"}, BadModel, "is for SDXL, not for Stable Diffusion 1.x"),
         ({"embedding": "{}/cat.safetensors:a"}, BadParameter, "knows already"),
-        ({"embedding": "{}/cat.safetensors: "}, BadParameter, "expected a word"),
+        ({"embedding": "{}/cat.safetensors: "}, BadParameter, "expected one word"),
         ({"embedding": "{}/cut.safetensors"}, BadModel, "could not be read: it is damaged, cut off"),
         ({"embedding": "{}/cat.pt"}, BadModel, "pickled"),
         ({"embedding": "{}/cat.pt:<cat>"}, BadModel, "pickled"),
@@ -448,6 +497,13 @@ def test_bad_arguments_are_refused_in_a_sentence(tmp_path, given, error, said):
     save_file({"clip_l": torch.zeros(768), "clip_g": torch.zeros(1280)}, files / "xl.safetensors")
     save_file({"emb_params": torch.zeros(1, 16)}, files / "cat.safetensors")
     torch.save({}, files / "cat.pt")
+    save_file({"emb_params": torch.zeros(1, 16)}, files / "my cat.safetensors")
+    save_file({"emb_params": torch.zeros(76, 16)}, files / "many.safetensors")
+    parts["unet"].save_pretrained(files / "unet")
+    AutoencoderKL.from_config(parts["vae"].config, latent_channels=16).save_pretrained(files / "wide")
+    AutoencoderKL.from_config(parts["vae"].config).save_pretrained(files / "odd")
+    config = (files / "odd" / "config.json").read_text()
+    (files / "odd" / "config.json").write_text(config.replace('"silu"', '"foo"'))
     parts["vae"].register_to_config(scaling_factor=0.13025)
     parts["vae"].save_pretrained(files / "sd")
     deep = AutoencoderKL(

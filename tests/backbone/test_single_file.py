@@ -356,8 +356,8 @@ def test_kinds_of_sdxl_are_refused_by_name(tmp_path, channels, says):
 @pytest.mark.parametrize(
     ("without", "says"),
     [
-        ((SECOND,), "lacks the text encoder"),
-        (("conditioner.embedders.0.",), "another text encoder"),
+        ((SECOND,), "lacks the second text encoder"),
+        (("conditioner.embedders.0.",), "lacks the first text encoder"),
         (("conditioner.",), "lacks the text encoder"),
         ((f"{UNET}label_emb.0.2.",), "m.safetensors' could not be read: it lacks 'label_emb.0.2"),
         ((f"{UNET}label_emb.",), "neither sizes nor pooled texts"),
@@ -378,7 +378,10 @@ def test_a_file_that_says_that_it_predicts_something_else_is_refused(tmp_path):
     [f"{UNET}time_embed.0.bias", f"{VAE}decoder.conv_in.weight", f"{TEXT}transformer.text_model.final_layer_norm.bias"],
 )
 def test_missing_weights_are_not_made_up(tmp_path, key):
-    assert "m.safetensors' could not be read" in refusal(save_single(tmp_path / "m.safetensors", without=(key,)))
+    said = refusal(save_single(tmp_path / "m.safetensors", without=(key,)))
+    assert re.search(
+        r"the (unet|vae|text_encoder) of .*m.safetensors' lacks \d+ weights? that its kind has, first ", said
+    )
 
 
 def damaged(content):
@@ -448,3 +451,45 @@ def test_single_files_of_sd_2_base_are_told_from_those_that_predict_v(tmp_path, 
     bias = scale * torch.randn(32, generator=torch.Generator().manual_seed(0))
     model = load(save_single(tmp_path / "m.safetensors", "sd2", extra={key: bias}), device="cpu")
     assert (model.prediction_type, model.native_side) == (("epsilon", 128) if base else ("v_prediction", 192))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("given", ["folder", "original", "diffusers", "inside"])
+def test_a_file_without_an_autoencoder_is_read_with_another(tmp_path, kind, given):
+    whole, pruned = save_single(tmp_path / "m.safetensors", kind), tmp_path / "pruned.safetensors"
+    save_single(pruned, kind, without=(VAE,))
+    weights = original_weights(kind)
+    original = {key.removeprefix(VAE): value for key, value in weights.items() if key.startswith(VAE)}
+    parts_of(kind)["vae"].save_pretrained(tmp_path / "vae")
+    save_file(original, tmp_path / "vae.safetensors")
+    files = {"folder": tmp_path / "vae", "original": tmp_path / "vae.safetensors", "inside": whole,
+             "diffusers": tmp_path / "vae" / "diffusion_pytorch_model.safetensors"}  # fmt: skip
+    assert "it lacks the autoencoder" in (said := refusal(pruned)) and "--vae" in said
+    if given == "diffusers":  # which says its sizes under other names: those of the class are taken
+        assert "the vae of" in refusal(pruned, vae=files[given])
+        return
+    model = load(pruned, device="cpu", vae=files[given])
+    assert model.identity == load(whole, device="cpu").identity
+    picture = torch.rand(1, 3, 16, 16)
+    close(model.encode(picture), load(whole, device="cpu").encode(picture))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_that_is_there_in_averages_alone_is_refused_by_that_name(tmp_path, kind):
+    averages = averages_of(original_weights(kind))
+    path = save_single(tmp_path / "m.safetensors", kind, extra=averages, without=(UNET,))
+    assert "only as training averages it (model_ema.)" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [(f"{UNET}odd.weight", f"the unet of .* holds 1 weight more than its kind has, first '{UNET}odd"),
+     (f"{UNET}input_blocks.1.2.odd", f"the unet of .*first '{UNET}input_blocks.1.2.odd"),
+     (f"{VAE}encoder.odd", f"the vae of .*first '{VAE}encoder.odd"), (f"{VAE}loss.odd", "")],
+)  # fmt: skip
+def test_weights_that_nothing_uses_are_not_dropped_without_a_word(tmp_path, key, says):
+    path = save_single(tmp_path / "m.safetensors", extra=one(key))
+    if says:
+        assert re.search(says, refusal(path))
+    else:
+        load(path, device="cpu")

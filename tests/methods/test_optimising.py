@@ -408,6 +408,7 @@ def test_a_fit_for_something_else_is_refused(editor, painted, fit):
     changed = dataclasses.replace(fit, recipe={**fit.recipe, "model": "0123456789abcdef"})
     for arguments, error, says in (
         ({"image": other, "fit": fit}, BadFit, "another picture"),
+        ({"image": painted, "fit": fit, "size": 64}, BadFit, "at the model's own size, and size is 64: leave the size"),
         ({"image": painted, "fit": changed}, BadFit, "0123456789abcdef"),
         ({"image": painted, "fit": fit, "target": "a dog"}, BadFit, "leave the target out"),
         ({"image": painted, "fit": fit, "method": "sdedit"}, BadFit, "the method is sdedit"),

@@ -12,6 +12,8 @@ from retouch.backbone.fingerprint import fingerprint
 
 _BASE = "base_layer."
 _OF_ADAPTERS = ("lora_A", "lora_B", "lora_embedding_A", "lora_embedding_B", "lora_magnitude_vector")
+_FUSED = ("to_qkv", "to_kv")
+"""What ``fuse_qkv_projections`` of diffusers makes, and ``unfuse_qkv_projections`` leaves."""
 
 
 def own_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -19,8 +21,13 @@ def own_weights(module: nn.Module) -> dict[str, Tensor]:
     return {
         name.replace(_BASE, ""): _kept(module, name, value)
         for name, value in module.state_dict().items()
-        if not any(part in _OF_ADAPTERS for part in name.split("."))
+        if is_own(name)
     }
+
+
+def is_own(name: str) -> bool:
+    """Whether a weight of this name is the module's own: no adapter's, and no copy that was fused from others."""
+    return not any(part in (*_OF_ADAPTERS, *_FUSED) for part in name.split("."))
 
 
 def adapters_of(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -38,6 +45,8 @@ def adapters_of(parts: Mapping[str, Any]) -> list[dict[str, Any]]:
                 if name not in layer.scaling or name in layer.merged_adapters:
                     continue
                 scale = float(layer.scaling[name])
+                if not scale:
+                    continue  # it changes nothing
                 scales.setdefault(name, set()).add(round(scale * layer.r[name] / layer.lora_alpha[name], 6))
                 found = weights.setdefault(name, {})
                 found[f"{part}.{path}.scale"] = torch.tensor([scale])

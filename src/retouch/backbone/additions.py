@@ -12,6 +12,7 @@ from typing import Any
 from retouch.backbone.formats import CONVERT, PICKLED
 from retouch.backbone.headers import Header, read_header
 from retouch.errors import BadModel, BadParameter
+from retouch.parameters import number_in
 
 
 def read_addition(kind: str, path: Path) -> Header:
@@ -23,6 +24,10 @@ def read_addition(kind: str, path: Path) -> Header:
     Raises:
         BadModel: when there is no such file, it is of another format or damaged.
     """
+    if os.path.isdir(path):
+        inside = sorted(one.name for one in path.iterdir() if one.suffix.lower() == ".safetensors")
+        which = f", here {inside[0]}" if inside else ", and there is none"
+        raise BadModel(f"{str(path)!r} is a folder: give the path of a .safetensors file with a {kind} in it{which}.")
     if not os.path.isfile(path):
         raise BadModel(f"there is no file {str(path)!r}: give the path of a .safetensors file with a {kind}.")
     if path.suffix.lower() in PICKLED:
@@ -73,7 +78,7 @@ def read_weight(text: str | None, option: str) -> float:
         BadParameter: when it is no number.
     """
     try:
-        weight = 1.0 if text is None else float(text)
+        weight = 1.0 if text is None else number_in(text)
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight):

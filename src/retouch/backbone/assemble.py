@@ -39,22 +39,26 @@ class Plan:
     read_as: ReadAs
 
 
-def plan(name: str, family: Family, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]]) -> Plan:
+def plan(
+    name: str, family: Family, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]], folder: bool = True
+) -> Plan:
     """Checks the configurations by themselves and against each other.
 
     Args:
         settings: what the user says in their place.
         configs: by part: scheduler, unet, vae and the text encoders.
+        folder: whether each is a file in a folder, by which sentences call it.
 
     Raises:
         BadModel: when retouch cannot edit with such a model, or its parts do not belong together.
         BadParameter: when the settings do not go with it.
     """
-    own = checked_schedule(name, configs["scheduler"], family)
-    check_network_and_parts(name, family, configs)
+    files = family.configs if folder else {part: f"the {_words(part)}" for part in family.configs}
+    own = checked_schedule(name, configs["scheduler"], family, files["scheduler"])
+    check_network_and_parts(name, family, configs, files)
     if settings.guidance is not None and configs["unet"].get("time_cond_proj_dim") is None:
         raise BadParameter(f"guidance is {settings.guidance:g}, but the network of {name!r} takes no guidance scale.")
-    side = repaired_side(configs["unet"])
+    side = repaired_side(configs["unet"], family)
     cells, levels = (doublings(part, configs[part]) for part in ("vae", "unet"))
     factor, multiple = 2**cells, 2 ** (cells + levels)
     if settings.native is not None and settings.native % multiple:
@@ -91,13 +95,7 @@ def assembled(
                 raise BadModel(
                     f"the {part} of {planned.name!r} holds weights that are no numbers, as in {key}: fetch it again."
                 )
-    for encoder, tokenizer in zip(family.encoders, family.tokenizers, strict=True):
-        known, rows = len(parts[tokenizer]), parts[encoder].config.vocab_size
-        if known > rows:
-            raise BadModel(
-                f"the {_words(tokenizer)} of {planned.name!r} knows {known} tokens and its {_words(encoder)} {rows}: "
-                "its parts do not belong together (a textual inversion whose vectors were not saved?)."
-            )
+    check_vocabularies(planned.name, family, parts)
     parts["unet"].register_to_config(sample_size=planned.side)
     return _BACKBONES[family](
         planned.name,
@@ -110,6 +108,21 @@ def assembled(
     )
 
 
+def check_vocabularies(name: str, family: Family, parts: Mapping[str, Any]) -> None:
+    """Refuses a tokenizer that knows tokens which its text encoder does not.
+
+    Raises:
+        BadModel: naming both.
+    """
+    for encoder, tokenizer in zip(family.encoders, family.tokenizers, strict=True):
+        known, rows = len(parts[tokenizer]), parts[encoder].config.vocab_size
+        if known > rows:
+            raise BadModel(
+                f"the {_words(tokenizer)} of {name!r} knows {known} tokens and its {_words(encoder)} {rows}: its parts "
+                "do not belong together (a textual inversion whose vectors were not saved?)."
+            )
+
+
 def _words(part: str) -> str:
     return part.replace("_", " ")
 
@@ -117,11 +130,3 @@ def _words(part: str) -> str:
 def vae_dtype(dtype: torch.dtype, config: Mapping[str, Any]) -> torch.dtype:
     """The autoencoder's precision: float32 for those that say they overflow in half precision."""
     return torch.float32 if dtype == torch.float16 and config.get("force_upcast", True) else dtype
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of a library's error, at most 200 characters of it."""
-    if isinstance(error, KeyError):
-        return f"it lacks {error}."
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

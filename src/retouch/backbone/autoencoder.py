@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from retouch.backbone.additions import read_addition
-from retouch.backbone.assemble import one_line, vae_dtype
-from retouch.backbone.configs import check_network_and_parts, doublings, loaded_config, read_config
+from retouch.backbone.assemble import vae_dtype
+from retouch.backbone.configs import check_autoencoder, doublings, loaded_config, read_config, usual
+from retouch.backbone.filled import Subject, blank, fill, read_weights
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.headers import read_header
 from retouch.backbone.hub import helper_copy
 from retouch.backbone.quiet import quietly
+from retouch.backbone.shapes import vae_sizes
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, RetouchError
 
 _CONFIG, _STEM = "config.json", "diffusion_pytorch_model"
+_OF_LATENTS = ("latent_channels", "scaling_factor", "shift_factor")
 _INSIDE = "first_stage_model."
 """Before the names of an autoencoder's tensors in a whole checkpoint."""
 
@@ -47,8 +53,8 @@ def found_autoencoder(name: str) -> Path:
     return folder
 
 
-def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any]:
-    """Takes it in the place of the model's own, and says which it is, JSON-ready.
+def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any] | None:
+    """Takes it in the place of the model's own, and says which it is, JSON-ready; None where that is the same.
 
     Args:
         name: as the user gave it.
@@ -58,54 +64,76 @@ def put_autoencoder(model: UNetBackbone, name: str, path: Path) -> dict[str, Any
         BadModel: when it does not go with the network, or cannot be read.
     """
     own = loaded_config(model.vae)
-    config = own if path.is_file() else read_config(name, path / _CONFIG)
-    parts = {part: loaded_config(module) for part, module in model.modules.items()}
-    check_network_and_parts(name, model.family, {**parts, "vae": config})
-    for key, what in (("scaling_factor", "scales its latents by"), ("shift_factor", "shifts its latents by")):
-        if (config.get(key) or 0) != (own.get(key) or 0) and key in config:
-            raise BadModel(
-                f"the autoencoder {name!r} {what} {config[key]}, that of {model.name!r} by {own.get(key)}: it is for "
-                "another family of models."
-            )
-    if doublings("vae", config) != doublings("vae", own):
-        raise BadModel(
-            f"the autoencoder {name!r} makes pictures {2 ** doublings('vae', config)} times smaller, that of "
-            f"{model.name!r} {2 ** doublings('vae', own)} times: it is for another family of models."
-        )
+    file = "" if path.is_file() else f"{'vae/' * (path.name == 'vae')}{_CONFIG}"
+    of = Subject(name, "vae", file, f"the autoencoder {name!r}", f"that of {model.name!r}")
+    config = read_config(name, path / _CONFIG) if file else own
+    check_autoencoder(str(of), name, file, config)
+    _check_alike(of, config, model, own)
     try:
         with quietly():
-            vae = _loaded(path, own if path.is_file() else None)
+            vae = _loaded(of, path, config)
+    except RetouchError:
+        raise
     except Exception as error:  # two libraries and a file format, each with errors of its own
-        raise BadModel(f"the autoencoder {name!r} could not be read: {one_line(error)}") from error
+        why = f"it lacks {error}" if isinstance(error, KeyError) else f"its weights are odd ({type(error).__name__})"
+        raise BadModel(f"{of} could not be read: {why}; fetch it again.") from error
     shown = Path(name).name if Path(name).expanduser().exists() else name  # a hub name as it is
     told = {"name": shown, "fingerprint": fingerprint({"vae": vae.state_dict()})}
-    model.vae = vae.to(model.device, vae_dtype(model.dtype, vae.config)).eval().requires_grad_(False)
-    return told
+    same = told["fingerprint"] == fingerprint({"vae": model.vae.state_dict()})
+    with quietly():
+        model.vae = vae.to(model.device, vae_dtype(model.dtype, vae.config)).eval().requires_grad_(False)
+    return None if same else told
 
 
-def _loaded(path: Path, config: dict[str, Any] | None) -> Any:
+def _check_alike(of: Subject, config: Mapping[str, Any], model: UNetBackbone, own: Mapping[str, Any]) -> None:
+    """Refuses an autoencoder whose latents are not those of the model's own.
+
+    Raises:
+        BadModel: saying in what they differ.
+    """
+    theirs, ours = usual("vae", config), usual("vae", own)
+    told = {f"its {key} is": tuple(one.get(key) or 0 for one in (theirs, ours)) for key in _OF_LATENTS}
+    told["it makes pictures smaller by"] = tuple(2 ** doublings("vae", one) for one in (theirs, ours))
+    for what, (one, other) in told.items():
+        if one != other:
+            raise BadModel(
+                f"{of} is for another family of models ({what} {one}, in {model.name!r} {other}): give one of the "
+                "model's own family."
+            )
+
+
+def _loaded(of: Subject, path: Path, config: dict[str, Any]) -> Any:
+    vae = blank(of, config)
+    fill(of, vae, autoencoder_weights(path, config))
+    return vae.float()
+
+
+def autoencoder_weights(path: Path, config: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of what :func:`found_autoencoder` found, under diffusers' names.
+
+    Args:
+        config: the autoencoder's.
+    """
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from safetensors.torch import load_file
 
-    if config is None:
-        variant = "fp16" if _weights(path).endswith(".fp16.safetensors") else None
-        vae, info = AutoencoderKL.from_pretrained(
-            path, variant=variant, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
-        if info["missing_keys"]:
-            raise ValueError(f"{len(info['missing_keys'])} of its weights are missing.")
-        return vae
-    vae, tensors = AutoencoderKL.from_config(config), load_file(path)
-    if not any(key.startswith(("encoder.down_blocks.", f"{_INSIDE}encoder.down_blocks.")) for key in tensors):
-        tensors = convert_ldm_vae_checkpoint(tensors, vae.config)
-    wanted = vae.state_dict()
-    named = {key.removeprefix(_INSIDE): value for key, value in tensors.items()}
-    odd = [key for key, value in wanted.items() if key not in named or named[key].shape != value.shape]
-    if odd:
-        raise ValueError(f"its {odd[0]!r} is missing or of another shape than the model's.")
-    vae.load_state_dict({key: named[key].float() for key in wanted})
-    return vae
+    weights = read_weights([path if path.is_file() else path / _weights(path)])
+    if any(key.startswith(_INSIDE) for key in weights):  # of a whole checkpoint
+        weights = {key.removeprefix(_INSIDE): value for key, value in weights.items() if key.startswith(_INSIDE)}
+    if not any(key.startswith("encoder.down_blocks.") for key in weights):
+        weights = convert_ldm_vae_checkpoint(weights, config)
+    return weights
+
+
+def autoencoder_config(name: str, path: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of what :func:`found_autoencoder` found.
+
+    Args:
+        known: that of its class, for a file that says nothing but its sizes.
+    """
+    if not path.is_file():
+        return read_config(name, path / _CONFIG)
+    shapes = read_header(f"the autoencoder {name!r}", path).shapes
+    return {**known, **vae_sizes({key.removeprefix(_INSIDE): shape for key, shape in shapes.items()})}
 
 
 def _weights(folder: Path) -> str:

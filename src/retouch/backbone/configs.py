@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from retouch.backbone.family import SD, SDXL, Family
-from retouch.backbone.fields import check_fields
+from retouch.backbone.fields import check_fields, refuse_field
 from retouch.backbone.schedule import PREDICTIONS
 from retouch.errors import BadModel
 
 PLAIN = "give a plain text-to-image checkpoint of Stable Diffusion 1.x, 2.x or SDXL."
 ONLY_SD = "retouch edits with Stable Diffusion 1.x, 2.x and SDXL models."
 
+_CLIP = {
+    "hidden_size": 512, "vocab_size": 49408, "projection_dim": 512, "num_attention_heads": 8, "eos_token_id": 49407,
+}  # fmt: skip
 _USUAL: Mapping[str, Mapping[str, Any]] = {
-    "unet": {"in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280,
-             "block_out_channels": [320, 640, 1280, 1280]},
-    "vae": {"in_channels": 3, "out_channels": 3, "latent_channels": 4, "scaling_factor": 0.18215,
-            "block_out_channels": [64]},
-    "text_encoder": {"hidden_size": 512, "vocab_size": 49408, "projection_dim": 512},
-    "text_encoder_2": {"hidden_size": 512, "vocab_size": 49408, "projection_dim": 512},
+    "unet": {
+        "in_channels": 4, "out_channels": 4, "cross_attention_dim": 1280, "attention_head_dim": 8,
+        "block_out_channels": [320, 640, 1280, 1280], "norm_num_groups": 32, "sample_size": None,
+        "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+        "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+    },
+    "vae": {
+        "in_channels": 3, "out_channels": 3, "latent_channels": 4, "scaling_factor": 0.18215, "norm_num_groups": 32,
+        "block_out_channels": [64], "down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"],
+    },
+    "text_encoder": _CLIP, "text_encoder_2": _CLIP,
 }  # fmt: skip
 """What the libraries take where a config does not say."""
+_UNSAID_SIDE = {SD.name: 64, SDXL.name: 128}
+"""The latent side where a network's config says none, as diffusers' pipelines have it."""
 
 
 def read_config(name: str, path: Path) -> dict[str, Any]:
@@ -57,8 +68,11 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> dict[str, Any]:
+def checked_schedule(name: str, config: Mapping[str, Any], family: Family, file: str) -> dict[str, Any]:
     """A scheduler's config as diffusers' own pipelines repair it: no clipping of ẑ_0, for SD ``steps_offset`` 1.
+
+    Args:
+        file: the config's, as a sentence calls it.
 
     Raises:
         BadModel: when it describes no DDPM noise schedule, naming what it is.
@@ -73,19 +87,13 @@ def checked_schedule(name: str, config: Mapping[str, Any], family: Family) -> di
             f"{name!r} has {what} that does not walk DDPM's betas (a flow-matching or EDM model, or a damaged file): "
             f"{PLAIN}"
         )
-    check_fields(name, "scheduler", "scheduler_config.json", config)
+    check_fields(name, "scheduler", file, config)
     steps: Any = config.get("num_train_timesteps", 1000)
     betas = config.get("trained_betas")
     if betas is not None and not (
         isinstance(betas, list) and len(betas) == steps and all(_is_number(beta) and 0 <= beta <= 1 for beta in betas)
     ):
-        raise BadModel(f"scheduler_config.json of {name!r} says trained_betas that are no {steps} numbers in 0..1.")
-    for key in ("beta_start", "beta_end"):
-        value: Any = config.get(key)
-        if betas is None and not (_is_number(value) and 0 < value < 1):
-            raise BadModel(
-                f"scheduler_config.json of {name!r} says {key} {value!r}, expected a number in 0..1: mend it."
-            )
+        refuse_field(name, file, "trained_betas", betas, f"{steps} numbers in 0..1")
     prediction = config.get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise BadModel(f"the network of {name!r} predicts {prediction!r}; known are {', '.join(PREDICTIONS)}: {PLAIN}")
@@ -102,11 +110,15 @@ def check_unet(name: str, config: Mapping[str, Any], family: Family) -> None:
     added = config.get("addition_embed_type")
     special = (
         (config.get("class_embed_type") == "projection", "takes image embeddings (unCLIP)"),
-        (config.get("class_embed_type") or config.get("num_class_embeds"), "takes a class or a noise level"),
+        (
+            config.get("class_embed_type") or config.get("num_class_embeds") or config.get("class_embeddings_concat"),
+            "takes a class or a noise level",
+        ),
+        (config.get("dual_cross_attention"), "reads two texts or a picture (Versatile Diffusion)"),
         (family is SD and added == "text_time", "takes the texts of two encoders (SDXL), and there is one"),
         (family is SDXL and not added, "takes neither sizes nor pooled texts beside two text encoders (no SDXL)"),
         (added not in (None, "text_time"), f"takes additional embeddings ({added})"),
-        (config.get("attention_type", "default") != "default", "takes boxes for words (GLIGEN)"),
+        ((config.get("attention_type") or "default") != "default", "takes boxes for words (GLIGEN)"),
         (
             config.get("encoder_hid_dim_type") or config.get("encoder_hid_dim"),
             "takes projected embeddings (an IP-Adapter, IF or Kandinsky)",
@@ -122,41 +134,31 @@ def check_unet(name: str, config: Mapping[str, Any], family: Family) -> None:
             raise BadModel(f"the network of {name!r} {what}, which retouch cannot edit with: {PLAIN}")
 
 
-def check_network_and_parts(name: str, family: Family, configs: Mapping[str, Mapping[str, Any]]) -> None:
+def check_network_and_parts(
+    name: str, family: Family, configs: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]
+) -> None:
     """Refuses a network, autoencoder and text encoders of other kinds, or that do not belong together.
 
     Args:
         configs: by part: unet, vae, and the family's text encoders.
+        files: the configs' own, as sentences call them.
 
     Raises:
         BadModel: naming what the model is, or the field that is wrong.
     """
-    known = {part: {**_USUAL[part], **configs[part]} for part in family.weighty}
+    known = {part: usual(part, configs[part]) for part in family.weighty}
     unet, vae, texts = known["unet"], known["vae"], {part: known[part] for part in family.encoders}
     kinds = (
         ("unet", unet.get("_class_name"), "UNet2DConditionModel"),
-        ("vae", vae.get("_class_name"), "AutoencoderKL"),
         *((part, text.get("model_type"), "clip_text_model") for part, text in texts.items()),
     )
     for part, kind, expected in kinds:
         if kind is not None and kind != expected:
             raise BadModel(f"the {part} of {name!r} is a {kind}, which retouch cannot edit with: {PLAIN}")
-    unet["sample_size"] = unet.get("sample_size")  # there is no usual one
-    for part, config in known.items():
-        check_fields(name, part, f"{part}/config.json", config)
+    for part in ("unet", *texts):
+        check_fields(name, part, files[part], known[part])
     check_unet(name, unet, family)
-    for key in ("in_channels", "out_channels"):
-        if vae[key] != 3:
-            raise BadModel(
-                f"the autoencoder of {name!r} has {key} {vae[key]!r} (sound, or pictures with depth?), expected 3: "
-                f"{PLAIN}"
-            )
-    for key in ("latents_mean", "latents_std"):
-        if vae.get(key):
-            raise BadModel(
-                f"the autoencoder of {name!r} scales every channel of its latents by itself ({key}), as those of other "
-                f"models do: {PLAIN}"
-            )
+    check_autoencoder(f"the vae of {name!r}", name, files["vae"], vae)
     taken, given = unet["in_channels"], vae["latent_channels"]
     if taken != given:
         raise BadModel(
@@ -173,6 +175,35 @@ def check_network_and_parts(name: str, family: Family, configs: Mapping[str, Map
         _check_added(name, unet, texts["text_encoder_2"])
 
 
+def check_autoencoder(called: str, name: str, file: str, config: Mapping[str, Any]) -> None:
+    """Refuses an autoencoder of another kind.
+
+    Args:
+        called: as a sentence has it.
+        name, file: of its configuration.
+
+    Raises:
+        BadModel: naming what it is, or the field that is wrong.
+    """
+    vae = usual("vae", config)
+    kind = vae.get("_class_name")
+    if kind is not None and kind != "AutoencoderKL":
+        raise BadModel(f"{called} is a {kind}, expected an AutoencoderKL: give that of a plain Stable Diffusion.")
+    check_fields(name, "vae", file, vae)
+    for key in ("in_channels", "out_channels"):
+        if vae[key] != 3:
+            raise BadModel(
+                f"{called} has {key} {vae[key]!r} (sound, or pictures with depth?), expected 3: give that of a plain "
+                "Stable Diffusion."
+            )
+    for key in ("latents_mean", "latents_std"):
+        if vae.get(key):
+            raise BadModel(
+                f"{called} scales every channel of its latents by itself ({key}), as those of other models do: give "
+                "that of a plain Stable Diffusion."
+            )
+
+
 def _check_added(name: str, unet: Mapping[str, Any], text: Mapping[str, Any]) -> None:
     """Refuses an SDXL network that takes something else than a pooled text and six numbers."""
     each, taken = (unet.get(key) for key in ("addition_time_embed_dim", "projection_class_embeddings_input_dim"))
@@ -186,17 +217,30 @@ def _check_added(name: str, unet: Mapping[str, Any], text: Mapping[str, Any]) ->
         )
 
 
-def repaired_side(config: Mapping[str, Any]) -> int:
+def latent_side(config: Mapping[str, Any], family: Family) -> int:
+    """The side of the latents that a network was trained on; of height and width, that of a square as large."""
+    said = config.get("sample_size")
+    if isinstance(said, list | tuple):
+        return round(math.prod(said) ** (1 / len(said)))
+    return _UNSAID_SIDE[family.name] if said is None else int(said)
+
+
+def repaired_side(config: Mapping[str, Any], family: Family) -> int:
     """The network's latent side; configs written before diffusers 0.9 said 32 of models trained at 64."""
-    side, version = int(config["sample_size"]), str(config.get("_diffusers_version", "0.0.0"))
+    side, version = latent_side(config, family), str(config.get("_diffusers_version", "0.0.0"))
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     old = "_diffusers_version" in config and numbers < [0, 9]
     return 64 if old and side < 64 else side
 
 
+def usual(part: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with what the libraries take where it does not say."""
+    return {**_USUAL[part], **config}
+
+
 def doublings(part: str, config: Mapping[str, Any]) -> int:
     """How often the network ("unet") or the autoencoder ("vae") halves a picture's sides."""
-    return len({**_USUAL[part], **config}["block_out_channels"]) - 1
+    return len(usual(part, config)["block_out_channels"]) - 1
 
 
 def has_vocabulary(folder: Path) -> bool:
@@ -218,7 +262,7 @@ def check_tokenizer(name: str, folder: Path) -> None:
         )
     if (folder / "tokenizer_config.json").is_file():
         config = read_config(name, folder / "tokenizer_config.json")
-        check_fields(name, "tokenizer", "tokenizer_config.json", config)
+        check_fields(name, "tokenizer", f"{folder.name}/tokenizer_config.json", config)
 
 
 def _is_number(value: Any) -> bool:

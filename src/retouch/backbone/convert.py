@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from retouch.backbone.autoencoder import autoencoder_weights
+from retouch.backbone.filled import Subject, blank, check_left, fill
 from retouch.backbone.headers import Header
-from retouch.backbone.shapes import CLIP, UNET, VAE
-
-_AVERAGED = "model_ema."
+from retouch.backbone.shapes import AVERAGED, CLIP, UNET, VAE
 
 
 def averaged(header: Header) -> bool:
@@ -22,72 +22,67 @@ def averaged(header: Header) -> bool:
 
 def _average_of(name: str) -> str:
     """Where the average of a tensor of the network lies: the trainer's names have no dots."""
-    return _AVERAGED + name.removeprefix("model.").replace(".", "")
+    return AVERAGED + name.removeprefix("model.").replace(".", "")
 
 
 def converted(
-    path: Path, header: Header, kind: str, configs: Mapping[str, Mapping[str, Any]], dtypes: Mapping[str, torch.dtype]
-) -> dict[str, Any]:
+    name: str, path: Path, header: Header, kind: str, configs: Mapping[str, Mapping[str, Any]],
+    dtypes: Mapping[str, torch.dtype], vae: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The parts that hold weights, by name. Where a network is there twice it is the averaged one.
 
     Args:
+        name: the file's, as the user gave it.
         header: with the names of today, see :func:`retouch.backbone.kinds.todays_names`.
         configs: what they are to be, by part.
         dtypes: their precisions, by part.
+        vae: where the autoencoder lies, if not in the file.
 
     Raises:
-        ValueError: when weights are missing or of another size.
+        BadModel: when weights are missing, left over or of another size.
     """
     from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, convert_ldm_vae_checkpoint
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     read = _reader(path, header)
-    unet = convert_ldm_unet_checkpoint(read(UNET, averaged(header)), dict(configs["unet"]))
+    given = {"unet": read(UNET, averaged(header)), "vae": read(VAE, False)}
+    weights = {"unet": convert_ldm_unet_checkpoint(dict(given["unet"]), dict(configs["unet"]))}
     guided = f"{UNET}time_embed.cond_proj.weight"
     if guided in header.shapes:
-        unet["time_embedding.cond_proj.weight"] = read(guided, averaged(header))[guided]
-    vae = convert_ldm_vae_checkpoint(read(VAE, False), dict(configs["vae"]))
-    with _empty():
-        parts: dict[str, Any] = {
-            "unet": UNet2DConditionModel.from_config(dict(configs["unet"])),
-            "vae": AutoencoderKL.from_config(dict(configs["vae"])),
-        }
-    _fill("unet", parts["unet"], unet)
-    _fill("vae", parts["vae"], vae)
+        weights["unet"]["time_embedding.cond_proj.weight"] = given["unet"][guided]
+    if vae is None:
+        weights["vae"] = convert_ldm_vae_checkpoint(dict(given["vae"]), dict(configs["vae"]))
+    else:
+        weights["vae"] = autoencoder_weights(vae, dict(configs["vae"]))
+    parts = {part: blank(Subject(name, part), configs[part]) for part in ("unet", "vae", *CLIP[kind])}
     for part, prefix in CLIP[kind].items():
-        parts[part] = _text_encoder(part, prefix, read(prefix, False), configs[part])
+        weights[part] = _text_weights(parts[part], prefix, read(prefix, False))
+    for part, module in parts.items():
+        fill(Subject(name, part), module, weights[part], _left_out(configs[part]) if kind == "sd2" else ())
+    for part, tensors in given.items():
+        check_left(Subject(name, part), _unconverted(tensors, weights[part]))
     return {part: module.to(dtypes[part]).eval() for part, module in parts.items()}
 
 
-def _text_encoder(part: str, prefix: str, weights: dict[str, Tensor], config: Mapping[str, Any]) -> Any:
+def _unconverted(given: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """The names that a conversion did not know, and left out without a word: what it knows lies where it lay."""
+    places = {value.data_ptr() for value in found.values()}
+    return [name for name, value in given.items() if value.numel() and value.data_ptr() not in places]
+
+
+def _text_weights(model: Any, prefix: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     from diffusers.loaders.single_file_utils import convert_ldm_clip_checkpoint, convert_open_clip_checkpoint
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
-    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
-    with _empty():
-        made = CLIPTextConfig(**config)
-        model: Any = CLIPTextModelWithProjection(made) if part == "text_encoder_2" else CLIPTextModel(made)
     if f"{prefix}token_embedding.weight" in weights:
-        state = convert_open_clip_checkpoint(model, weights, prefix=prefix)
+        found: dict[str, Tensor] = convert_open_clip_checkpoint(model, weights, prefix=prefix)
     else:
-        state = convert_ldm_clip_checkpoint(weights)
-    if not hasattr(model, "text_model"):  # newer versions of transformers have one shell less
-        state = {name.removeprefix("text_model."): value for name, value in state.items()}
-    _fill(part, model, state)
-    return model
+        found = convert_ldm_clip_checkpoint(weights)
+    return found
 
 
-def _fill(part: str, model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Gives an empty model its weights; those that it does not have are left out (position ids, a layer not run)."""
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    missing = sorted(expected.keys() - state.keys())
-    if missing:
-        raise ValueError(f"{len(missing)} weights of its {part} are missing, among them {missing[0]!r}.")
-    for name, shape in expected.items():
-        if tuple(state[name].shape) != shape:
-            raise ValueError(f"{name!r} of its {part} is {tuple(state[name].shape)}, expected {shape}.")
-    model.load_state_dict({name: state[name] for name in expected}, assign=True)
+def _left_out(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The layer that is not run, where texts are read from the last but one."""
+    layer = config.get("num_hidden_layers")
+    return f"encoder.layers.{layer}.", f"text_model.encoder.layers.{layer}."
 
 
 def _reader(path: Path, header: Header) -> Callable[[str, bool], dict[str, Tensor]]:
@@ -103,10 +98,3 @@ def _reader(path: Path, header: Header) -> Callable[[str, bool], dict[str, Tenso
             }
 
     return read
-
-
-def _empty() -> Any:
-    """Models made inside hold no weights: no time and no memory is spent on numbers that are never used."""
-    from accelerate import init_empty_weights
-
-    return init_empty_weights(include_buffers=False)

@@ -57,9 +57,10 @@ def read_embedding(path: Path, word: str | None) -> EmbeddingFile:
     else:
         raise BadModel(f"{str(path)!r} holds no textual inversion, vectors for one word: give another file.")
     word = own if word is None else word
-    if not word.strip() or word != word.strip():
+    if word.split() != [word]:
         raise BadParameter(
-            f"the textual inversion {str(path)!r} is to be called {word!r}, expected a word, as in :<cat>."
+            f"the textual inversion {str(path)!r} is to be called {word!r}, expected one word without spaces: say it "
+            f"behind the file, as in {path.name}:<cat>."
         )
     return EmbeddingFile(path, word, keys)
 
@@ -88,6 +89,12 @@ def put_embedding(model: UNetBackbone, file: EmbeddingFile) -> dict[str, Any]:
             raise BadModel(
                 f"{name} is for {of}: its vectors are {vectors.shape[1]} wide, those of {model.name!r} {width}: give "
                 "one for the model's family."
+            )
+        room = model.max_tokens - 2
+        if len(vectors) > room and not model.long_prompts:
+            raise BadModel(
+                f"{name} has {len(vectors)} vectors, and a prompt of {model.name!r} has room for {room}: give one of "
+                "fewer vectors, or read long prompts (--long-prompts, long_prompts=True)."
             )
         if not torch.isfinite(vectors).all():
             raise BadModel(f"{name} holds values that are no numbers: fetch it again.")

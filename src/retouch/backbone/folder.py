@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from retouch.backbone.assemble import Plan, assembled, one_line, plan, vae_dtype
+from retouch.backbone.assemble import Plan, assembled, plan, vae_dtype
 from retouch.backbone.configs import ONLY_SD, PLAIN, check_tokenizer, read_config
 from retouch.backbone.family import SDXL, Family, family_of
+from retouch.backbone.filled import Subject, blank, fill, read_weights
 from retouch.backbone.formats import CONVERT, PICKLED, is_file_name, rank
 from retouch.backbone.headers import read_header
 from retouch.backbone.others import other_kind
@@ -19,7 +20,7 @@ from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import read_recommended
 from retouch.backbone.settings import ModelSettings
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, RetouchError
 
 INDEX = "model_index.json"
 _FORM = r"(?:\.(?P<variant>\w+))?(?P<shard>-\d+-of-\d+)?(?:\.(?P<old>\w+))?\.safetensors"
@@ -40,33 +41,36 @@ def from_folder(
     family, recommended = planned.family, read_recommended(folder)
     inside = [path for part in family.weighty for path in (folder / part).iterdir()]
     check_weights(name, family, [path.relative_to(folder).as_posix() for path in inside])
-    how = {part: read_part(name, folder, family, part) for part in family.weighty}
+    files = {part: part_files(name, folder, family, part) for part in family.weighty}
     try:
         with quietly():
-            parts = _loaded(folder, family, dtype, vae_dtype(dtype, configs["vae"]), how)
+            parts = {part: _tokenizer(name, folder / part) for part in family.tokenizers}
+            named = {part: Subject(name, part, family.configs[part]) for part in family.weighty}
+            parts |= {part: blank(of, configs[part]) for part, of in named.items()}
+            for part, paths in files.items():
+                fill(named[part], parts[part], read_weights(paths))
+                parts[part].to(vae_dtype(dtype, configs["vae"]) if part == "vae" else dtype)
+    except RetouchError:
+        raise
     except Exception as error:  # three libraries and a file format, each with errors of its own
-        raise BadModel(f"the model {name!r} could not be read: {one_line(error)}") from error
+        raise BadModel(f"the model {name!r} could not be read ({type(error).__name__}): fetch it again.") from error
     return assembled(planned, device, recommended, parts=parts, **_more(name, family, folder))
 
 
-def _loaded(
-    folder: Path, family: Family, dtype: torch.dtype, vae: torch.dtype, how: Mapping[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """The parts, each whole."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+def _tokenizer(name: str, folder: Path) -> Any:
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
-    parts: dict[str, Any] = {
-        part: CLIPTokenizer.from_pretrained(folder / part, local_files_only=True) for part in family.tokenizers
-    }
-    kinds = {"text_encoder": CLIPTextModel, "text_encoder_2": CLIPTextModelWithProjection}
-    parts["unet"] = whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how["unet"]))
-    parts["vae"] = whole(AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=vae, **how["vae"]))
-    for part in family.encoders:
-        parts[part] = whole(kinds[part].from_pretrained(folder / part, dtype=dtype, **how[part]))
-    return parts
+    try:
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # a library in two languages, each with errors of its own
+        there = [path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".txt")]
+        for path in there:
+            if path.suffix == ".json":
+                read_config(name, path)
+        raise BadModel(
+            f"the {folder.name} of {name!r} cannot be made of its {', '.join(path.name for path in there)}: one of "
+            "them is damaged, fetch the model again."
+        ) from error
 
 
 def _more(name: str, family: Family, folder: Path) -> dict[str, Any]:
@@ -161,21 +165,10 @@ def weight_files(family: Family, part: str, files: Iterable[str]) -> tuple[list[
     return whole or shards, best
 
 
-def read_part(name: str, folder: Path, family: Family, part: str) -> dict[str, Any]:
-    """How the libraries are to read a part, whose files are there and whole as far as their headers tell."""
+def part_files(name: str, folder: Path, family: Family, part: str) -> list[Path]:
+    """The files of a part's weights, which are there and whole as far as their headers tell."""
     there = [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()]
-    chosen, variant = weight_files(family, part, there)
+    chosen, _ = weight_files(family, part, there)
     for file in chosen:
         read_header(f"{file} of {name!r}", folder / file)
-    return {
-        "variant": variant or None, "use_safetensors": True, "output_loading_info": True, "local_files_only": True,
-    }  # fmt: skip
-
-
-def whole(loaded: Any) -> Any:
-    """The model of (model, loading info), when its files held every weight: the libraries would make up the rest."""
-    model, info = loaded
-    if info["missing_keys"]:
-        example = sorted(info["missing_keys"])[0]
-        raise ValueError(f"{len(info['missing_keys'])} weights are missing from its files, among them {example!r}.")
-    return model
+    return [folder / file for file in chosen]

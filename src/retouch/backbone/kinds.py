@@ -8,7 +8,7 @@ from typing import Any
 
 from retouch.backbone.configs import ONLY_SD, PLAIN, check_unet
 from retouch.backbone.headers import Header
-from retouch.backbone.shapes import CLIP, UNET
+from retouch.backbone.shapes import AVERAGED, CLIP, UNET
 from retouch.backbone.shapes import VAE as _AUTOENCODER
 from retouch.backbone.shipped import CLASSES
 from retouch.errors import BadModel
@@ -71,8 +71,11 @@ def todays_names(header: Header) -> Header:
     )  # fmt: skip
 
 
-def class_of(name: str, header: Header) -> str:
+def class_of(name: str, header: Header, needs_vae: bool = True) -> str:
     """The class of a file: "sd1", "sd2" or "sdxl".
+
+    Args:
+        needs_vae: whether it is to hold an autoencoder, and another one is not given with it.
 
     Raises:
         BadModel: when it holds no whole text-to-image checkpoint of one of these, naming what it holds.
@@ -81,16 +84,26 @@ def class_of(name: str, header: Header) -> str:
     if what:
         raise BadModel(f"{name!r} holds {what}; {ONLY_SD}")
     if not header.has(UNET):
+        if header.has(AVERAGED):
+            raise BadModel(
+                f"{name!r} holds its network only as training averages it (model_ema.), without its own names: give a "
+                "file whose averages were saved as the network itself, as those called emaonly are."
+            )
         raise BadModel(f"{name!r} holds no whole checkpoint but {_part(header)}; {ONLY_SD}")
     if not header.has(f"{UNET}input_blocks.", f"{UNET}out."):
         raise BadModel(f"the network of {name!r} is no U-Net of Stable Diffusion's kind (a transformer?); {ONLY_SD}")
     large = header.has(_CONDITIONER) or header.shapes.get(_VECTORS, (0, 0))[-1] == 2816
     clip = _SECOND if large else _TEXT_ENCODER
-    for prefix, part in ((_AUTOENCODER, "autoencoder"), (clip, "text encoder")):
+    texts = "text encoder" if not large else "text encoders" if not header.has(_FIRST) else "second text encoder"
+    lacks = [(clip, texts), *([(_FIRST, "first text encoder")] if header.has(_SECOND) and _lost(header) else [])]
+    if needs_vae:
+        lacks.insert(0, (_AUTOENCODER, "autoencoder"))
+    for prefix, part in lacks:
         if not header.has(prefix):
+            more = ", or its autoencoder with --vae (vae=…)" if part == "autoencoder" else ""
             raise BadModel(
-                f"{name!r} holds no whole checkpoint{' of SDXL' if large else ''}: it lacks the {part} (a network "
-                f"alone?); {PLAIN}"
+                f"{name!r} holds no whole checkpoint{' of SDXL' if large else ''}: it lacks the {part} (pruned, or a "
+                f"network alone?); {PLAIN.rstrip('.')}{more}."
             )
     open_clip = header.has(f"{_TEXT_ENCODER}model.token_embedding.", f"{_TEXT_ENCODER}model.transformer.")
     kind = "sdxl" if large else "sd2" if open_clip else "sd1"
@@ -99,6 +112,11 @@ def class_of(name: str, header: Header) -> str:
     if not header.has(wanted):
         raise BadModel(f"the network of {name!r} takes something else than CLIP's texts ({_taken(header)}): {PLAIN}")
     return kind
+
+
+def _lost(header: Header) -> bool:
+    """Whether nothing at all is where an SDXL's first text encoder should be."""
+    return not header.has(f"{_CONDITIONER}0.")
 
 
 def _taken(header: Header) -> str:

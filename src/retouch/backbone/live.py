@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from retouch.backbone.adapters import adapters_of
-from retouch.backbone.assemble import Plan, plan, vae_dtype
+from retouch.backbone.assemble import Plan, check_vocabularies, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
 from retouch.backbone.on_top import check_reading, read_texts
+from retouch.backbone.processors import freeu_of, processors_of
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.backbone.sd import StableDiffusion
 from retouch.backbone.sdxl import StableDiffusionXL
@@ -63,6 +65,19 @@ def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -
         )
     check_reading(clip_skip, long_prompts)
     return Live(model, clip_skip, long_prompts).backbone()
+
+
+def check_no_others(what: str, given: Mapping[str, Any]) -> None:
+    """Refuses arguments that only loading has, or nothing.
+
+    Raises:
+        BadParameter: naming the first.
+    """
+    for name in given:
+        raise BadParameter(
+            f"{what} takes clip_skip and long_prompts, and no {name!r}: say that when the model is loaded "
+            "(Editor.from_pretrained), or do it to the pipeline itself, as with pipe.load_lora_weights(...)."
+        )
 
 
 class Live:
@@ -152,13 +167,20 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
-        configs = {part: loaded_config(there[part]) for part in family.configs}
+        planned = plan(
+            self.name, family, ModelSettings(), {part: loaded_config(there[part]) for part in family.configs},
+            folder=False,
+        )  # fmt: skip
+        check_vocabularies(self.name, family, there)
         del there["scheduler"]
-        return plan(self.name, family, ModelSettings(), configs), there
+        return planned, there
 
     def _read_as(self, planned: Plan, parts: Mapping[str, Any]) -> ReadAs:
-        adapters = adapters_of({part: parts[part] for part in self.made_as.family.weighty})
-        told = {"adapters": adapters, "clip_skip": self.clip_skip, "long_prompts": self.long_prompts}
+        weighty = {part: parts[part] for part in self.made_as.family.weighty}
+        told: dict[str, Any] = {
+            "adapters": adapters_of(weighty), "freeu": freeu_of(parts["unet"]), "processors": processors_of(weighty),
+            "clip_skip": self.clip_skip, "long_prompts": self.long_prompts,
+        }  # fmt: skip
         on_top = {name: value for name, value in told.items() if value}
         return ReadAs(planned.read_as.given, planned.read_as.own, on_top)
 
@@ -188,10 +210,12 @@ def _wide_enough(vae: Any) -> Iterator[None]:
         yield
         return
     try:
-        vae.to(wide)
+        with quietly():
+            vae.to(wide)
         yield
     finally:
-        vae.to(own)  # what comes from half precision goes back to the same bits
+        with quietly():
+            vae.to(own)  # what comes from half precision goes back to the same bits
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from difflib import get_close_matches
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, TypedDict
@@ -37,8 +39,9 @@ class LoadSettings(TypedDict, total=False):
     ``"style.safetensors:0.8"`` or (file, weight). ``vae`` is another autoencoder: a folder, file or hub name.
     ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
-    ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off.
-    ``super_resolution`` is the second stage of a pixel cascade whose base stage is loaded.
+    ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
+    ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``. ``super_resolution`` is the second stage of
+    a pixel cascade whose base stage is loaded.
     """
 
     device: str | torch.device | None
@@ -53,6 +56,39 @@ class LoadSettings(TypedDict, total=False):
     clip_skip: int
     long_prompts: bool
     super_resolution: str | PathLike[str] | None
+    offline: bool
+    torch_dtype: torch.dtype | str | None
+    local_files_only: bool
+
+
+_THEIRS = {"torch_dtype": "dtype", "local_files_only": "offline"}
+"""What diffusers calls arguments that have another name here."""
+
+
+def load_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of :func:`load` but for the name, under diffusers' names or ours.
+
+    Raises:
+        BadParameter: for one that there is not, or that is given under both names.
+    """
+    known = [name for name in LoadSettings.__annotations__ if name not in _THEIRS]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        ours = _THEIRS.get(name, name)
+        if ours not in known:
+            near = get_close_matches(name, known, n=1)
+            raise BadParameter(
+                f"a model is loaded with no {name!r}{f', did you mean {near[0]}' if near else ''}; there are: "
+                f"{', '.join(known)}."
+            )
+        if ours in found:
+            raise BadParameter(f"{ours} is given twice, also as diffusers' {_other(ours)}: leave one of them out.")
+        found[ours] = value
+    return found
+
+
+def _other(ours: str) -> str:
+    return next(name for name, one in _THEIRS.items() if one == ours)
 
 
 @without_collection()
@@ -106,7 +142,7 @@ def load(
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
     second = None if super_resolution is None else second_folder(super_resolution, offline)
-    model = _named(name, place, torch.float32 if wide else precision, settings, offline, second)
+    model = _named(name, place, torch.float32 if wide else precision, settings, offline, additions.vae, second)
     put_on_top(model, additions)
     if not wide:
         return model
@@ -119,7 +155,7 @@ def load(
 
 def _named(
     name: str, place: torch.device, precision: torch.dtype, settings: ModelSettings, offline: bool,
-    second: Path | None = None,
+    vae: tuple[str, Path] | None, second: Path | None,
 ) -> UNetBackbone:  # fmt: skip
     path = EMBEDDED_CASCADE if name == CASCADE else Path(name).expanduser()
     if os.path.isdir(path) and is_cascade(path):
@@ -133,7 +169,7 @@ def _named(
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         return from_folder(name, path, place, precision, settings)
     if is_file_name(path) or os.path.isfile(path):
-        return from_file(name, path, place, precision, settings)
+        return from_file(name, path, place, precision, settings, vae)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
     folder = hub_folder(name, offline, lambda small: judged(name, small, settings))

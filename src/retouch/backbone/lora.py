@@ -83,8 +83,8 @@ def read_lora(path: Path, weight: float) -> LoraFile:
     return LoraFile(path, weight, header)
 
 
-def put_lora(model: UNetBackbone, file: LoraFile) -> dict[str, Any]:
-    """Adds the changes to the model's weights, and says which they are, JSON-ready.
+def put_lora(model: UNetBackbone, file: LoraFile) -> dict[str, Any] | None:
+    """Adds the changes to the model's weights, and says which they are, JSON-ready; None where nothing changes.
 
     Raises:
         BadModel: when the file is for another family, or lacks a half.
@@ -102,16 +102,19 @@ def put_lora(model: UNetBackbone, file: LoraFile) -> dict[str, Any]:
             raise BadModel(f"{file.name} holds {key!r}, which is no part of a plain LoRA: give another file.")
         changes.setdefault(layer, {})[part] = value.float()
     _check_family(model, file, changes, names)
-    alphas = _Alphas(file)
+    alphas, changed = _Alphas(file), False
     for layer, change in changes.items():
         if "down" not in change or "up" not in change:
             raise BadModel(f"{file.name} lacks a half of {layer!r}: fetch it again.")
         part, path = names[layer]
-        _add(file, model.modules[part].get_submodule(path), layer, change, alphas)
+        changed |= _add(file, model.modules[part].get_submodule(path), layer, change, alphas)
+    if not changed:  # of weight 0, or not trained
+        return None
     return {"name": file.path.name, "weight": file.weight, "fingerprint": fingerprint({"lora": tensors})}
 
 
-def _add(file: LoraFile, module: nn.Module, layer: str, change: Mapping[str, Tensor], alphas: _Alphas) -> None:
+def _add(file: LoraFile, module: nn.Module, layer: str, change: Mapping[str, Tensor], alphas: _Alphas) -> bool:
+    """Puts one change in, and says whether it is any."""
     weight, up, down = module.weight, change["up"], change["down"]
     assert isinstance(weight, Tensor)
     rank = down.shape[0]
@@ -128,6 +131,7 @@ def _add(file: LoraFile, module: nn.Module, layer: str, change: Mapping[str, Ten
         raise BadModel(f"{file.name} holds values that are no numbers, or too large, as in {layer!r}: fetch it again.")
     with torch.no_grad():
         weight.copy_(weight.float() + update.to(weight.device))
+    return bool(update.any())
 
 
 class _Alphas:

@@ -86,11 +86,11 @@ def put_on_top(model: UNetBackbone, asked: OnTop) -> None:
         return
     read_texts(model, asked.clip_skip, asked.long_prompts)
     model.fingerprint = model.fingerprint  # looked at before anything is changed
-    told: dict[str, Any] = {
-        "lora": [put_lora(model, file) for file in asked.loras],
-        "vae": [] if asked.vae is None else [put_autoencoder(model, *asked.vae)],
+    above: dict[str, Any] = {
+        "lora": [told for file in asked.loras if (told := put_lora(model, file))],
+        "vae": [] if asked.vae is None or not (one := put_autoencoder(model, *asked.vae)) else [one],
         "embedding": [put_embedding(model, file) for file in asked.embeddings],
         "clip_skip": asked.clip_skip,
         "long_prompts": asked.long_prompts,
     }
-    model.read_as = replace(model.read_as, on_top={name: value for name, value in told.items() if value})
+    model.read_as = replace(model.read_as, on_top={name: value for name, value in above.items() if value})

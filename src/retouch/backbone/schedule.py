@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import ceil
 from typing import Any
 
@@ -199,10 +200,14 @@ def schedule_from_config(config: Mapping[str, Any], num_inference_steps: int) ->
             f"num_inference_steps is {num_inference_steps}, expected a whole number in 1..{train_steps}."
         )
     try:
-        scheduler: Any = DDIMScheduler.from_config(dict(config))
+        known = signature(DDIMScheduler.__init__).parameters  # of other schedulers' settings it would warn
+        scheduler: Any = DDIMScheduler(**{key: said for key, said in config.items() if key in known})
         scheduler.set_timesteps(num_inference_steps)
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise BadModel(f"the model's scheduler config gives no sampling timesteps: {error}") from error
+        raise BadModel(
+            f"the model's scheduler_config.json gives no sampling timesteps ({type(error).__name__}), its fields "
+            "contradict each other: mend the file, or fetch the model again."
+        ) from error
     timesteps = sorted(int(t) for t in scheduler.timesteps)[-num_inference_steps:]  # "trailing" may add a t below 0
     overflow = max(0, timesteps[-1] - (train_steps - 1))  # "leading" with an offset, as many steps as in training
     timesteps = [t - overflow for t in timesteps]

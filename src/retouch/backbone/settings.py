@@ -99,3 +99,22 @@ def _short(value: Any) -> str:
         return str(value)
     told = [{key: str(said) for key, said in one.items() if key != "name"} for one in value]
     return ",".join(":".join(one[key] for key in sorted(one)) for one in told)
+
+
+def named(changed: Mapping[str, Any]) -> str:
+    """What :attr:`ReadAs.changed` says, with the names of files and without their fingerprints; "" for nothing.
+
+    >>> named({"lora": [{"name": "style.safetensors", "weight": 0.5, "fingerprint": "0123"}], "clip_skip": 1})
+    'lora=style.safetensors:0.5 clip_skip=1'
+    """
+    return " ".join(
+        f"{key}={','.join(map(_named, said)) if isinstance(said, list) else said}" for key, said in changed.items()
+    )
+
+
+def _named(one: Any) -> str:
+    if not isinstance(one, Mapping):
+        return str(one)
+    return ":".join(
+        f"{said:g}" if isinstance(said, float) else str(said) for key, said in one.items() if key != "fingerprint"
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from retouch.backbone.headers import Header
 
-UNET, VAE = "model.diffusion_model.", "first_stage_model."
+UNET, VAE, AVERAGED = "model.diffusion_model.", "first_stage_model.", "model_ema."
 CLIP = {
     "sd1": {"text_encoder": "cond_stage_model.transformer."},
     "sd2": {"text_encoder": "cond_stage_model.model."},
@@ -29,7 +29,8 @@ def configs_for(header: Header, kind: str, known: Mapping[str, Mapping[str, Any]
     """
     said = {part: dict(config) for part, config in known.items()}
     said["unet"] |= _unet(header, kind)
-    said["vae"] |= _vae(header)
+    shapes = {name.removeprefix(VAE): shape for name, shape in header.shapes.items() if name.startswith(VAE)}
+    said["vae"] |= vae_sizes(shapes)
     for part, prefix in CLIP[kind].items():
         said[part] |= _text(header, prefix, dropped=kind == "sd2")
     return said
@@ -69,8 +70,8 @@ def _unet(header: Header, kind: str) -> dict[str, Any]:
     return found
 
 
-def _vae(header: Header) -> dict[str, Any]:
-    shapes = {name.removeprefix(VAE): shape for name, shape in header.shapes.items() if name.startswith(VAE)}
+def vae_sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """What an autoencoder's tensors tell of it, by the names of the original code; nothing for other names."""
     levels = _count(shapes, r"encoder\.down\.(\d+)\.")
     channels = [shapes.get(f"encoder.down.{i}.block.0.conv1.weight", (0,))[0] for i in range(levels)]
     ends = [shapes.get(f"{part}.weight") for part in ("encoder.conv_in", "decoder.conv_in", "decoder.conv_out")]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 
-from retouch.backbone.assemble import assembled, one_line, plan, vae_dtype
+from retouch.backbone.assemble import assembled, plan, vae_dtype
+from retouch.backbone.autoencoder import autoencoder_config
 from retouch.backbone.configs import PLAIN
 from retouch.backbone.convert import converted
 from retouch.backbone.formats import check_format
@@ -15,16 +16,22 @@ from retouch.backbone.kinds import class_of, todays_names
 from retouch.backbone.quiet import quietly
 from retouch.backbone.schedule import prediction_type
 from retouch.backbone.settings import ModelSettings
-from retouch.backbone.shapes import UNET, configs_for
+from retouch.backbone.shapes import UNET, VAE, configs_for
 from retouch.backbone.shipped import CLASSES, configs_of, tokenizers_of
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel
+from retouch.errors import BadModel, RetouchError
 
 _BIAS = f"{UNET}output_blocks.11.1.transformer_blocks.0.norm1.bias"
 
 
-def from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings) -> UNetBackbone:
+def from_file(
+    name: str, path: Path, device: torch.device, dtype: torch.dtype, settings: ModelSettings,
+    vae: tuple[str, Path] | None = None,
+) -> UNetBackbone:  # fmt: skip
     """Loads a file; what it leaves out comes with Retouch, see :mod:`retouch.backbone.shipped`.
+
+    Args:
+        vae: an autoencoder for a file that holds none, by name and place.
 
     Raises:
         BadModel: when it holds no whole checkpoint of a family that retouch knows.
@@ -32,8 +39,11 @@ def from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, s
     """
     check_format(name, path)
     header = todays_names(read_header(f"the checkpoint {name!r}", path))
-    kind = class_of(name, header)
+    outside = None if header.has(VAE) else vae
+    kind = class_of(name, header, needs_vae=outside is None)
     configs = configs_for(header, kind, configs_of(kind))
+    if outside is not None:
+        configs["vae"] = autoencoder_config(*outside, configs["vae"])
     base = kind == "sd2" and predicts_noise(path, header)
     if base:
         configs["unet"]["sample_size"] = 64
@@ -42,13 +52,16 @@ def from_file(name: str, path: Path, device: torch.device, dtype: torch.dtype, s
     if "ztsnr" in header.shapes and (settings.prediction or prediction_type(configs["scheduler"])) == "v_prediction":
         configs["scheduler"] = ModelSettings(zero_snr=True).applied(configs["scheduler"])
     family = CLASSES[kind]
-    planned = plan(name, family, settings, configs)
+    planned = plan(name, family, settings, configs, folder=False)
     dtypes = dict.fromkeys(family.weighty, dtype) | {"vae": vae_dtype(dtype, configs["vae"])}
     try:
         with quietly():
-            parts = converted(path, header, kind, configs, dtypes) | tokenizers_of(kind)
+            parts = converted(name, path, header, kind, configs, dtypes, outside and outside[1]) | tokenizers_of(kind)
+    except RetouchError:
+        raise
     except Exception as error:  # three libraries and a file format, each with errors of its own
-        raise BadModel(f"the checkpoint {name!r} could not be read: {one_line(error)}") from error
+        told = f"it lacks {error}" if isinstance(error, KeyError) else f"its weights are odd ({type(error).__name__})"
+        raise BadModel(f"the checkpoint {name!r} could not be read: {told}; fetch it again, or {PLAIN}") from error
     return assembled(planned, device, parts=parts)
 
 

@@ -8,18 +8,19 @@ from typing import Any
 
 import torch
 
-from retouch.backbone.assemble import Plan, assembled, one_line
+from retouch.backbone.assemble import Plan, assembled
 from retouch.backbone.configs import checked_schedule, has_vocabulary, read_config
 from retouch.backbone.family import IF
 from retouch.backbone.fields import check_fields
-from retouch.backbone.folder import INDEX, check_weights, read_part, whole
+from retouch.backbone.filled import Subject, blank, fill, read_weights
+from retouch.backbone.folder import INDEX, check_weights, part_files
 from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import FILE, read_recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
 from retouch.backbone.settings import UNGUIDED, ModelSettings, ReadAs
 from retouch.backbone.super_resolution import Enlarging, SuperResolution
 from retouch.backbone.unet import UNetBackbone
-from retouch.errors import BadModel, BadParameter
+from retouch.errors import BadModel, BadParameter, RetouchError
 from retouch.parameters import read_settings
 
 SECOND = "super_resolution"
@@ -61,12 +62,12 @@ def from_stages(
     check_weights(name, IF, [path.relative_to(folder).as_posix() for path in inside])
     try:
         with quietly():
-            parts = _loaded(name, folder, dtype)
+            parts = _loaded(name, folder, configs, dtype)
             drawn = None if second is None or small is None else _loaded_second(name, second, small, dtype, device)
-    except BadModel:
+    except RetouchError:
         raise
     except Exception as error:  # three libraries and a file format, each with errors of its own
-        raise BadModel(f"the model {name!r} could not be read: {one_line(error)}") from error
+        raise BadModel(f"the model {name!r} could not be read ({type(error).__name__}): fetch it again.") from error
     if drawn is not None:
         drawn.enlarging = recommended_enlarging(name, folder)
     return assembled(planned, device, read_recommended(folder), parts=parts, super_resolution=drawn)
@@ -80,7 +81,7 @@ def plan_stages(name: str, settings: ModelSettings, configs: Mapping[str, Mappin
         BadParameter: when the settings do not go with it.
     """
     unet, text = configs["unet"], configs["text_encoder"]
-    own = checked_schedule(name, configs["scheduler"], IF)
+    own = checked_schedule(name, configs["scheduler"], IF, IF.configs["scheduler"])
     check_network(name, unet)
     if unet.get("in_channels") != 3 or unet.get("class_embed_type"):
         raise BadModel(f"{name!r} is a stage of a cascade that enlarges pictures, not one that makes them: {_STAGE}")
@@ -146,7 +147,7 @@ def check_second(name: str, first: Mapping[str, Any], configs: Mapping[str, Mapp
             f"{first.get('encoder_hid_dim')}: the stages do not belong together."
         )
     for part in ("scheduler", "image_noising_scheduler"):
-        checked_schedule(f"{name} (super_resolution)", configs[part], IF)
+        checked_schedule(name, configs[part], IF, f"{SECOND}/{part}/scheduler_config.json")
 
 
 def recommended_enlarging(name: str, folder: Path) -> Enlarging:
@@ -187,16 +188,17 @@ def _check_tokenizer(name: str, folder: Path) -> None:
         raise BadModel(f"the tokenizer of {name!r} has no vocabulary (spiece.model or tokenizer.json): fetch it again.")
 
 
-def _loaded(name: str, folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers.models.t5.modeling_t5 import T5EncoderModel
+def _loaded(name: str, folder: Path, configs: Mapping[str, Mapping[str, Any]], dtype: torch.dtype) -> dict[str, Any]:
+    parts = {part: _filled(name, folder, part, configs[part]).to(dtype) for part in IF.weighty}
+    return {"tokenizer": _tokenizer(name, folder / "tokenizer"), **parts}
 
-    unet, encoder = (read_part(name, folder, IF, part) for part in ("unet", "text_encoder"))
-    return {
-        "tokenizer": _tokenizer(name, folder / "tokenizer"),
-        "unet": whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **unet)),
-        "text_encoder": whole(T5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype, **encoder)),
-    }
+
+def _filled(name: str, folder: Path, part: str, config: Mapping[str, Any], file: str = "") -> Any:
+    """A part with its weights."""
+    of = Subject(name, part, file or IF.configs[part])
+    made = blank(of, config)
+    fill(of, made, read_weights(part_files(name, folder, IF, part)))
+    return made
 
 
 def _tokenizer(name: str, folder: Path) -> Any:
@@ -206,7 +208,7 @@ def _tokenizer(name: str, folder: Path) -> Any:
         return T5Tokenizer.from_pretrained(folder, local_files_only=True)
     except (ImportError, ValueError) as error:
         raise BadModel(
-            f"the tokenizer of {name!r} could not be read ({one_line(error)}): a spiece.model alone needs the packages "
+            f"the tokenizer of {name!r} could not be read ({type(error).__name__}): a spiece.model alone needs the packages "
             "sentencepiece and protobuf (pip install sentencepiece protobuf)."
         ) from error
 
@@ -214,10 +216,7 @@ def _tokenizer(name: str, folder: Path) -> Any:
 def _loaded_second(
     name: str, folder: Path, configs: Mapping[str, Mapping[str, Any]], dtype: torch.dtype, device: torch.device
 ) -> SuperResolution:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    how = read_part(name, folder, IF, "unet")
-    unet = whole(UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=dtype, **how))
+    unet = _filled(name, folder, "unet", configs["unet"], f"{SECOND}/unet/config.json").to(dtype)
     return second_stage(name, unet, configs["scheduler"], configs["image_noising_scheduler"], device)
 
 
@@ -225,7 +224,7 @@ def second_stage(
     name: str, unet: Any, scheduler: Mapping[str, Any], noising: Mapping[str, Any], device: torch.device
 ) -> SuperResolution:
     """A loaded second stage of its network and its two schedulers' configs."""
-    alphas = schedule_from_config(checked_schedule(name, noising, IF), 1).alphas_cumprod.float()
+    alphas = schedule_from_config(checked_schedule(name, noising, IF, f"{SECOND}/image_noising_scheduler"), 1).alphas_cumprod.float()
     return SuperResolution(
-        unet.to(device).eval().requires_grad_(False), checked_schedule(name, scheduler, IF), alphas, device
+        unet.to(device).eval().requires_grad_(False), checked_schedule(name, scheduler, IF, f"{SECOND}/scheduler"), alphas, device
     )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from retouch.backbone.adapters import own_weights
 from retouch.backbone.condition import Condition
+from retouch.backbone.configs import latent_side
 from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
@@ -22,6 +23,7 @@ from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
+from retouch.errors import BadModel
 from retouch.placeholders import encode, starts
 from retouch.prompts import Tokens, tokenize
 
@@ -123,7 +125,7 @@ class UNetBackbone(ABC):
     @cached_property
     def native_side(self) -> int:
         """The side in pixels of the pictures the network was trained on."""
-        return int(self.unet.config.sample_size) * self.vae_factor
+        return latent_side(self.unet.config, self.family) * self.vae_factor
 
     @cached_property
     def pixel_multiple(self) -> int:
@@ -276,7 +278,11 @@ class UNetBackbone(ABC):
 
     def first_attending_decoder_block(self, index: int) -> ResidualBlock:
         """Residual block ``index`` of the coarsest decoder level that attends; its last, where it has fewer."""
-        level = max(layer.level for layer in self.attention_layers(place="up"))
+        level = max((layer.level for layer in self.attention_layers(place="up")), default=None)
+        if level is None:
+            raise BadModel(
+                f"no level of {self.name!r}'s decoder attends, and this edit goes by one: take another method."
+            )
         blocks = [block for block in residual_blocks(self.unet) if block.place == "up" and block.level == level]
         return blocks[min(index, len(blocks) - 1)]
 

@@ -41,6 +41,7 @@ def bench(
     worker_gpus: of.WorkerGpus = 0,
     captioner: of.Captioner = "",
     keep: of.Keep = "off",
+    size: options.Size = None,
     masks: of.Masks = False,
     suited: of.Suited = False,
     measures: of.Measures = "default",
@@ -58,7 +59,7 @@ def bench(
     """
     streams.check_streams({"--output": output})
     read_as = options.model_settings(set_model, on_top)
-    variants, others = _variants(methods, variant or [], keep, outputs or [])
+    variants, others = _variants(methods, variant or [], keep, size, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address)
 
@@ -96,14 +97,14 @@ def _opened(suite: str, given: Mapping[str, str] | None, share: tuple[int, int])
 
 
 def _variants(
-    methods: str, variants: Sequence[str], keep: str, outputs: Sequence[str]
+    methods: str, variants: Sequence[str], keep: str, size: int | None, outputs: Sequence[str]
 ) -> tuple[dict[str, Variant], dict[str, Path]]:
     """What is to be run, and the folders of outputs that others made, by label."""
     from retouch.runs.outputs import read_outputs
-    from retouch.runs.variants import chosen_methods, kept, read_variants
+    from retouch.runs.variants import chosen_methods, kept, read_variants, sized
 
     names = [] if methods.strip().lower() in ("none", "") else chosen_methods(methods)
-    ours, others = kept(read_variants(names, variants), keep), read_outputs(outputs)
+    ours, others = sized(kept(read_variants(names, variants), keep), size), read_outputs(outputs)
     if not ours and not others:
         raise BadParameter("there is nothing to run: name a method with --methods, --variant or --outputs.")
     return ours, others

@@ -82,7 +82,7 @@ def _edit(asked: SimpleNamespace) -> None:
         target = asked.target or (str(fit.recipe["target"]) if fit else "")
         method = asked.method or (fit.method if fit else "")
         options.check_words(target, asked.seed, asked.budget)
-        options.check_kept(asked.keep, asked.strength)
+        options.check_kept(asked.keep, asked.strength, asked.size)
         region, parts = options.read_region(asked.region), ("inversion", "control", "guidance", "sampler")
         named = {axis: getattr(asked, axis) for axis in parts if getattr(asked, axis)}
         chosen, given = _chosen(

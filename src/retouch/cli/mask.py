@@ -42,12 +42,16 @@ def mask(
     model: options.Model = "diorama",
     set_model: options.SetModel = None,
     on_top: options.OnTop = None,
+    size: options.Size = None,
     force: options.Force = False,
     device: options.Device = "",
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
     _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
+    if size is not None and not word:
+        raise BadParameter("--size goes with --word: it is the size of the picture where the model looks for it.")
+    options.check_kept("auto", None, size)
     from retouch.picture import changed_mask, check_growth, overlaid, write_picture
 
     streams.check_streams({"--overlay": overlay})
@@ -68,8 +72,8 @@ def mask(
 
             editor = Editor.from_pretrained(model, device=device or None, **options.model_settings(set_model, on_top))
             found = editor.mask(
-                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, say=None if quiet else note,
-                **clicks,
+                opened, word=word or None, prompt=prompt or None, segmenter=segmenter, size=size,
+                say=None if quiet else note, **clicks,
             )  # fmt: skip
         made = changed_mask(found, grow=grow, invert=invert)
     streams.output_picture(made, output, force=force)

@@ -32,9 +32,10 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "vae": (
         Annotated[
-            str, typer.Option(help="Another autoencoder for the model: a folder, a .safetensors file or a hub name.")
+            str | None,
+            typer.Option(help="Another autoencoder for the model: a folder, a .safetensors file or a hub name."),
         ],
-        "",
+        None,
     ),
     "embedding": (
         Annotated[

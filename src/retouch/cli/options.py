@@ -149,8 +149,10 @@ def read_region(text: str | None) -> tuple[float, ...] | str | None:
 
 def _number(text: str) -> float | None:
     """What a text says as a number; None where it says none, or no finite one."""
+    from retouch.parameters import number_in
+
     try:
-        return float(text) if math.isfinite(float(text)) else None
+        return number_in(text) if math.isfinite(number_in(text)) else None
     except ValueError:
         return None
 

@@ -33,6 +33,7 @@ def sweep(
     mask: options.Mask = None,
     keep: options.Keep = "auto",
     strength: options.Strength = None,
+    size: options.Size = None,
     clip: options.Clip = "",
     curve: Annotated[Path | None, typer.Option(help="Also draw CLIP score and likeness against η, as .png.")] = None,
     best: Annotated[Path | None, typer.Option(help="Also write the sample with the best CLIP score.")] = None,
@@ -54,7 +55,7 @@ def _sweep(asked: SimpleNamespace) -> None:
     streams.check_streams({"--fit": asked.fit}, picture=asked.picture, mask=asked.mask)
     opened, where = streams.input_picture(asked.picture), streams.input_mask(asked.mask)
     options.check_words("-", asked.seed)
-    options.check_kept(asked.keep, asked.strength)
+    options.check_kept(asked.keep, asked.strength, asked.size)
 
     from retouch.explore.sweep import names_of, read_etas, run_sweep, size_of_sheet
     from retouch.fit.fitted import Fit
@@ -79,7 +80,7 @@ def _sweep(asked: SimpleNamespace) -> None:
     with progress_bar("sweep", quiet=asked.quiet) as progress:
         swept = run_sweep(
             editor, opened, made, etas=values, seeds=chosen, negative_prompt=asked.negative or None, mask=where,
-            keep=asked.keep, strength=asked.strength, scorer=ClipScorer(clip) if clip else None,
+            keep=asked.keep, strength=asked.strength, size=asked.size, scorer=ClipScorer(clip) if clip else None,
             settings=given, progress=progress,
         )  # fmt: skip
     _write(swept, asked.output, asked.curve, asked.best, asked.each, asked.force)

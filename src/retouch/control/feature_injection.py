@@ -54,7 +54,7 @@ class FeatureInjection(Control):
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """The injection of queries and keys, from the decoder's second attention on, however many layers one has."""
         decoder = model.attention_layers(place="up", kind="self")
-        first = decoder[0].module
+        first = decoder[0].module if decoder else ""  # a decoder that does not attend is said when it is attached
         names = frozenset(layer.name for layer in decoder if layer.module != first)
         return [_QueriesAndKeys(self.attention_share, names)]
 

@@ -168,7 +168,7 @@ class PromptToPrompt(Control):
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
         """Hands the source's maps to the target, and reads the blend words' maps."""
-        coarsest = max(layer.downsampling for layer in model.attention_layers(kind="self"))
+        coarsest = max((layer.downsampling for layer in model.attention_layers(kind="self")), default=1)
         edits: list[AttentionEdit] = [
             _CrossMaps(self, model.device),
             _SelfMaps(self.self_replace_steps, min(self.self_replace_downsampling, coarsest)),

@@ -152,6 +152,7 @@ def run_sweep(
     mask: Image.Image | Picture | None = None,
     keep: str = "auto",
     strength: float | None = None,
+    size: int | None = None,
     scorer: ClipScorer | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -168,7 +169,7 @@ def run_sweep(
     etas, seeds = None if etas is None else list(dict.fromkeys(etas)), list(dict.fromkeys(seeds))
     results = editor.variations(
         image, fit, seeds=seeds, etas=etas, negative_prompt=negative_prompt, mask=mask, keep=keep, strength=strength,
-        progress=progress, **dict(settings or {}),
+        size=size, progress=progress, **dict(settings or {}),
     )  # fmt: skip
     target = str(fit.recipe["target"])
     samples = [

@@ -8,6 +8,7 @@ from typing import NoReturn
 from torch import Tensor, nn
 
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.settings import named
 from retouch.backbone.super_resolution import second_of
 from retouch.errors import BadFit
 from retouch.fit.fitted import SECOND, Fit
@@ -21,10 +22,7 @@ def check_against(fit: Fit, model: Backbone) -> None:
         BadFit: saying what does not match.
     """
     if fit.recipe.get("model") != model.identity:
-        raise BadFit(
-            f"the fit was made for the checkpoint {fit.recipe.get('model')}, and {model.name!r} is "
-            f"{model.identity}: make a fit with this model."
-        )
+        _refuse_model(fit, model)
     texts = {name.partition(":")[2]: value for name, value in model.condition([""]).tensors("").items()}
     for name, value in fit.embeds.items():
         wanted = texts.get(name.partition(":")[2])
@@ -32,6 +30,23 @@ def check_against(fit: Fit, model: Backbone) -> None:
             _refuse(f"its text {name!r} is {_size(value)}, the model's are {_size(wanted)}")
     if fit.network:
         _check_network(fit, model)
+
+
+def _refuse_model(fit: Fit, model: Backbone) -> NoReturn:
+    """Says which checkpoint it was made for, or, of the same, what it was read with."""
+    made, _, above = str(fit.recipe.get("model")).partition(" ")
+    if made != model.fingerprint:
+        raise BadFit(
+            f"the fit was made for the checkpoint {made}, and {model.name!r} is {model.fingerprint}: make a fit with "
+            "this model."
+        )
+    then, now = named(fit.recipe.get("read_as") or {}) or above, named(model.read_as.changed)
+    if then == now:  # another file of that name
+        then, now = (f"{told} ({which})" for told, which in ((then, above), (now, str(model.read_as))))
+    raise BadFit(
+        f"the fit was made with the checkpoint and {then or 'nothing else'}, and {model.name!r} is read with "
+        f"{now or 'nothing else'}: read it so, or make a fit with this model."
+    )
 
 
 def _check_network(fit: Fit, model: Backbone) -> None:

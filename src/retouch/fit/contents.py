@@ -87,6 +87,7 @@ _RECIPE: Mapping[str, Callable[[Any], bool]] = {
     "target": _text,
     "source": lambda value: value is None or isinstance(value, str),
     "negative_prompt": lambda value: value is None or isinstance(value, str),
+    "read_as": lambda value: value is None or isinstance(value, dict),
     "seed": _whole(0, 2**63 - 1),
     "parameters": lambda value: isinstance(value, dict),
 }

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from retouch.backbone.adapters import is_own
+from retouch.backbone.processors import is_fused
 from retouch.errors import BadParameter
 
 _ADAPTED = ("to_q", "to_k", "to_v", "to_out.0", "add_k_proj", "add_v_proj", "ff.net.0.proj", "ff.net.2")
@@ -28,7 +30,7 @@ def copied_weights(
     copies = {
         name: nn.Parameter(parameter.detach().float().clone())
         for name, parameter in network.named_parameters()
-        if wanted(name) and not _of_adapters(name)
+        if wanted(name) and is_own(name)
     }
     with _put(network, copies):
         yield copies
@@ -114,16 +116,17 @@ def _put(network: nn.Module, parameters: Mapping[str, nn.Parameter]) -> Iterator
             place[leaf] = original
 
 
-def _of_adapters(name: str) -> bool:
-    return any(part.startswith("lora_") for part in name.split("."))
-
-
 def check_trainable(network: nn.Module) -> None:
     """Refuses a network whose weights are not where they could be fitted.
 
     Raises:
         BadParameter: saying what to do.
     """
+    if is_fused(network):
+        raise BadParameter(
+            "the network's attention computes with fused copies of its weights, which a fit would not reach: undo it "
+            "with pipe.unfuse_qkv_projections(), and fuse again afterwards."
+        )
     if any(parameter.is_meta or parameter.dtype.itemsize < 2 for parameter in network.parameters()):
         raise BadParameter(
             "the network's weights are offloaded module by module or stored in 8 bits, and cannot be fitted: use "

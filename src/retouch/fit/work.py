@@ -38,6 +38,7 @@ class Work:
             state in memory only.
         identity: what the work is for, JSON-ready; a checkpoint of other work is not resumed.
         detail: called with a few words on what is going on: stage, loss.
+        told: what a fit's recipe says beside that, JSON-ready.
         stopped: why the work ended early: "", "budget", "interrupted" or "diverged".
         message: the sentence that tells the user so.
         steps: how many steps each stage has taken.
@@ -49,6 +50,7 @@ class Work:
     checkpoint: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     detail: Callable[[str], None] = lambda words: None
+    told: Mapping[str, Any] = field(default_factory=dict)
     stopped: str = ""
     message: str = ""
     steps: dict[str, int] = field(default_factory=dict)
@@ -128,8 +130,8 @@ class Work:
     ) -> Fit:
         """What the stages left, with what they were for and how far they came."""
         return Fit(
-            method, self.identity, embeds, network, rank, dict(self.steps), dict(self.losses), self.stopped,
-            self.message, self.seconds, self.checkpoint,
+            method, {**self.identity, **self.told}, embeds, network, rank, dict(self.steps), dict(self.losses),
+            self.stopped, self.message, self.seconds, self.checkpoint,
         )  # fmt: skip
 
     def raise_if_unusable(self) -> None:

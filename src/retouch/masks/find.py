@@ -11,6 +11,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.errors import BadModel, BadParameter
 from retouch.masks.attention import peak, split, word_heat
 from retouch.masks.objects import segmenter_for
+from retouch.parameters import number_in
 from retouch.picture import Fitted
 from retouch.prompts import find_words
 
@@ -73,7 +74,7 @@ def read_numbers(option: str, text: str, count: int) -> tuple[float, ...]:
         BadParameter: when it is not ``count`` numbers.
     """
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        numbers = tuple(number_in(part) for part in text.split(","))
     except ValueError:
         numbers = ()
     if len(numbers) != count:

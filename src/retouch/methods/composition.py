@@ -14,7 +14,7 @@ from retouch.backbone.schedule import Schedule
 from retouch.errors import BadParameter
 from retouch.guidance.stack import Stack
 from retouch.methods.choice import Choice
-from retouch.methods.loop import denoise, rows_of
+from retouch.methods.loop import check_changes, denoise, rows_of
 from retouch.methods.method import Method
 from retouch.parameters import parameter, parameters_of
 from retouch.parts.asked import Asked, Idle
@@ -223,9 +223,15 @@ class Composed(Method):
         """Inverts, then denoises the branches under control and guidance."""
         if self.needs_source:
             source_of(job, self.name)
-        for part in (self.inversion_part, self.control_part, self.guidance_part, self.sampler_part):
-            part.prepare(job)  # what is wrong with the words is said before the work
+        self.tried(job)
         return self.denoised(job, self.inverted(job))
+
+    def tried(self, job: Job) -> None:
+        """Makes the parts ready once, so that what is wrong with words or layers is said before the work."""
+        attached = self.control_part, self.guidance_part, self.sampler_part
+        for part in (self.inversion_part, *attached):
+            part.prepare(job)
+        check_changes(job.model, *attached)
 
     def inverted(self, job: Job) -> Trajectory:
         """The job's picture as noise."""

@@ -84,6 +84,7 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
 
     def edit(self, job: Job) -> Outcome:
         """Inverts, decides the mode, follows CLIP, samples."""
+        self.tried(job)
         trajectory = self.inverted(job)
         loss = self._loss(job)
         chosen, plain = self, None

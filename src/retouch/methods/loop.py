@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
+from retouch.backbone.processors import has_other_processors
 from retouch.backbone.protocol import Backbone
-from retouch.parts.attach import attached
+from retouch.parts.attach import attached, check_attachable
 from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.held import held, held_steps, weaker
 from retouch.parts.part import Control, Guidance, Part, Predictions, Sampler
@@ -76,6 +77,16 @@ def denoise(
             state = below
             report(1)
     return state
+
+
+def check_changes(model: Backbone, *parts: Part) -> None:
+    """Refuses, before the work, what the parts could not be attached to.
+
+    Raises:
+        RetouchError: as :func:`retouch.parts.attach.check_attachable`.
+    """
+    if has_other_processors(model.network):
+        check_attachable(model, _changes(model, parts)[0])
 
 
 def _changes(model: Backbone, parts: Sequence[Part]) -> tuple[list[AttentionEdit], list[BlockEdit]]:

@@ -11,20 +11,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
+from retouch.backbone.processors import PLAIN_ATTENTION
 from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
 from retouch.parts.edits import AttentionEdit, BlockEdit, Now
 from retouch.parts.joint import EditedJointAttention
 from retouch.parts.rows import Row
-
-_PLAIN_ATTENTION = frozenset(
-    {
-        "AttnProcessor", "AttnProcessor2_0", "AttnProcessorNPU", "FusedAttnProcessor2_0", "SlicedAttnProcessor",
-        "XFormersAttnProcessor", "XLAFlashAttnProcessor2_0", "AttnAddedKVProcessor", "AttnAddedKVProcessor2_0",
-        "SlicedAttnAddedKVProcessor", "XFormersAttnAddedKVProcessor",
-    }
-)  # fmt: skip
-"""diffusers' processors that compute the same attention, each in its own way; an edited layer computes it in ours."""
 
 
 @contextmanager
@@ -40,17 +32,14 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
     own, now = dict(network.attn_processors), Now()
     if any(isinstance(processor, EditedAttention | EditedJointAttention) for processor in own.values()):
         raise RetouchError("attention is already edited on this model: pass all edits in one list.")
+    check_attachable(model, edits)
     layers: dict[str, list[AttentionLayer]] = {}
     for layer in model.attention_layers():
         layers.setdefault(f"{layer.name}.processor", []).append(layer)
     installed = dict(own)
-    for edit in edits:
-        if not any(edit.wants(layer) for kinds in layers.values() for layer in kinds):
-            raise RetouchError(f"{type(edit).__name__} finds no attention layer to act on in {model.name}.")
     for key, kinds in layers.items():
         mine = [edit for edit in edits if any(edit.wants(layer) for layer in kinds)]
         if mine:
-            _check_replaceable(model.name, own[key])
             joint = kinds[0].joint
             installed[key] = EditedJointAttention(kinds, mine, now) if joint else EditedAttention(kinds[0], mine, now)
     with ExitStack() as hooks:
@@ -66,14 +55,28 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
             network.set_attn_processor(dict(own))
 
 
-def _check_replaceable(name: str, processor: object) -> None:
-    """Refuses a processor that computes something else than attention, which an edit would leave out."""
-    kind = type(processor).__name__
-    if kind not in _PLAIN_ATTENTION:
-        raise RetouchError(
-            f"an attention layer of {name!r} has a processor of its owner's, {kind}, which an edit would replace: "
-            "reset it with unet.set_default_attn_processor(), or use a method that leaves attention alone, as ddim."
-        )
+def check_attachable(model: Backbone, edits: Sequence[AttentionEdit]) -> None:
+    """Refuses edits that select no layer, or one that computes something else than attention, which would be left out.
+
+    Raises:
+        RetouchError: naming the edit, or the processor.
+    """
+    own: Any = model.network
+    for edit in edits:
+        chosen = [layer for layer in model.attention_layers() if edit.wants(layer)]
+        if not chosen:
+            raise RetouchError(
+                f"the method's {type(edit).__name__.strip('_')} finds no attention layer to act on in {model.name!r}, "
+                "whose layers lie elsewhere: take another method, as ddim."
+            )
+        kinds = {type(own.get_submodule(layer.name).processor).__name__ for layer in chosen}
+        other = min(kinds - PLAIN_ATTENTION - {EditedAttention.__name__, EditedJointAttention.__name__}, default=None)
+        if other is not None:
+            raise RetouchError(
+                f"an attention layer of {model.name!r} has a processor of its owner's, {other}, which this edit would "
+                "replace: reset it with unet.set_default_attn_processor(), or use a method that leaves attention "
+                "alone, as ddim."
+            )
 
 
 @contextmanager

@@ -53,7 +53,10 @@ class Part:
         return {}
 
     def edits(self, model: Backbone) -> Sequence[AttentionEdit]:
-        """Changes to attention layers, attached while the loop runs and detached whatever happens."""
+        """Changes to attention layers, attached while the loop runs and detached whatever happens.
+
+        Of a live pipeline with attention processors of its owner's they are asked for before the inversion, too.
+        """
         return ()
 
     def block_edits(self, model: Backbone) -> Sequence[BlockEdit]:

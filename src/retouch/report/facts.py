@@ -139,6 +139,8 @@ def _given(run: Run, label: str) -> str:
     settings = [f"{name}={value}" for name, value in given.items()] or ["(its defaults)"]
     if method.get("keep"):
         settings.append(f"keep={method['keep']}")
+    if method.get("size"):
+        settings.append(f"size={method['size']}")
     helped = " and ".join(words for key, words in _HELP.items() if run.manifest.suite.get(key))
     return f"{method.get('method', '')} {', '.join(settings)}{helped and f', with {helped}'}"
 

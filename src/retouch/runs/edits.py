@@ -150,7 +150,7 @@ def _edit(editor: Editor, work: Work, variant: Variant, seed: int, inversions: I
         result = editor.edit(
             work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
             mask=work.case.mask if work.masked else None, inversions=None if alone else inversions,
-            keep=variant.keep, **given,
+            keep=variant.keep, size=variant.size, **given,
         )  # fmt: skip
     record = _record(
         entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
@@ -183,7 +183,7 @@ def _sampled(editor: Editor, work: Work, pairs: Sequence[Pair], _inversions: Inv
     with PeakMemory(editor.model.device) as fitting:
         fit = editor.fit(
             work.case.picture, target=entry.target, source=entry.source, method=variant.method, mask=mask,
-            seed=_FIT_SEED, checkpoint=checkpoint,
+            size=variant.size, seed=_FIT_SEED, checkpoint=checkpoint,
             **{name: value for name, value in given.items() if name not in kind.sampling},
         )  # fmt: skip
     if fit.stopped == "interrupted":

@@ -121,6 +121,12 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
                     f"the run {str(where)!r} has {label!r} with --keep {then}, and this is --keep {its}: name another "
                     "folder; --keep both makes edits as drawn and kept in one."
                 )
+            large, now_large = (one.get("size", "left out") for one in (before.methods[label], method))
+            if large != now_large:
+                raise BadRun(
+                    f"the run {str(where)!r} has {label!r} at --size {large}, and this is --size {now_large}: name "
+                    "another folder."
+                )
             raise BadRun(
                 f"the run {str(where)!r} has {label!r} with other settings: give this one a label of its own, as "
                 f"--variant 'LABEL={label}:…', or name another folder."

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from retouch.arguments import KEEP
+from retouch.arguments import KEEP, check_size
 from retouch.auto.kind import kind_named
 from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
@@ -26,7 +26,7 @@ class Variant:
     """A method with settings and perhaps exchanged parts, under the label that its results bear.
 
     Attributes:
-        keep: as for :meth:`retouch.editor.Editor.edit`.
+        keep, size: as for :meth:`retouch.editor.Editor.edit`.
     """
 
     label: str
@@ -34,6 +34,7 @@ class Variant:
     settings: Mapping[str, Any]
     parts: Mapping[str, str] = field(default_factory=dict)
     keep: str = _DRAWN
+    size: int | None = None
 
     @property
     def kind(self) -> type[Method]:
@@ -48,7 +49,8 @@ class Variant:
         """What a run's manifest keeps of it, by the label."""
         state = {"method": self.method, "settings": dict(self.settings)}
         parts = {"parts": dict(self.parts)} if self.parts else {}
-        return {**state, **parts, **({"keep": self.keep} if self.keep != _DRAWN else {})}
+        size = {} if self.size is None else {"size": self.size}
+        return {**state, **parts, **({"keep": self.keep} if self.keep != _DRAWN else {}), **size}
 
     def apart_from_keeping(self) -> Variant:
         """What it shares with one that differs in how much is kept alone, and in the label."""
@@ -114,6 +116,16 @@ def kept(variants: Mapping[str, Variant], keep: str) -> dict[str, Variant]:
     found = [one for pair in twice for one in pair]
     _check_labels(found)
     return {one.label: one for one in found}
+
+
+def sized(variants: Mapping[str, Variant], size: int | None) -> dict[str, Variant]:
+    """The variants at a working size; None for the model's own.
+
+    Raises:
+        BadParameter: for what is no size.
+    """
+    check_size(size)
+    return {label: replace(one, size=size) for label, one in variants.items()}
 
 
 def _check_labels(found: Sequence[Variant]) -> None:
