@@ -128,9 +128,7 @@ class RetouchPipeline:
         """
         how = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
         settings |= {name: value for name, value in how.items() if value is not None}
-        _check_names(settings, output_type)
-        if progress is not None and not callable(progress):
-            raise BadParameter(f"progress is {progress!r}, expected a function.")
+        _check_names(settings, output_type, progress)
         rows = _rows(
             image=[opened(one) for one in _pictures(image, "image")], prompt=_texts(prompt, "prompt"),
             source_prompt=_texts(source_prompt, "source_prompt"),
@@ -174,7 +172,9 @@ class RetouchPipeline:
         return self.editor.fit(**row, method=method, seed=number, **settings)
 
 
-def _check_names(settings: dict[str, Any], output_type: str = "pil") -> None:
+def _check_names(settings: dict[str, Any], output_type: str = "pil", progress: Progress | None = None) -> None:
+    if progress is not None and not callable(progress):
+        raise BadParameter(f"progress is {progress!r}, expected a function.")
     if output_type not in OUTPUTS:
         raise BadParameter(f"output_type is {output_type!r}, expected {', '.join(OUTPUTS)}.")
     for name, ours in _OURS.items():

@@ -74,12 +74,11 @@ def bench(
     editor = _editor(model, device, read_as)
     work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as)
     measuring.load(output, say)
-    given = {"masked": masks, "suited": suited}
-    run = begin(output, opened, editor, variants, numbers, others=list(others), **given)
+    run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     _take(run, opened, found, share, skip, say)
     done = _edit(
         run, opened, work, quiet, say, methods=list(variants), seeds=numbers, shard=share, captioner=caption,
-        retry_failed=retry_failed, skip=skip, **given,
+        retry_failed=retry_failed, skip=skip, masked=masks, suited=suited,
     )  # fmt: skip
     _measure(run, measuring, mine, shard, quiet, say)
     if done.there or found:

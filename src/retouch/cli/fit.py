@@ -53,8 +53,7 @@ def fit(
     streams.check_streams({"--save-lora": save_lora}, picture=picture, mask=mask, reference=reference)
     opened, where = streams.input_picture(picture), streams.input_mask(mask)
     behind = None if reference is None else streams.input_picture(reference).image
-    options.check_words(target, seed, budget)
-    options.check_kept("auto", None, size)
+    options.check_words(target, seed, budget, size)
 
     from retouch.methods.registry import check_fits, method_type
     from retouch.parameters import read_settings, settings_from_text

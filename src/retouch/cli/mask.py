@@ -48,17 +48,13 @@ def mask(
     quiet: options.Quiet = False,
 ) -> None:
     """Find a thing in PICTURE: by words, by clicks or a box, or from the painter. Give the result to --mask."""
-    _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter)
-    if size is not None and not word:
-        raise BadParameter("--size goes with --word: it is the size of the picture where the model looks for it.")
-    options.check_kept("auto", None, size)
-    from retouch.picture import changed_mask, check_growth, overlaid, write_picture
+    _check_ways(word, bool(point or box), truth, bool(outside), prompt, segmenter, size)
+    from retouch.picture import changed_mask, overlaid, write_picture
 
     streams.check_streams({"--overlay": overlay})
     with streams.picture_stream(output):
         opened = streams.input_picture(picture)
-        _check_outputs(opened, output, overlay, force)
-        check_growth(grow, opened.image.size)
+        _check_outputs(opened, output, overlay, force, grow)
         if truth:
             from retouch.diorama.truth import true_mask
 
@@ -83,13 +79,18 @@ def mask(
         note(f"{streams.name_of(output)}: {_share(made):.0%} of the picture is marked")
 
 
-def _check_ways(word: str, clicked: bool, truth: bool, outside: bool, prompt: str, segmenter: str) -> None:
+def _check_ways(
+    word: str, clicked: bool, truth: bool, outside: bool, prompt: str, segmenter: str, size: int | None
+) -> None:
     if sum([bool(word), clicked, truth]) != 1:
         raise BadParameter("say in one way what to mark: --word cat, or --point X,Y or --box, or --truth.")
     if outside and not clicked:
         raise BadParameter("--outside goes with --point or --box.")
     if prompt and not word:
         raise BadParameter("--prompt goes with --word: it is the sentence in which the words are looked for.")
+    if size is not None and not word:
+        raise BadParameter("--size goes with --word: it is the size of the picture where the model looks for it.")
+    options.check_kept("auto", None, size)
     if truth and segmenter != "auto":
         raise BadParameter("--truth asks the painter, and no segmenter: leave --segmenter out.")
 
@@ -105,11 +106,12 @@ def _share(mask: Image.Image) -> float:
     return sum(value * count for value, count in enumerate(mask.histogram())) / 255 / (mask.width * mask.height)
 
 
-def _check_outputs(opened: Picture, output: Path, overlay: Path | None, force: bool) -> None:
-    from retouch.picture import check_outputs
+def _check_outputs(opened: Picture, output: Path, overlay: Path | None, force: bool, grow: int) -> None:
+    from retouch.picture import check_growth, check_outputs
 
     size = opened.image.size
     check_outputs((None if streams.is_stream(output) else output, overlay), force, (size, size))
+    check_growth(grow, size)
 
 
 def _read_clicks(points: list[str] | None, outside: list[str] | None, box: str) -> dict[str, Any]:

@@ -71,8 +71,8 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, mps; default: the best the
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes, no progress.")]
 
 
-def check_words(target: str, seed: int, budget: float | None = None) -> None:
-    """Refuses an empty --to, a negative --seed and a --budget of no time.
+def check_words(target: str, seed: int, budget: float | None = None, size: int | None = None) -> None:
+    """Refuses an empty --to, a negative --seed, a --budget of no time and a --size of nothing.
 
     Raises:
         BadPrompt, BadParameter: naming the option.
@@ -83,6 +83,7 @@ def check_words(target: str, seed: int, budget: float | None = None) -> None:
         raise BadPrompt("--to is empty: say what the picture should show.")
     if seed < 0:
         raise BadParameter(f"--seed is {seed}, expected a whole number from 0.")
+    check_kept("auto", None, size)
 
 
 def check_kept(keep: str, strength: float | None, size: int | None = None) -> None:
