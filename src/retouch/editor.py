@@ -39,6 +39,7 @@ class Editor:
         model: a loaded model, or a live diffusers pipeline, which is computed with as it is at every call and left as
             it was found (docs/models.md).
         clip_skip, long_prompts: how a pipeline's texts are read, as for :meth:`from_pretrained`.
+        super_resolution: beside an ``IFPipeline``, the pipeline of the cascade's second stage.
 
     Whatever state torch is in around a call (``no_grad``, ``autocast``, a default dtype …), the picture is the same.
 
@@ -49,10 +50,13 @@ class Editor:
     """
 
     def __init__(
-        self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False, **others: Never
-    ) -> None:
+        self, model: Backbone | Any, *, clip_skip: int = 0, long_prompts: bool = False, super_resolution: Any = None,
+        **others: Never,
+    ) -> None:  # fmt: skip
         check_no_others("an Editor of a loaded model", others)
-        self.model: Backbone = backbone_of(model, clip_skip=clip_skip, long_prompts=long_prompts)
+        self.model: Backbone = backbone_of(
+            model, clip_skip=clip_skip, long_prompts=long_prompts, super_resolution=super_resolution
+        )
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str] = "diorama", **how: Unpack[LoadSettings]) -> Editor:

@@ -9,8 +9,8 @@ import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
 from retouch.backbone.condition import Condition
+from retouch.backbone.guided import guidance_embedding
 from retouch.backbone.load import load
-from retouch.backbone.unet import guidance_embedding
 from retouch.errors import BadModel, BadParameter
 from retouch.guidance.classifier_free import guided
 from tests.tiny import save_tiny, tiny_backbone, tiny_parts, tiny_xl_parts

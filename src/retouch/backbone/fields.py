@@ -147,6 +147,17 @@ _UNET: Mapping[str, Field] = {
          "flip_sin_to_cos", "center_input_sample", "resnet_skip_time_act", "class_embeddings_concat"), Switch()
     ),
 }  # fmt: skip
+_PIXEL_UNET: Mapping[str, Field] = {
+    **_UNET, "encoder_hid_dim": Number(1, _WIDEST), "addition_embed_type_num_heads": _COUNT,
+    "down_block_types": Listed(Word(("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D")), alone=False),
+    "up_block_types": Listed(Word(("ResnetUpsampleBlock2D", "SimpleCrossAttnUpBlock2D")), alone=False),
+    "mid_block_type": Word(("UNetMidBlock2DSimpleCrossAttn",)),
+}  # fmt: skip
+_T5: Mapping[str, Field] = {
+    "d_model": Number(1, _WIDEST), "d_kv": Number(1, _WIDEST), "d_ff": Number(1, 4 * _WIDEST), "num_layers": _LAYER,
+    "num_heads": _LAYER, "vocab_size": _COUNT, "eos_token_id": Number(0), "pad_token_id": _ID,
+    "layer_norm_epsilon": _SHARE, "dropout_rate": _SHARE,
+}  # fmt: skip
 _VAE: Mapping[str, Field] = {
     "latent_channels": Number(1, _WIDEST), "block_out_channels": _WIDTHS, "layers_per_block": _LAYER,
     "norm_num_groups": _COUNT, "scaling_factor": Number(1e-6, whole=False), "act_fn": _ACTIVATION,
@@ -165,10 +176,11 @@ _SCHEDULER: Mapping[str, Field] = {
     "set_alpha_to_one": Switch(),
 }  # fmt: skip
 _FIELDS: Mapping[str, Mapping[str, Field]] = {
-    "scheduler": _SCHEDULER, "unet": _UNET, "vae": _VAE, "text_encoder": _TEXT_ENCODER,
-    "text_encoder_2": _TEXT_ENCODER, "tokenizer": _TOKENIZER, "tokenizer_2": _TOKENIZER,
+    "scheduler": _SCHEDULER, "unet": _UNET, "pixel unet": _PIXEL_UNET, "t5": _T5, "vae": _VAE,
+    "text_encoder": _TEXT_ENCODER, "text_encoder_2": _TEXT_ENCODER, "tokenizer": _TOKENIZER, "tokenizer_2": _TOKENIZER,
 }  # fmt: skip
 _LISTS = {
+    "pixel unet": ("down_block_types", "up_block_types"),
     "unet": ("down_block_types", "up_block_types", "layers_per_block", "attention_head_dim", "only_cross_attention",
              "transformer_layers_per_block"),
     "vae": ("down_block_types", "up_block_types"),
@@ -180,7 +192,8 @@ def check_fields(name: str, part: str, file: str, config: Mapping[str, Any]) -> 
     """Refuses a config that says something of another type, out of range, or that contradicts another field.
 
     Args:
-        part: scheduler, unet, vae, text_encoder, tokenizer, or the second of these two.
+        part: scheduler, unet, vae, text_encoder, tokenizer, or the second of these two; "pixel unet" and "t5" in a
+            pixel cascade.
         file: the config's, for the error.
         config: what it does not say is the library's.
 

@@ -17,6 +17,7 @@ from retouch.backbone.adapters import adapters_of
 from retouch.backbone.assemble import Plan, check_vocabularies, plan, vae_dtype
 from retouch.backbone.configs import loaded_config
 from retouch.backbone.on_top import check_reading, read_texts
+from retouch.backbone.pixel import PixelCascade
 from retouch.backbone.processors import freeu_of, processors_of
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.quiet import quietly
@@ -24,6 +25,7 @@ from retouch.backbone.recommended import Recommended, read_recommended
 from retouch.backbone.sd import StableDiffusion
 from retouch.backbone.sdxl import StableDiffusionXL
 from retouch.backbone.settings import ModelSettings, ReadAs
+from retouch.backbone.stages import check_second_pipe, plan_stages, second_of_pipe
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
 
@@ -32,6 +34,8 @@ _PIPELINES: Mapping[str, type[UNetBackbone]] = {
     "StableDiffusionImg2ImgPipeline": StableDiffusion,
     "StableDiffusionXLPipeline": StableDiffusionXL,
     "StableDiffusionXLImg2ImgPipeline": StableDiffusionXL,
+    "IFPipeline": PixelCascade,
+    "IFImg2ImgPipeline": PixelCascade,
 }
 """The pipelines whose networks can be edited with, by the names of their classes, and how each family is computed."""
 _LOCKS: WeakKeyDictionary[nn.Module, RLock] = WeakKeyDictionary()
@@ -41,10 +45,13 @@ _CAPTURING = "_output_capturing_hooks_installed"
 """By this transformers knows whether it has put hooks into a text encoder, which it does where one asks for layers."""
 
 
-def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -> Backbone:
+def backbone_of(
+    model: Any, *, clip_skip: int = 0, long_prompts: bool = False, super_resolution: Any = None
+) -> Backbone:
     """A loaded model as it is, or the backbone of a live pipeline.
 
     Args:
+        super_resolution: beside the base stage of a pixel cascade, the pipeline of its second stage.
         clip_skip, long_prompts: how a pipeline's texts are read, see :class:`retouch.backbone.load.LoadSettings`.
 
     Raises:
@@ -52,8 +59,10 @@ def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -
         BadModel: for a pipeline that cannot be edited with, by the name of its class or of what is loaded into it.
     """
     if callable(getattr(model, "predict", None)):
-        if clip_skip or long_prompts:
-            raise BadParameter("clip_skip and long_prompts are said when a model is loaded, or of a live pipeline.")
+        if clip_skip or long_prompts or super_resolution is not None:
+            raise BadParameter(
+                "clip_skip, long_prompts and super_resolution are said when a model is loaded, or of a live pipeline."
+            )
         loaded: Backbone = model
         return loaded
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
@@ -64,7 +73,7 @@ def backbone_of(model: Any, *, clip_skip: int = 0, long_prompts: bool = False) -
             "Editor.from_pretrained(name)."
         )
     check_reading(clip_skip, long_prompts)
-    return Live(model, clip_skip, long_prompts).backbone()
+    return Live(model, clip_skip, long_prompts, super_resolution).backbone()
 
 
 def check_no_others(what: str, given: Mapping[str, Any]) -> None:
@@ -87,8 +96,8 @@ class Live:
     it anew.
     """
 
-    def __init__(self, pipe: Any, clip_skip: int = 0, long_prompts: bool = False) -> None:
-        self.pipe, self.clip_skip, self.long_prompts = pipe, clip_skip, long_prompts
+    def __init__(self, pipe: Any, clip_skip: int = 0, long_prompts: bool = False, super_resolution: Any = None) -> None:
+        self.pipe, self.clip_skip, self.long_prompts, self.second = pipe, clip_skip, long_prompts, super_resolution
         kinds = [kind.__name__ for kind in type(pipe).__mro__]
         backbone = next((_PIPELINES[kind] for kind in kinds if kind in _PIPELINES), None)
         if backbone is None:
@@ -99,6 +108,8 @@ class Live:
         if getattr(pipe.config, "requires_aesthetics_score", False):
             raise BadModel(f"{self.name!r} is SDXL's refiner, which finishes what the base model began: give that one.")
         self.made_as = backbone
+        if super_resolution is not None:
+            check_second_pipe(self.name, pipe, super_resolution, cascade=backbone is PixelCascade)
 
     @property
     def name(self) -> str:
@@ -114,7 +125,11 @@ class Live:
         planned, parts = self._read()
         folder = Path(self.name)
         recommended = read_recommended(folder) if folder.is_dir() else Recommended()
-        more = {"zeros_for_empty": self._zeros_for_empty()} if self.made_as is StableDiffusionXL else {}
+        more: dict[str, Any] = {}
+        if self.made_as is StableDiffusionXL:
+            more["zeros_for_empty"] = self._zeros_for_empty()
+        if self.second is not None:
+            more["super_resolution"] = second_of_pipe(self.name, self.second, self._device())
         model = self.made_as(
             self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
             read_as=self._read_as(planned, parts), live=self, **more,
@@ -144,9 +159,10 @@ class Live:
         model.read_as = self._read_as(planned, parts)
         try:
             with ExitStack() as stack:
-                for part in self.made_as.family.weighty:
-                    stack.enter_context(_for_inference(parts[part]))
-                stack.enter_context(_wide_enough(parts["vae"]))
+                for module in model.modules.values():
+                    stack.enter_context(_for_inference(module))
+                if self.made_as.family.latent:
+                    stack.enter_context(_wide_enough(parts["vae"]))
                 yield
         finally:
             for hook in getattr(self.pipe, "_all_hooks", ()):  # of enable_model_cpu_offload
@@ -167,10 +183,11 @@ class Live:
                 f"the pipeline {self.name!r} was loaded inside torch.inference_mode, and nothing can be fitted with "
                 "such weights: load it outside."
             )
-        planned = plan(
-            self.name, family, ModelSettings(), {part: loaded_config(there[part]) for part in family.configs},
-            folder=False,
-        )  # fmt: skip
+        configs = {part: loaded_config(there[part]) for part in family.configs}
+        if family.latent:
+            planned = plan(self.name, family, ModelSettings(), configs, folder=False)
+        else:
+            planned = plan_stages(self.name, ModelSettings(), configs)
         check_vocabularies(self.name, family, there)
         del there["scheduler"]
         return planned, there

@@ -66,6 +66,8 @@ def read_texts(model: UNetBackbone, clip_skip: int, long_prompts: bool) -> None:
     Raises:
         BadParameter: when its text encoders have fewer layers than are to be left out.
     """
+    if clip_skip and not model.family.latent:
+        raise BadParameter(f"clip_skip is {clip_skip}, but {model.name!r} reads its texts by T5: leave it out.")
     layers = min(getattr(model, part).config.num_hidden_layers for part in model.family.encoders)
     if clip_skip >= layers:
         raise BadParameter(
@@ -84,6 +86,13 @@ def put_on_top(model: UNetBackbone, asked: OnTop) -> None:
     """
     if not asked:
         return
+    if not model.family.latent:
+        there = [name for name in ("loras", "vae", "embeddings", "clip_skip") if getattr(asked, name)]
+        for name in there:
+            raise BadParameter(
+                f"{model.name!r} is a cascade of pixel models, on which no {name.removesuffix('s')} can be put yet: "
+                "leave it out."
+            )
     read_texts(model, asked.clip_skip, asked.long_prompts)
     model.fingerprint = model.fingerprint  # looked at before anything is changed
     above: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from retouch.backbone.assemble import Plan, assembled
-from retouch.backbone.configs import checked_schedule, has_vocabulary, read_config
+from retouch.backbone.configs import checked_schedule, has_vocabulary, loaded_config, read_config
 from retouch.backbone.family import IF
 from retouch.backbone.fields import check_fields
 from retouch.backbone.filled import Subject, blank, fill, read_weights
@@ -82,11 +82,12 @@ def plan_stages(name: str, settings: ModelSettings, configs: Mapping[str, Mappin
     """
     unet, text = configs["unet"], configs["text_encoder"]
     own = checked_schedule(name, configs["scheduler"], IF, IF.configs["scheduler"])
-    check_network(name, unet)
+    check_network(name, IF.configs["unet"], unet)
     if unet.get("in_channels") != 3 or unet.get("class_embed_type"):
         raise BadModel(f"{name!r} is a stage of a cascade that enlarges pictures, not one that makes them: {_STAGE}")
     if text.get("model_type") not in (None, "t5"):
         raise BadModel(f"the text encoder of {name!r} is a {text['model_type']}, expected T5's encoder: {_STAGE}")
+    check_fields(name, "t5", IF.configs["text_encoder"], text)
     width = text.get("d_model", 512)
     if unet.get("encoder_hid_dim") != width:
         raise BadModel(
@@ -104,15 +105,14 @@ def plan_stages(name: str, settings: ModelSettings, configs: Mapping[str, Mappin
     return Plan(name, IF, schedule, settings.native or side, ReadAs(settings.given(), said))
 
 
-def check_network(name: str, unet: Mapping[str, Any]) -> None:
+def check_network(name: str, file: str, unet: Mapping[str, Any]) -> None:
     """Refuses what is no U-Net of IF's kind.
 
     Raises:
         BadModel: naming the field.
     """
-    check_fields(name, "unet", "unet/config.json", unet)
-    down = unet.get("down_block_types") or []
-    if unet.get("addition_embed_type") != "text" or not any("SimpleCrossAttn" in str(block) for block in down):
+    check_fields(name, "pixel unet", file, unet)
+    if unet.get("addition_embed_type") != "text" or not unet.get("encoder_hid_dim"):
         raise BadModel(f"the network of {name!r} is none of DeepFloyd IF's layout: {_STAGE}")
     if unet.get("out_channels") not in (3, 6):
         raise BadModel(
@@ -132,7 +132,7 @@ def check_second(name: str, first: Mapping[str, Any], configs: Mapping[str, Mapp
         BadModel: saying why.
     """
     unet = configs["unet"]
-    check_network(f"{name} (super_resolution)", unet)
+    check_network(name, f"{SECOND}/unet/config.json", unet)
     if unet.get("in_channels") != 6 or unet.get("class_embed_type") != "timestep":
         raise BadModel(
             f"super_resolution of {name!r} is no stage that enlarges: it takes {unet.get('in_channels')} channels, "
@@ -208,8 +208,8 @@ def _tokenizer(name: str, folder: Path) -> Any:
         return T5Tokenizer.from_pretrained(folder, local_files_only=True)
     except (ImportError, ValueError) as error:
         raise BadModel(
-            f"the tokenizer of {name!r} could not be read ({type(error).__name__}): a spiece.model alone needs the packages "
-            "sentencepiece and protobuf (pip install sentencepiece protobuf)."
+            f"the tokenizer of {name!r} could not be read ({type(error).__name__}): a spiece.model alone needs the "
+            "packages sentencepiece and protobuf (pip install sentencepiece protobuf)."
         ) from error
 
 
@@ -221,10 +221,48 @@ def _loaded_second(
 
 
 def second_stage(
-    name: str, unet: Any, scheduler: Mapping[str, Any], noising: Mapping[str, Any], device: torch.device
-) -> SuperResolution:
-    """A loaded second stage of its network and its two schedulers' configs."""
-    alphas = schedule_from_config(checked_schedule(name, noising, IF, f"{SECOND}/image_noising_scheduler"), 1).alphas_cumprod.float()
+    name: str, unet: Any, scheduler: Mapping[str, Any], noising: Mapping[str, Any], device: torch.device, *,
+    own: bool = True,
+) -> SuperResolution:  # fmt: skip
+    """A loaded second stage of its network and its two schedulers' configs.
+
+    Args:
+        own: whether the network is nobody else's, and may be moved and frozen.
+    """
+    if own:
+        unet = unet.to(device).eval().requires_grad_(False)
+    alphas = schedule_from_config(
+        checked_schedule(name, noising, IF, f"{SECOND}/image_noising_scheduler"), 1
+    ).alphas_cumprod.float()
     return SuperResolution(
-        unet.to(device).eval().requires_grad_(False), checked_schedule(name, scheduler, IF, f"{SECOND}/scheduler"), alphas, device
+        unet,
+        checked_schedule(name, scheduler, IF, f"{SECOND}/scheduler"),
+        alphas,
+        device,
     )
+
+
+def check_second_pipe(name: str, first: Any, second: Any, *, cascade: bool) -> None:
+    """Refuses what is no pipeline of a second stage, or does not go with the first.
+
+    Raises:
+        BadParameter: when there is no cascade to which it could belong, or it is no such pipeline.
+        BadModel: when the stages do not go together.
+    """
+    if not cascade:
+        raise BadParameter(f"super_resolution is given, but {name!r} is no base stage of a cascade: leave it out.")
+    missing = [part for part in _SECOND_PARTS if getattr(second, part, None) is None]
+    if missing:
+        raise BadParameter(
+            f"super_resolution is a {type(second).__name__} without {', '.join(missing)}, expected an "
+            "IFSuperResolutionPipeline or IFImg2ImgSuperResolutionPipeline."
+        )
+    check_second(
+        name, loaded_config(first.unet), {part: loaded_config(getattr(second, part)) for part in _SECOND_PARTS}
+    )
+
+
+def second_of_pipe(name: str, pipe: Any, device: torch.device) -> SuperResolution:
+    """The second stage of a live pipeline's own parts, which stay as they are."""
+    configs = {part: loaded_config(getattr(pipe, part)) for part in _SECOND_PARTS}
+    return second_stage(name, pipe.unet, configs["scheduler"], configs["image_noising_scheduler"], device, own=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.configs import latent_side
 from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
+from retouch.backbone.guided import guidance_embedding
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class UNetBackbone(ABC):
-    """The parts of one checkpoint as a :class:`retouch.backbone.protocol.Backbone`. No constant of one model in here.
+    """The parts of one checkpoint as a :class:`retouch.backbone.protocol.Backbone`.
 
     A family says what it is made of, and what its texts mean (:meth:`condition`, :meth:`added`).
 
@@ -42,11 +42,10 @@ class UNetBackbone(ABC):
         recommended: what the checkpoint recommends in place of the methods' published defaults.
         read_as: what the user said of the checkpoint in place of its files' own word.
         evaluations: network evaluations so far: rows of all batches given to :meth:`predict`.
-        lock: whoever edits with the network holds it.
-        live: whose parts these are, where they are somebody's.
+        lock, live: whoever edits with the network holds it; whose parts these are, where they are somebody's.
         clip_skip: how many of the text encoders' last layers are left out.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
-        chunks: how many chunks texts have at the moment, see :meth:`make_room`.
+        chunks: how many chunks texts have now.
     """
 
     family: ClassVar[Family]
@@ -299,12 +298,3 @@ class UNetBackbone(ABC):
     def identity(self) -> str:
         """What names everything that results depend on: the fingerprint, and how else than its files say it is read."""
         return f"{self.fingerprint} {self.read_as}".rstrip()
-
-
-def guidance_embedding(scale: float, width: int) -> Tensor:
-    """A guidance scale, less 1, as sines and cosines [1, width]: ``get_guidance_scale_embedding`` of diffusers."""
-    half = width // 2
-    frequencies = torch.exp(torch.arange(half, dtype=torch.float32) * -(math.log(10000.0) / (half - 1)))
-    angles = 1000.0 * scale * frequencies
-    embedded = torch.cat([angles.sin(), angles.cos()])
-    return nn.functional.pad(embedded, (0, width % 2))[None]
