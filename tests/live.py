@@ -2,12 +2,16 @@
 
 import torch
 from diffusers import (
+    DDPMScheduler,
+    IFPipeline,
+    IFSuperResolutionPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
 )
 
+from retouch.backbone.load import load
 from tests.tiny import tiny_parts
 
 KINDS = {"text": StableDiffusionPipeline, "image": StableDiffusionImg2ImgPipeline}
@@ -24,6 +28,22 @@ def tiny_pipe(folder, kind="text", model="sd1", seed=0):
         pipe = KINDS[kind](**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def tiny_cascade_pipes(folder):
+    """The pipelines of both stages of a cascade's folder."""
+    plain = {"safety_checker": None, "feature_extractor": None, "watermarker": None, "requires_safety_checker": False}
+    model, second = load(folder), folder / "super_resolution"
+    base = IFPipeline(
+        tokenizer=model.tokenizer, text_encoder=model.text_encoder, unet=model.unet,
+        scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"), **plain,
+    )  # fmt: skip
+    enlarging = IFSuperResolutionPipeline(
+        tokenizer=None, text_encoder=None, unet=model.super_resolution.unet,
+        scheduler=DDPMScheduler.from_pretrained(second / "scheduler"),
+        image_noising_scheduler=DDPMScheduler.from_pretrained(second / "image_noising_scheduler"), **plain,
+    )  # fmt: skip
+    return base, enlarging
 
 
 def modules(pipe):

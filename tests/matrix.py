@@ -6,14 +6,17 @@ import numpy as np
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
 
+from retouch.backbone.super_resolution import Enlarging
 from retouch.editor import Editor
 from retouch.errors import RetouchError
 from retouch.methods.registry import methods
 from retouch.parameters import parameters_of
+from tests.live import tiny_cascade_pipes
 from tests.single_file import parts_of, save_parts, save_single
 from tests.small import short
+from tests.tiny import save_cascade
 
-FAMILIES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x", "sdxl": "SDXL"}
+FAMILIES = {"sd1": "Stable Diffusion 1.x", "sd2": "Stable Diffusion 2.x", "sdxl": "SDXL", "if": "DeepFloyd IF"}
 PIPES = {"sd1": StableDiffusionPipeline, "sd2": StableDiffusionPipeline, "sdxl": StableDiffusionXLPipeline}
 PICTURE = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
 TEXTS = {"source": "a red cat on a mat", "target": "a blue cat on a mat"}
@@ -21,6 +24,8 @@ TEXTS = {"source": "a red cat on a mat", "target": "a blue cat on a mat"}
 
 def editors(folder, family):
     """One small random model of a family as a folder, as a single file and as a live pipeline."""
+    if family == "if":
+        return cascades(folder)
     where = save_parts(folder / "model", family)
     xl = {"add_watermarker": False}
     plain = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
@@ -31,6 +36,16 @@ def editors(folder, family):
         "file": Editor.from_pretrained(save_single(folder / "model.safetensors", family)),
         "live": Editor(pipe),
     }
+
+
+def cascades(folder):
+    """The same of a cascade of two stages, which no single file holds."""
+    where = save_cascade(folder / "model")
+    (where / "retouch.json").write_text('{"settings": {}, "super_resolution": {"num_inference_steps": 2}}')
+    base, second = tiny_cascade_pipes(where)
+    live = Editor(base, super_resolution=second)
+    live.model.super_resolution.enlarging = Enlarging(num_inference_steps=2)
+    return {"folder": Editor.from_pretrained(where), "live": live}
 
 
 def cell(made, method):

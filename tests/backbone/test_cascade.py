@@ -19,7 +19,7 @@ from retouch.guidance.classifier_free import guided
 from retouch.parts.attach import attached
 from retouch.parts.edits import AttentionEdit
 from retouch.parts.rows import SOURCE, TARGET, Step
-from tests.live import same, state
+from tests.live import same, state, tiny_cascade_pipes
 from tests.tiny import save_cascade, tiny_backbone
 
 pytestmark = pytest.mark.slow
@@ -261,17 +261,7 @@ def test_a_weaker_second_stage_keeps_the_small_pictures_colours(model, monkeypat
 
 @pytest.fixture
 def pipes(folder):
-    loaded = load(folder)
-    base = IFPipeline(
-        tokenizer=loaded.tokenizer, text_encoder=loaded.text_encoder, unet=loaded.unet,
-        scheduler=DDPMScheduler.from_pretrained(folder / "scheduler"), **PLAIN,
-    )  # fmt: skip
-    second = IFSuperResolutionPipeline(
-        tokenizer=None, text_encoder=None, unet=loaded.super_resolution.unet,
-        scheduler=DDPMScheduler.from_pretrained(folder / SECOND / "scheduler"),
-        image_noising_scheduler=DDPMScheduler.from_pretrained(folder / SECOND / "image_noising_scheduler"), **PLAIN,
-    )  # fmt: skip
-    return base, second
+    return tiny_cascade_pipes(folder)
 
 
 @pytest.mark.parametrize("method", ["prompt-to-prompt", "imagic"])

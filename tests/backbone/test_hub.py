@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import helper_folder, load
 from retouch.errors import BadModel
-from tests.tiny import save_tiny
+from tests.tiny import save_cascade, save_tiny
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
 NAME = "somebody/model"
@@ -214,3 +214,22 @@ def test_a_model_that_serves_beside_a_checkpoint_comes_from_the_cache(tmp_path, 
     for file in ("config.json", "model.safetensors", "tokenizer.json"):
         (place / "snapshots" / "abc" / file).write_text("{}")
     assert helper_folder("some/clip", "clip") == place / "snapshots" / "abc"
+
+
+def test_both_stages_of_a_cascade_come_from_the_hub_and_only_what_is_read(folder, hub, tmp_path):
+    shutil.rmtree(folder)
+    save_cascade(folder)
+    (folder / "retouch.json").write_text('{"settings": {}, "super_resolution": {"num_inference_steps": 2}}')
+    second = shutil.move(folder / "super_resolution", tmp_path / "second")
+    (folder / "safety_checker").mkdir()
+    (folder / "safety_checker" / "model.safetensors").write_bytes(b"nothing of use")
+    assert load(NAME, device="cpu").native_side == 16
+    assert load(NAME, device="cpu", super_resolution=second).native_side == 32
+    assert {"tokenizer/spiece.model", UNET, "text_encoder/model.safetensors"} <= set(hub)
+    assert not any("safety" in pattern for pattern in hub)
+
+
+def test_a_second_stage_that_the_hub_does_not_have_is_named(hub, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda name: (_ for _ in ()).throw(OSError("gone")))
+    assert "super_resolution stage 'somebody/second'" in refusal(super_resolution="somebody/second")
+    assert "offline" in refusal(super_resolution="somebody/second", offline=True)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parent.parent.parent / "docs" / "models.md"
 WRITTEN = {
     (family, found[1]): found[2 + place].strip()
-    for found in re.finditer(r"^\| `([\w-]+)` \|([^|\n]+)\|([^|\n]+)\|([^|\n]+)\|$", PAGE.read_text(), re.M)
+    for found in re.finditer(r"^\| `([\w-]+)` \|([^|\n]+)\|([^|\n]+)\|([^|\n]+)\|([^|\n]+)\|$", PAGE.read_text(), re.M)
     for place, family in enumerate(FAMILIES)
 }
 

@@ -128,6 +128,14 @@ def check_parts(name: str, parts: Set[str], files: Iterable[str], pipeline: str 
     )
 
 
+def is_cascade(folder: Path) -> bool:
+    """Whether a folder holds a stage in DeepFloyd IF's layout."""
+    if (folder / INDEX).is_file() and '"IF' in (folder / INDEX).read_text(encoding="utf-8", errors="replace"):
+        return True
+    unet = folder / "unet" / "config.json"
+    return unet.is_file() and "SimpleCrossAttn" in unet.read_text(encoding="utf-8", errors="replace")
+
+
 def check_weights(name: str, family: Family, files: Iterable[str]) -> None:
     """Refuses a model a part of which has no weights in a safetensors file.
 

@@ -6,14 +6,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from retouch.backbone.configs import has_vocabulary
-from retouch.backbone.family import FAMILIES, family_of
-from retouch.backbone.folder import INDEX, check_parts, check_weights, weight_files
+from retouch.backbone.family import FAMILIES, IF, Family, family_of
+from retouch.backbone.folder import INDEX, check_parts, check_weights, is_cascade, weight_files
 from retouch.backbone.recommended import FILE as RECOMMENDED_FILE
 from retouch.errors import BadModel
 
 # only what is read: many repositories hold each part in half a dozen further formats
 _PARTS = dict.fromkeys(part for family in FAMILIES for part in family.parts)
-_SMALL = (INDEX, RECOMMENDED_FILE, *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")))
+_SMALL = (
+    INDEX,
+    RECOMMENDED_FILE,
+    *(f"{part}/*.{end}" for part in _PARTS for end in ("json", "txt")),
+    "tokenizer/spiece.model",
+)
+_OF_SECOND = (INDEX, *(f"{part}/*.json" for part in ("unet", "scheduler", "image_noising_scheduler")))
 
 
 def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Path:
@@ -46,13 +52,43 @@ def hub_folder(name: str, offline: bool, judge: Callable[[Path], object]) -> Pat
         there = list_repo_files(name)
     except Exception as error:  # whatever the hub, the network or the cache raises, the user's remedy is the same
         raise BadModel(remedy.format(type(error).__name__)) from error
-    family = check_parts(
-        name, {file.split("/")[0] for file in there if "/" in file}, [file for file in there if "/" not in file]
-    )
+    family = _family(name, there, remedy)
     check_weights(name, family, there)
     judge(_fetched(name, _SMALL, remedy))
     weights = [file for part in family.weighty for file in weight_files(family, part, there)[0]]
     return _fetched(name, [*_SMALL, *weights], remedy)
+
+
+def _family(name: str, there: Sequence[str], remedy: str) -> Family:
+    """The family of a repository by its files' names; where there is no autoencoder, by its configurations."""
+    parts = {file.split("/")[0] for file in there if "/" in file}
+    if parts >= set(IF.parts) and "vae" not in parts and is_cascade(_fetched(name, _SMALL, remedy)):
+        return IF
+    return check_parts(name, parts, [file for file in there if "/" not in file])
+
+
+def stage_copy(name: str, offline: bool) -> Path:
+    """A hub's copy of a cascade's second stage: its network and its two schedulers.
+
+    Raises:
+        BadModel: when it is neither in the cache nor can be fetched.
+    """
+    from huggingface_hub import list_repo_files
+
+    cached = _cached(name, [*_OF_SECOND, f"{IF.stem('unet')}*.safetensors"])
+    if cached is not None and (_forbidden(offline) or any((cached / "unet").glob("*.safetensors"))):
+        return cached
+    remedy = (
+        f"the super_resolution stage {name!r} is neither a local path nor could it be fetched ({{}}): check the name "
+        "and the connection, or give the path of a diffusers folder."
+    )
+    if _forbidden(offline):
+        raise BadModel(remedy.format("offline"))
+    try:
+        there = list_repo_files(name)
+    except Exception as error:  # as above
+        raise BadModel(remedy.format(type(error).__name__)) from error
+    return _fetched(name, [*_OF_SECOND, *weight_files(IF, "unet", there)[0]], remedy)
 
 
 def helper_copy(name: str, *, tokenizer: bool, stem: str = "model") -> Path:
@@ -102,9 +138,12 @@ def _whole(folder: Path) -> bool:
     parts, unet = {path.name for path in folder.iterdir()}, folder / "unet" / "config.json"
     if unet.is_file() and '"text_time"' in unet.read_text(encoding="utf-8", errors="replace"):
         parts.add("text_encoder_2")  # SDXL's, though it may not have come yet
-    family = family_of(parts)
+    family = IF if is_cascade(folder) else family_of(parts)
     described = all((folder / file).is_file() for file in family.configs.values())
-    if not described or not all(has_vocabulary(folder / part) for part in family.tokenizers):
+    read = all(
+        has_vocabulary(folder / part) or (folder / part / "spiece.model").is_file() for part in family.tokenizers
+    )
+    if not described or not read:
         return False
     for part in family.weighty:
         there = [path.relative_to(folder).as_posix() for path in (folder / part).iterdir()]

@@ -11,15 +11,15 @@ from typing import Any, TypedDict
 
 import torch
 
-from retouch.backbone.folder import from_folder, judged
+from retouch.backbone.folder import from_folder, is_cascade, judged
 from retouch.backbone.formats import is_file_name
-from retouch.backbone.hub import helper_copy, hub_folder
+from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
 from retouch.backbone.on_top import put_on_top, read_on_top
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
-from retouch.backbone.stages import from_stages, is_cascade
+from retouch.backbone.stages import from_stages, stages_judged
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter
 
@@ -160,7 +160,7 @@ def _named(
     path = EMBEDDED_CASCADE if name == CASCADE else Path(name).expanduser()
     if os.path.isdir(path) and is_cascade(path):
         return from_stages(name, path, second, place, precision, settings)
-    if second is not None:
+    if second is not None and (name == EMBEDDED or os.path.exists(path)):
         raise BadParameter(f"super_resolution is given, but {name!r} is no base stage of a cascade: leave it out.")
     if name == EMBEDDED:
         if not (EMBEDDED_FOLDER / "unet").is_dir():
@@ -172,7 +172,12 @@ def _named(
         return from_file(name, path, place, precision, settings, vae)
     if name.count("/") != 1 or name.startswith((".", "/", "~")) or name.endswith("/"):
         raise BadModel(f"there is no model {name!r}: give {_EXPECTED}.")
-    folder = hub_folder(name, offline, lambda small: judged(name, small, settings))
+    folder = hub_folder(
+        name, offline,
+        lambda small: (stages_judged if is_cascade(small) else judged)(name, small, settings),
+    )  # fmt: skip
+    if is_cascade(folder):
+        return from_stages(name, folder, second, place, precision, settings)
     return from_folder(name, folder, place, precision, settings)
 
 
@@ -183,9 +188,13 @@ def second_folder(name: str | PathLike[str], offline: bool) -> Path:
         BadModel: when there is none of that name.
     """
     name = fspath(name)
-    if not os.path.isdir(name):
-        raise BadModel(f"there is no super_resolution stage {name!r}: give the path of a diffusers folder.")
-    return Path(name)
+    if os.path.isdir(name):
+        return Path(name)
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise BadModel(
+            f"there is no super_resolution stage {name!r}: give the path of a diffusers folder, or a hub name."
+        )
+    return stage_copy(name, offline)
 
 
 def helper_folder(name: str, part: str) -> Path:

@@ -13,7 +13,7 @@ from retouch.backbone.configs import checked_schedule, has_vocabulary, loaded_co
 from retouch.backbone.family import IF
 from retouch.backbone.fields import check_fields
 from retouch.backbone.filled import Subject, blank, fill, read_weights
-from retouch.backbone.folder import INDEX, check_weights, part_files
+from retouch.backbone.folder import check_weights, part_files
 from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import FILE, read_recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
@@ -29,14 +29,6 @@ _SECOND_PARTS = ("unet", "scheduler", "image_noising_scheduler")
 _STAGE = "give the base stage of a cascade in DeepFloyd IF's layout, and the second as super_resolution."
 
 
-def is_cascade(folder: Path) -> bool:
-    """Whether a folder holds a stage in DeepFloyd IF's layout."""
-    if (folder / INDEX).is_file() and '"IF' in (folder / INDEX).read_text(encoding="utf-8", errors="replace"):
-        return True
-    unet = folder / "unet" / "config.json"
-    return unet.is_file() and "SimpleCrossAttn" in unet.read_text(encoding="utf-8", errors="replace")
-
-
 def from_stages(
     name: str, folder: Path, second: Path | None, device: torch.device, dtype: torch.dtype, settings: ModelSettings
 ) -> UNetBackbone:
@@ -49,11 +41,7 @@ def from_stages(
         BadModel: when a stage is missing, damaged or of another kind.
         BadParameter: when the settings do not go with it.
     """
-    configs = {
-        part: read_config(name, folder / file) for part, file in IF.configs.items() if _there(name, folder, part)
-    }
-    planned = plan_stages(name, settings, configs)
-    _check_tokenizer(name, folder / "tokenizer")
+    planned, configs = stages_judged(name, folder, settings)
     second = second or (folder / SECOND if (folder / SECOND / "unet").is_dir() else None)
     small = None if second is None else {part: _second_config(name, second, part) for part in _SECOND_PARTS}
     if small:
@@ -71,6 +59,20 @@ def from_stages(
     if drawn is not None:
         drawn.enlarging = recommended_enlarging(name, folder)
     return assembled(planned, device, read_recommended(folder), parts=parts, super_resolution=drawn)
+
+
+def stages_judged(name: str, folder: Path, settings: ModelSettings) -> tuple[Plan, dict[str, dict[str, Any]]]:
+    """What a base stage's small files say: the plan, and the configurations by part. No weights are looked at.
+
+    Raises:
+        BadModel, BadParameter: as :func:`from_stages`.
+    """
+    configs = {
+        part: read_config(name, folder / file) for part, file in IF.configs.items() if _there(name, folder, part)
+    }
+    planned = plan_stages(name, settings, configs)
+    _check_tokenizer(name, folder / "tokenizer")
+    return planned, configs
 
 
 def plan_stages(name: str, settings: ModelSettings, configs: Mapping[str, Mapping[str, Any]]) -> Plan:

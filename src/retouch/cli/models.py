@@ -30,9 +30,9 @@ def models(
         "read_as": model.read_as.changed,
         "parameters": sum(p.numel() for p in model.unet.parameters()),
         "vae_factor": model.vae_factor,
-        "latent_channels": model.vae.config.latent_channels,
+        "latent_channels": model.unet.config.in_channels,
         "takes_guidance": model.unet.config.time_cond_proj_dim is not None,
-        "max_tokens": model.max_tokens - 2,
+        "max_tokens": model.content_tokens,
         "device": str(model.device),
     }
     if as_json:
@@ -46,7 +46,9 @@ def models(
         "prediction": described["prediction_type"] + (", from pure noise" if described["zero_snr"] else ""),
         "network": f"{described['parameters'] / 1e6:.1f} M parameters"
         + (f", told guidance {model.read_as.guidance:g}" if described["takes_guidance"] else ""),
-        "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels",
+        "autoencoder": f"{described['vae_factor']}x smaller, {described['latent_channels']} channels"
+        if model.family.latent
+        else "none: pixels" + (f", drawn {model.vae_factor} times larger" if model.draws_by_text else ""),
         "prompt": f"up to {described['max_tokens']} tokens" + (", longer ones in chunks of these" * model.long_prompts),
         "device": described["device"],
         **{name.replace("_", " "): _shown(value) for name, value in model.read_as.on_top.items()},
@@ -56,11 +58,11 @@ def models(
     typer.echo(
         "\nName a model with --model:\n"
         "  diorama                   the embedded painted world: offline, small, the default\n"
-        "  path/to/folder            a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL\n"
+        "  path/to/folder            a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL, or of DeepFloyd IF\n"
         "  path/to/file.safetensors  a checkpoint of these in one file: offline\n"
         "  owner/model               a hub name; fetched once, then kept\n"
         "\nSay with --set-model how it is read where its files do not: prediction=v, zero_snr=yes, native=768,\n"
-        "guidance=8.5. Put on top of it --lora, --vae, --embedding, --clip-skip, --long-prompts."
+        "guidance=8.5. Put on top of it --lora, --vae, --embedding, --clip-skip, --long-prompts, --super-resolution."
     )
 
 

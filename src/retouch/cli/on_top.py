@@ -43,6 +43,10 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "super_resolution": (
+        Annotated[str | None, typer.Option(help="The second stage of a pixel cascade whose base stage --model names.")],
+        None,
+    ),
     "clip_skip": (
         Annotated[
             int,
