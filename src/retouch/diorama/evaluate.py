@@ -24,6 +24,8 @@ from retouch.measures import pixels
 from retouch.parts.inversions import ddim_inversion
 
 PARTS = ("autoencoder", "clip", "judge", "segmenter", "text_to_image", "inversion")
+_BESIDE = ("clip", "segmenter")
+"""Parts that lie beside a model, and not beside a pixel cascade."""
 STEPS, GUIDANCE_SCALE = 50, 5.0
 HELD_OUT_FROM = 20_000_000
 """The first scene's seed: training starts far above it, the training's own checks lie below."""
@@ -43,10 +45,10 @@ def evaluate(
     """Measures a trained folder.
 
     Args:
-        weights: as ``retouch.diorama.train`` assembles it; None measures the embedded model.
+        weights: as ``retouch.diorama.train`` assembles it, a pixel cascade too; None measures the embedded model.
         scenes: how many held-out scenes, at least 32.
         seed: which ones, and the noise the pictures are drawn from.
-        parts: a selection of :data:`PARTS`; None takes all.
+        parts: a selection of :data:`PARTS`; None takes all that there are.
 
     Returns:
         figures by dotted names. PSNR is in dB, everything else a fraction of right answers in 0..1:
@@ -66,13 +68,14 @@ def evaluate(
         BadParameter: for an unknown part, or fewer than 32 scenes.
         BadModel: if the folder is not complete.
     """
-    chosen = tuple(parts or PARTS)
+    folder = weights or EMBEDDED_FOLDER
+    chosen = tuple(parts or (part for part in PARTS if part not in _BESIDE or (folder / part).is_dir()))
     for part in chosen:
         if part not in PARTS:
             raise BadParameter(f"there is no part {part!r}, expected one of {', '.join(PARTS)}.")
     if scenes < 32:
         raise BadParameter(f"scenes is {scenes}, expected at least 32.")
-    held = _HeldOut.of(weights or EMBEDDED_FOLDER, scenes, seed)
+    held = _HeldOut.of(folder, scenes, seed)
     total, done = scenes * sum(_WORK[part] for part in chosen), 0
 
     def tick(count: int) -> None:
@@ -103,7 +106,8 @@ class _HeldOut:
 
     @classmethod
     def of(cls, folder: Path, count: int, seed: int) -> _HeldOut:
-        model, judge = load(str(folder)), load_judge(folder / "judge")
+        judges = folder if (folder / "judge").is_dir() else EMBEDDED_FOLDER
+        model, judge = load(str(folder)), load_judge(judges / "judge")
         scenes = [random_scene(HELD_OUT_FROM + 100_000 * (seed % 10_000) + i) for i in range(count)]
         painted = [paint_array(scene) for scene in scenes]
         pictures = np.stack([picture for picture, _ in painted])
@@ -186,7 +190,7 @@ def draw(
     model: Backbone, texts: Sequence[str], seed: int, tick: Callable[[int], None] | None = None
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Pictures from texts by DDIM with classifier-free guidance, uint8 [N, H, W, 3]."""
-    schedule, drawn = model.schedule(STEPS), []
+    schedule, kind, drawn = model.schedule(STEPS), model.prediction_type, []
     blank = torch.zeros(1, 3, model.native_side, model.native_side)
     side, channels = model.native_side // model.vae_factor, model.encode(blank).shape[1]
     random = torch.Generator().manual_seed(seed)
@@ -195,11 +199,11 @@ def draw(
         latents = torch.randn(len(some), channels, side, side, generator=random).to(model.device)
         embeds = model.condition([*([""] * len(some)), *some])
         for index in reversed(range(STEPS)):
-            null, told = model.predict_noise(latents.repeat(2, 1, 1, 1), schedule.timesteps[index], embeds).chunk(2)
-            latents = schedule.step_down(latents, null + GUIDANCE_SCALE * (told - null), index)
+            null, told = model.predict(latents.repeat(2, 1, 1, 1), schedule.timesteps[index], embeds).chunk(2)
+            latents = schedule.down_guided(null + GUIDANCE_SCALE * (told - null), latents, index, kind)
             if tick:
                 tick(2 * len(some))
-        drawn.append(model.decode(latents).cpu())
+        drawn.append(model.decode(latents, model.condition(some) if model.draws_by_text else None).cpu())
     return _pictures(torch.cat(drawn))
 
 
