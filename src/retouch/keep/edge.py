@@ -45,7 +45,8 @@ def to_outlines(large: NDArray[np.uint8], unasked: Plane, edited: Plane, weight:
     share = resized(weight, size)
     drawn = floats(put_back(picture, unasked, edited, (share > 0).astype(np.float32)))
     ground = blurred(_ground(floats(picture), drawn, share > 0, scale), 0.7)
-    left = cv2.resize(1 - ground, (weight.shape[1], weight.shape[0]), interpolation=cv2.INTER_LINEAR)
+    full = (weight.shape[1], weight.shape[0])
+    left: Plane = np.asarray(cv2.resize(1 - ground, full, interpolation=cv2.INTER_LINEAR), np.float32)
     left[left < _LEAST] = 0
     left *= weight  # in place: a picture may be large
     return np.asarray(np.minimum(left, weight, out=left), np.float32)
