@@ -7,7 +7,7 @@ from retouch.auto.climb import climb
 from retouch.auto.ladder import BY_KIND, rungs_for
 from retouch.auto.verify import Verdict
 from retouch.backbone.recommended import Recommended
-from retouch.backbone.rungs import Ladder, Rung, read_ladder
+from retouch.backbone.rungs import Ladder, Rung
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parts.inversions import Inversions
 from retouch.request import Request
@@ -160,13 +160,6 @@ def test_a_model_recommends_by_the_words_that_change(model, monkeypatch):
     recommending(model, monkeypatch, rungs=RUNGS, when_changed=[(places, RUNGS[:1])])
     assert rungs_for(model, "a cat on a beach", "a dog on a beach", {}) == RUNGS
     assert rungs_for(model, "a cat on a beach", "a cat in the snow", {}) == RUNGS[:1]
-
-
-def test_a_model_may_ask_more_of_edits_in_which_a_word_changes():
-    rule = {"words": ["Hat"], "gained": 3, "ladder": [{"method": "ddim"}]}
-    made = read_ladder({"gained": 0.5, "asked": -1, "when_changed": [rule]}).calibration
-    hat, place = (made.for_edit("a cat", target) for target in ("a cat, wearing a hat", "a cat on a beach"))
-    assert (hat.gained, hat.asked) == (3, -1) and (place.gained, place.asked) == (0.5, -1)
 
 
 def test_settings_go_to_the_methods_that_have_them(model, monkeypatch):

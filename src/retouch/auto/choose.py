@@ -121,7 +121,7 @@ def _ready(model: Backbone, request: Request) -> tuple[list[Rung], ClipVerifier 
     if not name:
         return rungs[:1], None, [_unverified(rungs[0].method, kind_of(source, target))]
     own = name == model.recommended.ladder.clip
-    calibration = model.recommended.ladder.calibration.for_edit(source, target) if own else Calibration()
+    calibration = model.recommended.ladder.calibration if own else Calibration()
     clip, (_, where) = _clip(model, name), cut(model, request)
     return rungs, ClipVerifier(clip, calibration, where.part, source, target, where.box), []
 

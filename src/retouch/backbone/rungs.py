@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any
 
 from retouch.prompts import words_of
-
-T = TypeVar("T")
-_MARGINS = ("asked", "gained", "kept")
 
 
 @dataclass(frozen=True)
@@ -38,8 +35,6 @@ class Calibration:
         bare: by how much a sentence that leaves out one of the phrases below fits too well.
         alternatives: phrases of one kind, of which a picture shows one. An empty one may be left out of a sentence;
             it is added at the end where the sentence holds none.
-        when_changed: what of ``asked``, ``gained`` and ``kept`` is otherwise for edits in which one of the words comes
-            or goes; the first that fits.
     """
 
     asked: float = 0.0
@@ -47,12 +42,6 @@ class Calibration:
     kept: float = 0.0
     bare: float = 0.0
     alternatives: Sequence[Sequence[str]] = ()
-    when_changed: Sequence[tuple[frozenset[str], Mapping[str, float]]] = ()
-
-    def for_edit(self, source: str, target: str) -> Calibration:
-        """What one edit must come to."""
-        margins: Mapping[str, Any] = _first(self.when_changed, source, target, {})
-        return replace(self, **margins, when_changed=())
 
 
 @dataclass(frozen=True)
@@ -73,13 +62,8 @@ class Ladder:
 
     def for_edit(self, source: str, target: str) -> Sequence[Rung]:
         """What to try for one edit."""
-        return _first(self.when_changed, source, target, self.rungs)
-
-
-def _first(rules: Sequence[tuple[frozenset[str], T]], source: str, target: str, otherwise: T) -> T:
-    """What the first rule says one of whose words comes or goes between two prompts."""
-    changed = set(words_of(source)) ^ set(words_of(target))
-    return next((found for words, found in rules if words & changed), otherwise)
+        changed = set(words_of(source)) ^ set(words_of(target))
+        return next((rungs for words, rungs in self.when_changed if words & changed), self.rungs)
 
 
 def read_ladder(content: Mapping[str, Any]) -> Ladder:
@@ -87,20 +71,19 @@ def read_ladder(content: Mapping[str, Any]) -> Ladder:
 
     ``{"clip": NAME, "asked": NATS, "gained": NATS, "kept": NATS, "bare": NATS, "alternatives": [[PHRASE, ...], ...],
     "ladder": [{"method": NAME, "settings": {...}, "seed": NUMBER}, ...], "when_changed": [{"words": [...], "ladder":
-    [...], "asked": NATS, "gained": NATS, "kept": NATS}]}``, every part optional but the ladders' methods.
+    [...]}]}``, every part optional but the ladders' methods.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: when it is not of this form.
     """
     usual = Calibration()
-    least = {name: float(content.get(name, getattr(usual, name))) for name in (*_MARGINS, "bare")}
+    least = {name: float(content.get(name, getattr(usual, name))) for name in ("asked", "gained", "kept", "bare")}
     alternatives = [[str(phrase) for phrase in phrases] for phrases in content.get("alternatives", [])]
-    rules, margins = list[tuple[frozenset[str], Sequence[Rung]]](), list[tuple[frozenset[str], Mapping[str, float]]]()
-    for rule in content.get("when_changed", []):
-        words = frozenset(str(word).lower() for word in rule["words"])
-        rules.append((words, _rungs(rule["ladder"])))
-        margins.append((words, {name: float(rule[name]) for name in _MARGINS if name in rule}))
-    calibration = Calibration(**least, alternatives=alternatives, when_changed=margins)
+    rules = [
+        (frozenset(str(word).lower() for word in rule["words"]), _rungs(rule["ladder"]))
+        for rule in content.get("when_changed", [])
+    ]
+    calibration = Calibration(**least, alternatives=alternatives)
     return Ladder(_rungs(content.get("ladder", [])), rules, str(content.get("clip", "")), calibration)
 
 
