@@ -182,3 +182,15 @@ def test_an_edit_that_the_first_rung_fails_is_mended_by_the_next(diorama):
     tried = result.recipe["auto"]["tried"]
     assert len(tried) == 2 and [one["verified"] for one in tried] == [False, True]
     assert again(diorama, pair.picture, result.recipe).image.tobytes() == result.image.tobytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["accessory", "subject"])
+def test_what_a_milder_edit_does_is_not_done_by_a_stronger(diorama, kind):
+    pair = edit_pair(kind, 300)
+    result = diorama.edit(pair.picture, source=pair.source_prompt, target=pair.target_prompt)
+    assert [one["settings"]["skip"] for one in result.recipe["auto"]["tried"]] == [0.4]
+    stronger = diorama.edit(
+        pair.picture, source=pair.source_prompt, target=pair.target_prompt, method="edit-friendly", skip=0.1
+    )
+    assert result.untouched > stronger.untouched and result.evaluations < stronger.evaluations

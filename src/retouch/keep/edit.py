@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.keep.change import changed
+from retouch.keep.edge import to_outlines
 from retouch.keep.planes import Plane
 from retouch.keep.put_back import put_back, weights
 
@@ -49,7 +50,7 @@ def put_into(
         region = changed(shown, unasked, edited)
         whole = not everywhere and float(region.mean()) > EVERYWHERE
         if not whole:
-            weight = weights(region, large.size)
+            weight = to_outlines(np.asarray(large), unasked, edited, weights(region, large.size))
     if mask is not None:
         weight = weight * mask_weights(mask, large.width / shown.shape[1])
     texture = changed_only and not whole
