@@ -58,6 +58,8 @@ def cell(made, method):
     guided = "guidance_scale" in {p.name for p in parameters_of(methods()[method])}
     steps = 5 if "start_step" in {p.name for p in parameters_of(methods()[method])} else 2
     given = {**short(method, steps), **({"guidance_scale": 1.5} if guided else {})}
+    if method == "imagic" and made["folder"].model.draws_by_text:
+        given["super_resolution_steps"] = 1
     for form, editor in made.items():
         try:
             found[form] = editor.edit(PICTURE, **TEXTS, method=method, keep="off", size=16, **given).image

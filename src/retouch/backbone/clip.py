@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.fingerprint import fingerprint
-from retouch.backbone.load import EMBEDDED, helper_folder
+from retouch.backbone.load import EMBEDDED, EMBEDDED_MODELS, helper_folder
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.quiet import quietly
 from retouch.errors import BadModel
@@ -114,7 +114,7 @@ def clip_for(model: Backbone, name: str = "auto") -> Clip:
     """
     if name != "auto":
         return Clip(name, model.device)
-    if model.name == EMBEDDED:
+    if model.name in EMBEDDED_MODELS:
         return Clip(EMBEDDED, model.device)
     width = model.text_width
     if width not in _FAMILIES:

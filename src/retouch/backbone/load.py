@@ -29,7 +29,12 @@ EMBEDDED_FOLDER = Path(__file__).parent.parent / "diorama" / "weights"
 CASCADE = "diorama-pixels"
 EMBEDDED_CASCADE = EMBEDDED_FOLDER.parent / "cascade"
 """Where the embedded pixel cascade lies."""
-_EXPECTED = "'diorama', the path of a diffusers folder or of a .safetensors file, or a hub name like owner/model"
+EMBEDDED_MODELS = (EMBEDDED, CASCADE)
+"""Models of the painted world, which its CLIP and its segmenter know."""
+_EXPECTED = (
+    "'diorama' or 'diorama-pixels', the path of a diffusers folder or of a .safetensors file, or a hub name like "
+    "owner/model"
+)
 
 
 class LoadSettings(TypedDict, total=False):
@@ -112,7 +117,8 @@ def load(
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
     Args:
-        name: ``"diorama"``, a diffusers folder, a hub name such as ``"owner/model"``, or a ``.safetensors`` file.
+        name: ``"diorama"``, ``"diorama-pixels"``, a diffusers folder, a hub name such as ``"owner/model"``, or a
+            ``.safetensors`` file.
         device: default: cuda, else mps, else the CPU.
         dtype: of the network, also as "float32", "float16" or "bfloat16"; default: float16 on cuda, else float32. On
             the CPU float16 becomes float32.

@@ -70,7 +70,7 @@ def bench(
     skip = _skipped(opened, mine, skip_missing, say)
     found = _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
-    measuring = _measuring(opened, measures, clip or ("diorama" if model == "diorama" else ""), dino)
+    measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
     editor = _editor(model, device, read_as)
     work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as)
     measuring.load(output, say)
@@ -132,7 +132,7 @@ def _captioner(suite: Suite, variants: Mapping[str, Variant], name: str, model: 
         from retouch.runs.captions import Captioner as Model
 
         return Model(name)
-    if model == "diorama":
+    if model in options.EMBEDDED:
         from retouch.diorama.advice import describe
 
         return describe

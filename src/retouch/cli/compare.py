@@ -76,7 +76,9 @@ def _compare(asked: SimpleNamespace) -> None:
     )
     say = (lambda sentence: None) if asked.quiet else note
     source = options.described(asked.model, opened.image, asked.source, asked.target, True, say, asked.negative)
-    scorer = _scorer(asked.clip or ("diorama" if asked.model == "diorama" else ""), opened.image, asked.target, say)
+    scorer = _scorer(
+        asked.clip or ("diorama" if asked.model in options.EMBEDDED else ""), opened.image, asked.target, say
+    )
     with progress_bar("compare", quiet=asked.quiet) as progress:
         comparison = explore.compare(
             editor, opened, source=source or None, target=asked.target, negative_prompt=asked.negative or None,

@@ -61,7 +61,7 @@ def mask(
             found = true_mask(opened)
         else:
             clicks = _read_clicks(point, outside, box)
-            if model == "diorama" and word and not quiet:
+            if model in options.EMBEDDED and word and not quiet:
                 _tell_unknown(f"{word} {prompt}")
 
             from retouch.editor import Editor

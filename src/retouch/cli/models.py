@@ -58,6 +58,7 @@ def models(
     typer.echo(
         "\nName a model with --model:\n"
         "  diorama                   the embedded painted world: offline, small, the default\n"
+        "  diorama-pixels            the same world by a cascade of pixel models\n"
         "  path/to/folder            a diffusers folder of Stable Diffusion 1.x, 2.x or SDXL, or of DeepFloyd IF\n"
         "  path/to/file.safetensors  a checkpoint of these in one file: offline\n"
         "  owner/model               a hub name; fetched once, then kept\n"

@@ -14,6 +14,9 @@ from retouch.cli.messages import note
 from retouch.cli.streams import is_stream
 from retouch.errors import BadParameter, BadPrompt
 
+EMBEDDED = ("diorama", "diorama-pixels")
+"""The models of the painted world, whose words, truth and CLIP are known."""
+
 Say = Callable[[str], None]
 """Says a sentence to the user, or keeps it."""
 

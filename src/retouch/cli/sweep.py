@@ -62,7 +62,7 @@ def _sweep(asked: SimpleNamespace) -> None:
     from retouch.methods.registry import method_type
     from retouch.parameters import read_settings, settings_from_text
 
-    made, clip = Fit.load(asked.fit), asked.clip or ("diorama" if asked.model == "diorama" else "")
+    made, clip = Fit.load(asked.fit), asked.clip or ("diorama" if asked.model in options.EMBEDDED else "")
     kind, chosen = method_type(made.method), range(asked.seed, asked.seed + asked.seeds)
     given = read_settings(kind, settings_from_text(asked.settings or []), made.method)
     values = read_etas(asked.etas, kind)

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from retouch.backbone.load import EMBEDDED
+from retouch.backbone.load import EMBEDDED, EMBEDDED_MODELS
 from retouch.backbone.protocol import Backbone
 from retouch.masks.attention import peak, split, word_heat
 from retouch.masks.segmenter import Segmenter
@@ -46,5 +46,5 @@ def segmenter_for(model: Backbone, name: str) -> Segmenter | None:
     """The segmenter called ``name``; "auto" is the embedded one for the embedded model and none for others."""
     chosen = name.strip()
     if chosen.lower() == "auto":
-        chosen = EMBEDDED if model.name == EMBEDDED else "none"
+        chosen = EMBEDDED if model.name in EMBEDDED_MODELS else "none"
     return None if chosen.lower() in ("none", "") else Segmenter(chosen, model.device)
