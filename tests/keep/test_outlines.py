@@ -70,6 +70,19 @@ def test_a_thing_in_another_colour_ends_at_its_own_outline():
     assert np.abs(out.astype(int) - other)[disc(RADIUS - CELL)].mean() < 15
 
 
+def test_a_part_that_changed_by_less_than_the_one_beside_it_is_not_cut_off():
+    before = painted(thing=False)
+    before[:] = (35, 32, 70)
+    after = before.copy()
+    after[480:520, 400:640] = (245, 200, 70)  # a ribbon
+    after[440:480, 400:640] = after[520:560, 370:670] = (100, 60, 35)  # on a brown hat with its brim
+    out, _ = edited(before, after)
+    brown = (after == (100, 60, 35)).all(2)
+    inside = cv2.erode(brown.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    left = np.abs(out.astype(int) - before).sum(2)[inside] < 30
+    assert left.mean() < 0.2  # 0.9 where it is compared with the ribbon alone
+
+
 @pytest.mark.parametrize("side", [SMALL, 192])
 def test_a_picture_of_little_more_than_the_models_size_is_edited_as_it_is_drawn(side):
     before, after = (cv2.resize(painted(thing), (side, side), interpolation=cv2.INTER_AREA) for thing in (False, True))
