@@ -245,7 +245,10 @@ def test_arguments_of_another_type_are_one_sentence(editor, given, says):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda editor: Editor.from_pretrained(None), "the model is None, expected 'diorama', the path"),
+        (
+            lambda editor: Editor.from_pretrained(None),
+            "the model is None, expected 'diorama' or 'diorama-pixels', the path",
+        ),
         (lambda editor: Editor.from_pretrained(""), "the model is '', expected"),
         (lambda editor: editor.mask(PICTURE, word=5), "word is 5, expected text"),
         (lambda editor: editor.mask(PICTURE, word=["cat"]), r"word is \['cat'\], expected text"),
