@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from retouch.backbone.super_resolution import SECOND, second_of
 from retouch.idle import acting
 from retouch.methods.composition import Composed
 from retouch.methods.method import Method
@@ -56,6 +57,9 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "seed": job.seed,
         "versions": {name: _version(name) for name in ("torch", "diffusers", "transformers")},
     }
+    second = second_of(job.model)
+    if second is not None:
+        recipe[SECOND] = asdict(second.enlarging)
     others = {key: job.work.identity.get(key) for key in ("mask", "foreground", "reference", "size") if key not in idle}
     recipe |= {key: value for key, value in others.items() if value}
     done = job.fit or job.work

@@ -11,10 +11,11 @@ from PIL import Image
 
 from retouch.backbone.load import load
 from retouch.backbone.schedule import Threshold, schedule_from_config
-from retouch.backbone.super_resolution import Enlarging
+from retouch.backbone.super_resolution import SECOND, Enlarging
 from retouch.editor import Editor
 from retouch.errors import BadFit, BadModel, BadParameter
-from retouch.fit.fitted import SECOND, Fit
+from retouch.fit.enlarging import enlarging_loss
+from retouch.fit.fitted import Fit
 from retouch.guidance.classifier_free import guided
 from retouch.parts.attach import attached
 from retouch.parts.edits import AttentionEdit
@@ -292,3 +293,32 @@ def test_second_pipelines_that_do_not_go_with_the_first_are_refused(pipes, folde
 def test_what_belongs_to_latent_models_is_refused_on_a_cascade(folder):
     with pytest.raises(BadParameter, match="no clip_skip can be put"):
         load(folder, clip_skip=1)
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_a_second_stage_is_fitted_by_its_noise_whatever_it_predicts(model, monkeypatch, prediction):
+    stage, random = model.super_resolution, torch.Generator().manual_seed(0)
+    picture, text = torch.rand(1, 3, 32, 32, generator=random), model.condition(["a cat"])
+    known = {}
+
+    def knowing(noisy, shown, timestep, level, text):
+        """A network that knows the picture, and so the noise."""
+        at = schedule_from_config(stage.schedule_config, 1).level_of(timestep, noisy)
+        noise = (noisy - at.alpha * picture) / at.sigma
+        known.update(epsilon=noise, v_prediction=at.alpha * noise - at.sigma * picture, sample=picture)
+        return known[prediction].expand_as(noisy)
+
+    monkeypatch.setattr(stage, "predict", knowing)
+    monkeypatch.setitem(stage.schedule_config, "prediction_type", prediction)
+    small = model.encode(picture)
+    assert float(enlarging_loss(stage, picture, small, text, batch_size=2, seed=0, step=0)) < 1e-6
+
+
+def test_a_live_second_stage_is_read_anew_and_keeps_how_it_samples(pipes):
+    base, second = pipes
+    editor = Editor(base, super_resolution=second)
+    editor.model.super_resolution.enlarging = Enlarging(num_inference_steps=3)
+    second.scheduler = DDPMScheduler.from_config(second.scheduler.config, prediction_type="v_prediction")
+    result = editor.edit(PICTURE, target="a blue cat", method="sdedit", num_inference_steps=2)
+    assert editor.model.super_resolution.schedule_config["prediction_type"] == "v_prediction"
+    assert result.recipe["super_resolution"]["num_inference_steps"] == 3

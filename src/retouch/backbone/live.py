@@ -129,7 +129,7 @@ class Live:
         if self.made_as is StableDiffusionXL:
             more["zeros_for_empty"] = self._zeros_for_empty()
         if self.second is not None:
-            more["super_resolution"] = second_of_pipe(self.name, self.second, self._device())
+            more["super_resolution"] = second_of_pipe(self.name, self.second)
         model = self.made_as(
             self.name, **parts, schedule_config=planned.schedule, device=self._device(), recommended=recommended,
             read_as=self._read_as(planned, parts), live=self, **more,
@@ -155,6 +155,9 @@ class Live:
                 if isinstance(value, cached_property):
                     vars(model).pop(name, None)
         vars(model).update(parts)
+        if self.second is not None:
+            was, model.super_resolution = model.super_resolution, second_of_pipe(self.name, self.second)
+            model.super_resolution.enlarging, model.super_resolution.evaluations = was.enlarging, was.evaluations
         model.schedule_config, model.device = dict(planned.schedule), self._device()
         model.read_as = self._read_as(planned, parts)
         try:

@@ -18,13 +18,11 @@ from retouch.backbone.quiet import quietly
 from retouch.backbone.recommended import FILE, read_recommended
 from retouch.backbone.schedule import prediction_type, schedule_from_config
 from retouch.backbone.settings import UNGUIDED, ModelSettings, ReadAs
-from retouch.backbone.super_resolution import Enlarging, SuperResolution
+from retouch.backbone.super_resolution import SECOND, Enlarging, SuperResolution
 from retouch.backbone.unet import UNetBackbone
 from retouch.errors import BadModel, BadParameter, RetouchError
 from retouch.parameters import read_settings
 
-SECOND = "super_resolution"
-"""The folder in a base model's in which its second stage lies, where it has one of its own."""
 _SECOND_PARTS = ("unet", "scheduler", "image_noising_scheduler")
 _STAGE = "give the base stage of a cascade in DeepFloyd IF's layout, and the second as super_resolution."
 
@@ -218,21 +216,13 @@ def _tokenizer(name: str, folder: Path) -> Any:
 def _loaded_second(
     name: str, folder: Path, configs: Mapping[str, Mapping[str, Any]], dtype: torch.dtype, device: torch.device
 ) -> SuperResolution:
-    unet = _filled(name, folder, "unet", configs["unet"], f"{SECOND}/unet/config.json").to(dtype)
-    return second_stage(name, unet, configs["scheduler"], configs["image_noising_scheduler"], device)
+    unet = _filled(name, folder, "unet", configs["unet"], f"{SECOND}/unet/config.json").to(device, dtype)
+    unet.eval().requires_grad_(False)
+    return second_stage(name, unet, configs["scheduler"], configs["image_noising_scheduler"])
 
 
-def second_stage(
-    name: str, unet: Any, scheduler: Mapping[str, Any], noising: Mapping[str, Any], device: torch.device, *,
-    own: bool = True,
-) -> SuperResolution:  # fmt: skip
-    """A loaded second stage of its network and its two schedulers' configs.
-
-    Args:
-        own: whether the network is nobody else's, and may be moved and frozen.
-    """
-    if own:
-        unet = unet.to(device).eval().requires_grad_(False)
+def second_stage(name: str, unet: Any, scheduler: Mapping[str, Any], noising: Mapping[str, Any]) -> SuperResolution:
+    """A second stage of its network, as it is, and its two schedulers' configs."""
     alphas = schedule_from_config(
         checked_schedule(name, noising, IF, f"{SECOND}/image_noising_scheduler"), 1
     ).alphas_cumprod.float()
@@ -240,7 +230,6 @@ def second_stage(
         unet,
         checked_schedule(name, scheduler, IF, f"{SECOND}/scheduler"),
         alphas,
-        device,
     )
 
 
@@ -264,7 +253,7 @@ def check_second_pipe(name: str, first: Any, second: Any, *, cascade: bool) -> N
     )
 
 
-def second_of_pipe(name: str, pipe: Any, device: torch.device) -> SuperResolution:
+def second_of_pipe(name: str, pipe: Any) -> SuperResolution:
     """The second stage of a live pipeline's own parts, which stay as they are."""
     configs = {part: loaded_config(getattr(pipe, part)) for part in _SECOND_PARTS}
-    return second_stage(name, pipe.unet, configs["scheduler"], configs["image_noising_scheduler"], device, own=False)
+    return second_stage(name, pipe.unet, configs["scheduler"], configs["image_noising_scheduler"])

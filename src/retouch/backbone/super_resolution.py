@@ -14,6 +14,9 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.parameters import check_all, parameter
 
+SECOND = "super_resolution"
+"""What a second stage is called: its folder in the base stage's, and its weights in a fit."""
+
 
 @dataclass(frozen=True)
 class Enlarging:
@@ -47,18 +50,21 @@ class SuperResolution:
     """
 
     def __init__(
-        self, unet: Any, schedule_config: Mapping[str, Any], alphas_cumprod: Tensor, device: torch.device,
-        enlarging: Enlarging | None = None,
-    ) -> None:  # fmt: skip
+        self, unet: Any, schedule_config: Mapping[str, Any], alphas_cumprod: Tensor, enlarging: Enlarging | None = None
+    ) -> None:
         """``alphas_cumprod`` [T] are those of the noise on the small picture."""
-        self.unet, self.schedule_config, self.device = unet, dict(schedule_config), device
-        self.alphas_cumprod = alphas_cumprod.to(device)
+        self.unet, self.schedule_config, self.alphas_cumprod = unet, dict(schedule_config), alphas_cumprod
         self.enlarging, self.evaluations = enlarging or Enlarging(), 0
 
     @property
     def side(self) -> int:
         """Of the pictures that it was trained to draw, in pixels."""
         return int(self.unet.config.sample_size)
+
+    @property
+    def prediction_type(self) -> str:
+        """What the network predicts, see :data:`retouch.backbone.schedule.PREDICTIONS`."""
+        return prediction_type(self.schedule_config)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -72,12 +78,12 @@ class SuperResolution:
 
     def prepared(self, small: Tensor, size: tuple[int, int], haze: Tensor, level: Tensor) -> Tensor:
         """The small pictures [B, 3, h, w] as the network is shown them: enlarged to ``size`` and noised."""
-        large = functional.interpolate(small.to(self.device), size, mode="bilinear", align_corners=True)
-        alpha = self.alphas_cumprod[level].view(-1, 1, 1, 1)
+        large = functional.interpolate(small, size, mode="bilinear", align_corners=True)
+        alpha = self.alphas_cumprod.to(small)[level].view(-1, 1, 1, 1)
         return alpha.sqrt() * large + (1 - alpha).sqrt() * haze.to(large)
 
     def predict(self, noisy: Tensor, shown: Tensor, timestep: int | Tensor, level: Tensor, text: Condition) -> Tensor:
-        """The predicted noise, float32 [B, 3, H, W].
+        """What the network predicts, in its own terms and without variances: float32 [B, 3, H, W].
 
         Args:
             noisy, shown: the large pictures on their way, and what :meth:`prepared` made of the small ones.
@@ -113,13 +119,13 @@ class SuperResolution:
         size, rows = (factor * small.shape[-2], factor * small.shape[-1]), len(small)
         generator = torch.Generator().manual_seed(seed)
         haze, noise = (torch.randn(1, 3, *size, generator=generator).expand(rows, -1, -1, -1) for _ in range(2))
-        level = torch.full((rows,), self.enlarging.noise_level, device=self.device)
-        shown, latents = self.prepared(small.float(), size, haze, level), noise.to(self.device)
+        level = torch.full((rows,), self.enlarging.noise_level, device=small.device)
+        shown, latents = self.prepared(small.float(), size, haze, level), noise.to(small.device)
         schedule, scale = self._schedule, self.enlarging.guidance_scale
         if self.enlarging.strength < 1:
             schedule = schedule.upto(self.enlarging.strength * self.enlarging.num_inference_steps)
             latents = self._under_noise(small, latents, schedule)
-        kind = prediction_type(self.schedule_config)
+        kind = self.prediction_type
         both = Condition.cat([null.expand(rows), text])
         for index in reversed(range(len(schedule.timesteps))):
             t = schedule.timesteps[index]

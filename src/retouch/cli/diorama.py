@@ -68,7 +68,7 @@ def train(
         str,
         typer.Argument(
             help="tokenizer, pool, vae, clip, judge, latents, captions, unet or assemble, each with what it needs; "
-            "all; or decoder and vision, which improve the finished parts."
+            "all; decoder and vision, which improve the finished parts; or cascade, the pixel cascade."
         ),
     ],
     recipe: Annotated[str, typer.Option(help="cpu (hours), gpu (minutes) or tiny (seconds, to try).")] = "cpu",

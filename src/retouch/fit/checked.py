@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.settings import named
-from retouch.backbone.super_resolution import second_of
+from retouch.backbone.super_resolution import SECOND, second_of
 from retouch.errors import BadFit
-from retouch.fit.fitted import SECOND, Fit
+from retouch.fit.fitted import Fit
 from retouch.fit.weights import low_rank_adapters
 
 

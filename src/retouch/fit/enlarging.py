@@ -26,8 +26,9 @@ def enlarging_loss(
     place = (torch.arange(batch_size) + torch.rand(batch_size, generator=generator)) / batch_size
     t = (place * len(schedule.alphas_cumprod)).long()
     noise, haze = torch.randn((2, batch_size, *picture.shape[1:]), generator=generator).to(picture)
-    level = torch.full((batch_size,), stage.enlarging.noise_level, device=stage.device)
+    level = torch.full((batch_size,), stage.enlarging.noise_level, device=picture.device)
     shown = stage.prepared(small, (picture.shape[-2], picture.shape[-1]), haze, level)
-    noisy = schedule.level_of(t, picture).add_noise(picture, noise)
-    predicted = stage.predict(noisy, shown, t.to(stage.device), level, text.expand(batch_size))
-    return (noise - predicted).square().mean()
+    at = schedule.level_of(t, picture)
+    noisy = at.add_noise(picture, noise)
+    predicted = stage.predict(noisy, shown, t.to(picture.device), level, text.expand(batch_size))
+    return (noise - at.noise(predicted, noisy, stage.prediction_type)).square().mean()

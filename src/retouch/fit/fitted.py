@@ -11,14 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
+from retouch.backbone.super_resolution import SECOND
 from retouch.errors import BadFit
 from retouch.fit.contents import Amiss, check_about, check_tensors
 from retouch.fit.lora import write_lora
 from retouch.fit.tensors import read_tensors, write_tensors
 
 _FORMAT = "1"
-SECOND = "super_resolution"
-"""Before a slash, what the names of the weights of a pixel cascade's second stage begin with."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from retouch.backbone.condition import Condition
-from retouch.backbone.super_resolution import second_of
+from retouch.backbone.super_resolution import SECOND, second_of
 from retouch.fit.enlarging import enlarging_loss
-from retouch.fit.fitted import SECOND, Fit
+from retouch.fit.fitted import Fit
 from retouch.fit.objective import Noising, denoising_loss
 from retouch.fit.weights import fitted_weights
 from retouch.methods.optimising import Optimising, fitted_tensors
