@@ -64,7 +64,6 @@ def bench(
     variants, others = _variants(methods, variant or [], keep, size, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
     of.check_executor(executor, address, several := of.read_names(devices), device, batch)
-
     from retouch.runs.bench import begin
 
     say = (lambda sentence: None) if quiet else note
