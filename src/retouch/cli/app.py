@@ -12,6 +12,7 @@ from retouch.cli import (
     bench,
     compare,
     diorama,
+    doctor,
     edit,
     fit,
     keep,
@@ -19,7 +20,9 @@ from retouch.cli import (
     measures,
     methods,
     models,
+    redo,
     report,
+    show,
     study,
     suites,
     sweep,
@@ -75,7 +78,10 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("suites")(suites.suites)
     app.command("measures")(measures.measures)
     app.command("models")(with_on_top(models.models))
-    app.command("recipe")(edit.recipe)
+    app.command("show")(show.show)
+    app.command("redo")(with_on_top(redo.redo))
+    app.command("recipe")(show.recipe)
+    app.command("doctor")(doctor.doctor)
     app.add_typer(diorama.app, name="diorama")
     return app
 
