@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
+from retouch.backbone.precision import Watch
 from retouch.backbone.processors import has_other_processors
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import attached, check_attachable
@@ -51,6 +52,7 @@ def denoise(
     start, shares = trajectory.latents[total - left_out], control.shares or beside
     state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
     halves = control.shares and not trajectory.same("source_null", "source")
+    watch = Watch()
     if left_out:
         report(left_out)
     with attached(model, *_changes(model, (control, guidance, sampler))) as now:
@@ -63,6 +65,7 @@ def denoise(
                 latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
                 predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
+            watch.see(step.timestep, predicted)
             with torch.set_grad_enabled(bool(gateways)):
                 predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
                 below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}
@@ -76,6 +79,7 @@ def denoise(
                 below["target"] = held(below["target"], trajectory.latents[index], free, number, total)
             state = below
             report(1)
+    watch.check(model.name, model.dtype)
     return state
 
 
