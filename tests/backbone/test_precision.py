@@ -92,7 +92,7 @@ def test_a_text_encoder_that_overflows_is_named(tmp_path):
 def test_in_full_precision_guidance_or_the_file_is_to_blame(tmp_path):
     watch = Watch()
     watch.check("m", torch.float32)
-    watch.see(9, torch.zeros(2))
-    watch.see(5, torch.tensor([1.0, torch.nan]))
+    watch.seen(torch.zeros(2), 9)
+    watch.seen(torch.tensor([1.0, torch.nan]), 5)
     with pytest.raises(RetouchError, match=r"not numbers at step 2 of 2 \(timestep 5\): try a lower guidance_scale"):
         watch.check("m", torch.float32)

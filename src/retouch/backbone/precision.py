@@ -72,9 +72,10 @@ class Watch:
     def __init__(self) -> None:
         self._seen: list[tuple[int | Tensor, Tensor]] = []
 
-    def see(self, timestep: int | Tensor, values: Tensor) -> None:
-        """Keeps whether all values of this timestep are finite."""
+    def seen(self, values: Tensor, timestep: int | Tensor) -> Tensor:
+        """The values; whether all of this timestep's are finite is kept."""
         self._seen.append((timestep, torch.isfinite(values.detach()).all()))
+        return values
 
     def check(self, model: str, kind: torch.dtype) -> None:
         """Refuses a run in which some were not.

@@ -33,8 +33,7 @@ def denoise(
 ) -> State:
     """Runs the branches side by side from the noisiest latent down to the picture.
 
-    Every step evaluates the network once, on one batch of all rows asked for; each branch's predictions are combined,
-    and the sampler leads on from there.
+    Every step evaluates the network once, on all rows; each branch's are combined, and the sampler leads on from there.
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step, and where
@@ -49,10 +48,9 @@ def denoise(
     """
     total, free = trajectory.steps, weaker(mask, strength)
     left_out = held_steps(free, total)
-    start, shares = trajectory.latents[total - left_out], control.shares or beside
+    start, shares, watch = trajectory.latents[total - left_out], control.shares or beside, Watch()
     state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
     halves = control.shares and not trajectory.same("source_null", "source")
-    watch = Watch()
     if left_out:
         report(left_out)
     with attached(model, *_changes(model, (control, guidance, sampler))) as now:
@@ -65,9 +63,8 @@ def denoise(
                 latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
                 predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
-            watch.see(step.timestep, predicted)
             with torch.set_grad_enabled(bool(gateways)):
-                predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
+                predictions = dict(zip(step.rows, watch.seen(predicted, step.timestep).split(1), strict=True))
                 below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}
                 if trajectory.path and shares:
                     below["source"] = trajectory.path[index]

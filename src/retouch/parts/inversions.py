@@ -44,8 +44,7 @@ def ddim_inversion(
     """
     trajectory, watch = [latents], Watch()
     for index, timestep in enumerate(schedule.timesteps[:levels]):
-        noise = model.predict_noise(trajectory[-1], timestep, condition)
-        watch.see(timestep, noise)
+        noise = watch.seen(model.predict_noise(trajectory[-1], timestep, condition), timestep)
         trajectory.append(schedule.step_up(trajectory[-1], noise, index))
         if progress:
             progress(1)
