@@ -117,7 +117,8 @@ class Editor:
             size: the working size in pixels, in place of the model's own.
             upscaler: a model by which what is drawn anew in a large picture is enlarged.
             seed: of everything random; the same inputs, seed and machine give the same picture.
-            progress, detail, preview: are told how far it is, and shown; reference, inversions, fit, budget, checkpoint: for some methods.
+            progress, detail, preview: are told how far it is, and shown it.
+            reference, inversions, fit, budget, checkpoint: for some methods.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -128,7 +129,8 @@ class Editor:
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
             mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
             size=size, upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail,
-            preview=preview, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
+            preview=preview, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
+            clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)

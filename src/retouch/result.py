@@ -96,7 +96,7 @@ def decoded(model: Backbone, latents: Tensor, decode: Decode | None = None) -> I
 
 
 def glimpse(model: Backbone, latents: Tensor) -> Image.Image:
-    """What latents [1, C, h, w] look like, on the model's grid, without a network of their own where they are pixels."""
+    """What latents [1, C, h, w] look like, on the model's grid; of a cascade those of its base model, enlarged."""
     if not model.draws_by_text:
         return decoded(model, latents)
     small = from_array(latents[0].float().clamp(-1, 1).cpu().numpy())
