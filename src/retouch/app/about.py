@@ -32,7 +32,7 @@ class AboutMethod:
         group: what it is good for, in common with others.
         parameters: with the defaults that hold for this model; those that name something to load are left out.
         fits: whether it makes a fit that several edits can be sampled from.
-        etas: whether these can differ in eta.
+        etas: the range in which these can differ in eta; None where they cannot.
     """
 
     name: str
@@ -41,7 +41,7 @@ class AboutMethod:
     advice: str
     needs_source: bool
     fits: bool
-    etas: bool
+    etas: tuple[float, float] | None
     weighs: bool
     parameters: tuple[Parameter, ...] = ()
 
@@ -93,10 +93,15 @@ def _about(model: Backbone, name: str, kind: type[Method]) -> AboutMethod:
     return AboutMethod(
         name=name, title=kind.title, group=_FITTED if kind.optimises else _GROUPS.get(control, _OTHERS),
         advice=kind.good_for, needs_source=kind.needs_source, fits=fits,
-        etas=issubclass(kind, Optimising) and "eta" in kind.sampling,
+        etas=_etas(declared) if issubclass(kind, Optimising) and "eta" in kind.sampling else None,
         weighs=any(p.name == "reweight" for p in declared),
         parameters=tuple(replace(p, default=usual.get(p.name, p.default)) for p in declared if not p.loads),
     )  # fmt: skip
+
+
+def _etas(declared: tuple[Parameter, ...]) -> tuple[float, float]:
+    eta = next(p for p in declared if p.name == "eta")
+    return eta.low or 0.0, 1.0 if eta.high is None else eta.high
 
 
 def value_as_text(value: Any) -> str:

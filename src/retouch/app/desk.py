@@ -147,7 +147,7 @@ class Desk:
         if method is None or not method.fits:
             those = ", ".join(one.name for one in self.about.methods.values() if one.fits)
             raise BadParameter(f"{edit.method} makes no fit to sweep over: choose one of {those}.")
-        values = numbers(text(etas, "eta"), "eta", 0, 2) if method.etas else []
+        values = numbers(text(etas, "eta"), "eta", *method.etas) if method.etas else []
         chosen = seeds(text(others, "seeds")) or [edit.seed]
         if max(1, len(values)) * len(chosen) > 36:
             raise BadParameter("these are more than 36 edits: give fewer values of eta, or fewer seeds.")

@@ -40,7 +40,7 @@ def page(desk: Desk, cookie: str) -> gr.Blocks:
                 _panel("easel", clicks="yes" if desk.about.clicks else "no")
                 scene = _scenes(desk)
                 form = _words()
-                how = gr.HTML(methods(desk.about), elem_id="s-how", padding=False)
+                how = gr.HTML(methods(desk.about), elem_id="s-how", apply_default_css=False)
                 edit, others = _buttons(form)
             with gr.Column(min_width=320):
                 _panel("view")
@@ -72,7 +72,12 @@ def _mounted(panel: str, events: str = "") -> str:
 def _panel(name: str, **data: str) -> None:
     html = (_FOLDER / f"{name}.html").read_text(encoding="utf-8")
     marks = "".join(f' data-{key}="{value}"' for key, value in data.items())
-    gr.HTML(html.replace("<section", f"<section{marks}", 1), js_on_load=_mounted(name), padding=False)
+    gr.HTML(
+        html.replace("<section", f"<section{marks}", 1),
+        js_on_load=_mounted(name),
+        padding=False,
+        apply_default_css=False,
+    )
 
 
 def _scenes(desk: Desk) -> tuple[Any, Any]:
@@ -87,7 +92,7 @@ def _words() -> dict[str, Any]:
     form: dict[str, Any] = {}
     form["source"] = gr.Textbox(label="What it shows", lines=1, max_lines=3, elem_id="s-source")
     form["target"] = gr.Textbox(label="What it should show", lines=1, max_lines=3, elem_id="s-target")
-    form["difference"] = gr.HTML(difference("", ""), elem_id="s-difference", padding=False)
+    form["difference"] = gr.HTML(difference("", ""), elem_id="s-difference", apply_default_css=False)
     form["strength"] = gr.Slider(0, 1, value=1, step=0.05, label="Strength: 0 is the picture, 1 the full edit")
     return form
 
@@ -116,7 +121,7 @@ def _many(desk: Desk) -> tuple[list[Any], list[Any]]:
     with gr.Accordion("Fit once, sample often", open=False):
         fitting = ", ".join(one.name for one in desk.about.methods.values() if one.fits)
         gr.Markdown(f"For the methods that fit to the picture first ({fitting}): the fit is made once and kept.")
-        etas = gr.Textbox("0.6, 0.8, 1, 1.2", label="Eta: 0 is the picture, 1 the target (imagic)")
+        etas = gr.Textbox("0.6, 0.7, 0.8, 1", label="Eta, where the method has one: 0 is the picture, 1 the target")
         fit_seeds = gr.Textbox("0", label="Seeds of the fit's samples")
         sweep = gr.Button("Fit and sweep")
     return [make, strengths, seeds, names], [sweep, etas, fit_seeds]

@@ -24,7 +24,8 @@ def difference(source: str, target: str) -> str:
     except RetouchError as error:
         return f'<p class="s-note s-bad">{escape(str(error))}</p>'
     sentence = " ".join(_word(one) for one in found)
-    sliders = "".join(_slider(one) for one in dict.fromkeys(found) if one.new and _matters(one))
+    own = "{" in target  # choices are for a grid, and no slider writes into them
+    sliders = "".join(_slider(one) for one in dict.fromkeys(found) if one.new and _matters(one) and not own)
     return (
         f'<p class="s-words" aria-hidden="true">{sentence}</p><p class="s-note">{escape(words)}</p>'
         f'<div class="s-weights">{sliders}</div>'

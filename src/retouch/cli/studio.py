@@ -37,7 +37,9 @@ def studio(
     for option, value in (("--time-limit", time_limit), ("--idle", idle)):
         if not 0 < value < 1e7:
             raise BadParameter(f"{option} is {value:g}, expected a number above 0.")
-    loading = Loading(model, device or None, options.model_settings(set_model, on_top))
+    given = set_model or any(on_top.values() if on_top else ())
+    # reading them imports torch: a second that is saved where there are none
+    loading = Loading(model, device or None, options.model_settings(set_model, on_top) if given else {})
 
     def ready(address: str) -> None:
         tell(address)

@@ -155,7 +155,7 @@ window.studio.easel = (root) => {
         current = `${state.key}/${node.number}`;
         picture.src = window.studio.url("picture", node.number);
         picture.alt = `The picture that is edited: ${node.label}`;
-        frame.style.aspectRatio = `${node.width} / ${node.height}`;
+        window.studio.fit(frame, node);
         const scale = SIDE / Math.max(node.width, node.height);
         canvas.width = Math.max(1, Math.round(node.width * scale));
         canvas.height = Math.max(1, Math.round(node.height * scale));

@@ -70,6 +70,12 @@ window.studio = (() => {
 
   const url = (kind, number, end = "") => `/studio/${kind}/${number}${end}?k=${state ? state.key : ""}`;
 
+  // a frame of the picture's shape, as wide as there is room, and never taller than most of the window
+  function fit(frame, node) {
+    frame.style.aspectRatio = `${node.width} / ${node.height}`;
+    frame.style.maxWidth = `calc(60vh * ${node.width / node.height})`;
+  }
+
   // the words of a text box that is Gradio's
   const words = (id) => { const box = document.querySelector(`#${id} textarea, #${id} input`); return box ? box.value : ""; };
 
@@ -97,7 +103,7 @@ window.studio = (() => {
   });
 
   return {
-    ask, send, join, look, soon, tell, url, words, how, sentence,
+    ask, send, join, fit, look, soon, tell, url, words, how, sentence,
     state: () => state,
     glue(trigger) { glue = trigger; look(); },
   };

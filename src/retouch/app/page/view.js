@@ -81,7 +81,7 @@ window.studio.view = (root) => {
     shown = node.number;
     if (blinking) blink.click();
     const parent = state.pictures.find((one) => one.number === node.parent);
-    $("frame").style.aspectRatio = `${node.width} / ${node.height}`;
+    window.studio.fit($("frame"), node);
     before.src = parent ? window.studio.url("picture", parent.number) : after.src;
     before.alt = parent ? `Before: ${parent.label}` : "Before: forgotten";
     after.src = window.studio.url("picture", node.number);
