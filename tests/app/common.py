@@ -96,7 +96,7 @@ def until(true, seconds=10.0):
 
 
 def settled(desk_, visit):
-    until(lambda: all(job.over for job in visit.jobs))
+    until(lambda: all(job.settled for job in visit.jobs))
 
 
 FORM = {"source": "a red square", "target": "a blue square", "negative": "", "method": "plain", "settings": {},

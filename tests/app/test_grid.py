@@ -1,5 +1,7 @@
 """Grids: choices in a prompt, strengths, seeds and methods in every combination."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,7 +66,5 @@ def test_a_seed_that_is_none_is_named(wrong):
 @given(st.text(max_size=60))
 def test_whatever_is_written_is_read_or_refused_in_a_sentence(text):
     for read in (prompts, seeds, lambda words: numbers(words, "strengths", 0, 1)):
-        try:
+        with suppress(RetouchError):
             assert len(read(text)) <= MOST
-        except RetouchError:
-            pass

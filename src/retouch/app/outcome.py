@@ -51,9 +51,9 @@ def _keep(visit: Visit, job: Job[Task]) -> None:
             visit.mask, visit.masks = united(visit.mask, answer.mask), visit.masks + 1
         visit.say(*answer.notes)
     elif isinstance(answer, str):
-        if visit.current == job.parent and not visit.form.get("source"):
+        if visit.current == job.parent in visit.nodes and not visit.form.get("source"):
             visit.bring_back({"source": answer})
-            visit.say("What it shows is a proposal: put it right where it is wrong.")
+            visit.say(*visit.nodes[job.parent].notes, "What it shows is a proposal: put it right where it is wrong.")
     elif job.parent in visit.nodes:
         for made in answer:
             label = _varied(made) if len(answer) > 1 else job.label

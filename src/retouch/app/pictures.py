@@ -18,6 +18,7 @@ MAX_PIXELS = 24_000_000
 """Of a picture that is sent; larger ones are refused before they are decoded."""
 MAX_MASK_SIDE = 2048
 """A mask that is larger than this is made smaller; it is stretched to its picture anyway."""
+_MILLIONS = MAX_PIXELS // 10**6
 _THUMB = 160
 _OUTLINE = 3  # pixels of an outline, at 1024 pixels
 _OUTLINE_SIDE = 1024
@@ -37,12 +38,12 @@ def check_size(data: bytes, name: str) -> None:
     try:
         with Image.open(io.BytesIO(data), formats=READABLE) as opened:
             width, height = opened.size
+    except Image.DecompressionBombError:
+        raise BadPicture(f"{name} has far more than {_MILLIONS} million pixels: make it smaller first.") from None
     except Exception:  # what is wrong with it is said where it is read
         return
     if width * height > MAX_PIXELS:
-        raise BadPicture(
-            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million: make it smaller first."
-        )
+        raise BadPicture(f"{name} has {width} x {height} pixels, more than {_MILLIONS} million: make it smaller first.")
 
 
 def opened(data: bytes, name: str) -> tuple[Picture, dict[str, object] | None]:

@@ -37,6 +37,7 @@ class Job(Generic[T]):
         group: jobs that were asked for together have one number.
         preview, previews: the last one, and how many there were.
         result: what came out, once it is "done"; ``error``: why nothing did, once it is "failed".
+        settled: whether it is over, and whoever listens has been told.
     """
 
     visitor: str
@@ -57,6 +58,7 @@ class Job(Generic[T]):
     added: float = field(default_factory=time.monotonic)
     began: float = 0.0
     cancelled: threading.Event = field(default_factory=threading.Event)
+    settled: bool = False
 
     @property
     def over(self) -> bool:
@@ -114,7 +116,7 @@ class Queue(Generic[T]):
             if not mine:
                 del self._waiting[job.visitor]
             job.state = "cancelled"
-        self._ended(job)
+        self._settle(job)
 
     def place(self, job: Job[T]) -> int | None:
         """How many jobs are done before this one; None for one that is not waiting."""
@@ -204,10 +206,14 @@ class Queue(Generic[T]):
                     self._seconds[job.kind] = took if known is None else 0.7 * known + 0.3 * took
                 job.state = "cancelled" if state == "failed" and job.cancelled.is_set() else state
                 self._running = None
-            try:
-                self._ended(job)
-            except Exception as error:  # whoever listens must not stop the line
-                _report(error)
+            self._settle(job)
+
+    def _settle(self, job: Job[T]) -> None:
+        try:
+            self._ended(job)
+        except Exception as error:  # whoever listens must not stop the line
+            _report(error)
+        job.settled = True
 
 
 def _report(error: BaseException) -> None:

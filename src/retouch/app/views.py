@@ -24,7 +24,7 @@ def state(desk: Desk, visit: Visit) -> dict[str, Any]:
             "says": visit.says,
             "bad": visit.bad,
             "pictures": [_picture(node) for node in visit.nodes.values()],
-            "jobs": [_job(desk, job) for job in visit.jobs if not job.over],
+            "jobs": [_job(desk, job) for job in visit.jobs if not job.settled],
         }
 
 
