@@ -78,8 +78,8 @@ def test_its_own_page_may(studio, visit):
 @pytest.mark.parametrize(
     "path",
     ["/gradio_api/upload", "/gradio_api/file=/etc/passwd", "/gradio_api/proxy=http://x/", "/file=/etc/passwd",
-     "/gradio_api/vibe-edit/", "/monitoring", "/studio/../etc", "/gradio_api/component_server", "/docs", "/openapi.json",
-     "/static/..%2f..%2fetc/passwd", "/login"],
+     "/gradio_api/vibe-edit/", "/monitoring", "/studio/../etc", "/gradio_api/component_server", "/docs",
+     "/openapi.json", "/static/..%2f..%2fetc/passwd", "/login"],
 )  # fmt: skip
 def test_what_the_page_does_not_need_is_not_there(studio, visit, path):
     for method in ("GET", "POST"):
@@ -192,8 +192,11 @@ def test_a_mask_comes_and_goes(studio, visit):
     assert studio.ask("POST", "/studio/mask", visit, content=b"").status_code == 200 and not visit.mask
 
 
-@pytest.mark.parametrize("sent", ["", "[]", "3", '{"what": 3}', '{"what": "go on"}', '{"what": "go on", "number": "1"}',
-                                  '{"what": "mark", "word": 3}', '{"what": "mark", "points": {}}', "[" * 3000])  # fmt: skip
+@pytest.mark.parametrize(
+    "sent",
+    ["", "[]", "3", '{"what": 3}', '{"what": "go on"}', '{"what": "go on", "number": "1"}',
+     '{"what": "mark", "word": 3}', '{"what": "mark", "points": {}}', "[" * 3000],
+)  # fmt: skip
 def test_what_no_button_sends_is_refused_in_a_sentence(studio, visit, sent):
     asked = studio.ask("POST", "/studio/do", visit, content=sent.encode())
     assert asked.status_code == 400 and asked.json()["error"]

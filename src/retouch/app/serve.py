@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
@@ -59,6 +60,7 @@ def serve(
             server = uvicorn.Server(config)
             shown = f"[{host}]" if ":" in host else host
             ready(f"http://{shown}:{number}/")
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what it was ended by
             with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
                 server.run(sockets=[taken])
             desk.close()

@@ -81,10 +81,11 @@ window.studio = (() => {
 
   // method and settings that differ from what holds by itself, for the part of the page that is Gradio's
   function how() {
-    const choice = document.querySelector("[data-method]"), settings = {};
-    for (const one of document.querySelectorAll("[data-setting]"))
-      if (one.value !== one.dataset.usual) settings[one.dataset.setting] = one.value;
-    return JSON.stringify({ method: choice ? choice.value : "auto", settings });
+    const choice = document.querySelector("[data-method]"), method = choice ? choice.value : "auto", settings = {};
+    for (const one of document.querySelectorAll("[data-setting]"))  // another method's are there until its own are
+      if (one.closest("[data-of]").dataset.of === method && one.value !== one.dataset.usual)
+        settings[one.dataset.setting] = one.value;
+    return JSON.stringify({ method, settings });
   }
 
   document.addEventListener("input", (event) => {
