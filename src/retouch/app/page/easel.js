@@ -5,7 +5,7 @@ window.studio.easel = (root) => {
   const frame = $("frame"), picture = $("picture"), canvas = $("mask"), empty = $("empty"), said = $("said");
   const paint = canvas.getContext("2d", { willReadFrequently: true });
   const SIDE = 1024; // of the mask, in pixels
-  let current = null, masks = 0, drawing = false, last = null, spot = [0.5, 0.5], saving = 0;
+  let current = null, masks = 0, drawing = false, last = null, spot = [0.5, 0.5], saving = 0, sent = Promise.resolve();
 
   const tool = () => root.querySelector("[name=s-tool]:checked").value;
   const reach = () => (Number($("size").value) / 100) * canvas.width / 2;
@@ -103,11 +103,14 @@ window.studio.easel = (root) => {
     return marked ? out.convertToBlob({ type: "image/png" }) : Promise.resolve(null);
   }
 
-  async function save() {
-    const mine = ++saving, blob = await file();
-    if (mine !== saving) return;
-    masks = -1; // what comes back is what is painted already
-    await window.studio.send("/studio/mask", blob || new Blob([]));
+  function save() {
+    const mine = ++saving;
+    sent = sent.then(async () => { // one after the other, and of several that wait only the last
+      if (mine !== saving) return;
+      const blob = await file();
+      masks = -1; // what comes back is what is painted already
+      await window.studio.send("/studio/mask", blob || new Blob([]));
+    });
   }
 
   async function load(source) {
