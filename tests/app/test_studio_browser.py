@@ -159,6 +159,10 @@ def test_a_grid_makes_every_combination_and_words_weigh_by_sliders(browser, addr
         assert tree.get_by_text("green cat sitting on a beach, seed 2").is_visible()
         tree.get_by_role("button", name=re.compile("^a photo of a blue cat sitting on a beach, seed 1")).click()
         eventually(page, "s.shown === 2")
+        sheet = page.get_by_role("group", name="All edits that were asked for together")
+        assert sheet.get_by_role("button").count() == 4
+        sheet.get_by_role("button").last.click()
+        eventually(page, "s.shown === 5")
 
 
 def test_a_mask_is_painted_erased_kept_saved_and_loaded(browser, address, tmp_path):  # noqa: F811

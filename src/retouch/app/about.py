@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retouch.parameters import Parameter
 
 if TYPE_CHECKING:
-    from retouch.backbone.protocol import Backbone
+    from retouch.backbone.recommended import Recommended
     from retouch.methods.method import Method
 
 AUTO = "auto"
@@ -70,23 +70,23 @@ class About:
         return found
 
 
-def about(model: Backbone) -> About:
-    """What can be done with a model."""
+def about(model: str, recommended: Recommended) -> About:
+    """What can be done with a model, by its name and what it recommends: it need not be loaded yet."""
     from retouch.methods.registry import methods
 
-    painted = model.name in ("diorama", "diorama-pixels")
-    known = {name: _about(model, name, kind) for name, kind in methods().items()}
+    painted = model in ("diorama", "diorama-pixels")
+    known = {name: _about(recommended, name, kind) for name, kind in methods().items()}
     order = {group: place for place, group in enumerate([*_GROUPS.values(), _OTHERS, _FITTED])}
     known = dict(sorted(known.items(), key=lambda item: order[item[1].group]))
-    return About(model.name, known, captions=painted, scenes=painted, clicks=model.name == "diorama")
+    return About(model, known, captions=painted, scenes=painted, clicks=model == "diorama")
 
 
-def _about(model: Backbone, name: str, kind: type[Method]) -> AboutMethod:
+def _about(recommended: Recommended, name: str, kind: type[Method]) -> AboutMethod:
     from retouch.methods.composition import Composed
     from retouch.methods.optimising import Optimising
     from retouch.parameters import parameters_of
 
-    usual = model.recommended.for_edit(name, None, "")
+    usual = recommended.for_edit(name, None, "")
     declared = parameters_of(kind)
     control = kind.parts["control"] if issubclass(kind, Composed) else ""
     fits = issubclass(kind, Optimising)

@@ -84,7 +84,8 @@ def _settings(method: AboutMethod | None, settings: Mapping[str, Any]) -> str:
     fields = "".join(_setting(one, settings.get(one.name, one.default)) for one in method.parameters)
     opened = " open" if settings else ""
     return (
-        f"<details class='s-settings' data-of='{method.name}'{opened}><summary>Settings of {escape(method.name)}</summary>"
+        f"<details class='s-settings' data-of='{method.name}'{opened}>"
+        f"<summary>Settings of {escape(method.name)}</summary>"
         f"<div class='s-fields'>{fields}</div></details>"
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
@@ -43,29 +44,40 @@ def serve(
         BadModel: when the model cannot be loaded.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is told to anybody
-    with listening(host, port) as taken:
-        workshop = Workshop(loading, limit)
-        workshop.start()  # it loads while Gradio is imported
-        try:
-            for name in ("gradio", "uvicorn"):
-                library(name, "app")
-            import uvicorn
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what it was ended by
+    try:
+        with listening(host, port) as taken:
+            _serve(loading, host, taken, ready, limit, idle, allowed)
+    except KeyboardInterrupt:  # Ctrl-C is how it ends
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
-            desk = Desk(workshop.ready(), workshop, idle)
-            number = taken.getsockname()[1]
-            config = uvicorn.Config(
-                application(desk, number, hosts_of(host, number, allowed)), log_level="warning", access_log=False,
-                server_header=False, timeout_graceful_shutdown=2, ws="none", proxy_headers=False,
-            )  # fmt: skip
-            server = uvicorn.Server(config)
-            shown = f"[{host}]" if ":" in host else host
-            ready(f"http://{shown}:{number}/")
-            signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what it was ended by
-            with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
-                server.run(sockets=[taken])
-            desk.close()
-        finally:
-            workshop.close()
+
+def _serve(
+    loading: Loading, host: str, taken: socket.socket, ready: Callable[[str], None], limit: float, idle: float,
+    allowed: Collection[str],
+) -> None:  # fmt: skip
+    workshop = Workshop(loading, limit)
+    workshop.start()  # it loads while Gradio is imported
+    try:
+        for name in ("gradio", "uvicorn"):
+            library(name, "app")
+        import uvicorn
+
+        desk, port = Desk(workshop.ready(), workshop, idle), taken.getsockname()[1]
+        config = uvicorn.Config(
+            application(desk, port, hosts_of(host, port, allowed)), log_level="warning", access_log=False,
+            server_header=False, timeout_graceful_shutdown=2, ws="none", proxy_headers=False,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        shown = f"[{host}]" if ":" in host else host
+        ready(f"http://{shown}:{port}/")
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[taken])
+        desk.close()
+    finally:
+        workshop.close()
 
 
 def application(desk: Desk, port: int, hosts: Collection[str]) -> App:

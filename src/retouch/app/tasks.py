@@ -127,6 +127,11 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """The model is there."""
+
+
+@dataclass(frozen=True)
 class Loading:
     """What is loaded, as the command line says it; nothing of it comes from a browser.
 

@@ -21,6 +21,7 @@ from retouch.app.tasks import (
     Edit,
     Ended,
     Found,
+    Loaded,
     Loading,
     Made,
     Mark,
@@ -37,6 +38,7 @@ from retouch.picture import from_bytes, mask_from_bytes, png_bytes
 if TYPE_CHECKING:
     from PIL import Image
 
+    from retouch.backbone.recommended import Recommended
     from retouch.editor import Editor
     from retouch.fit.fitted import Fit
     from retouch.result import EditResult
@@ -55,24 +57,39 @@ class Stop(BaseException):
 def main(connection: Connection, ended: Event, loading: Loading) -> None:
     """Loads the model, then answers tasks until the other side closes the connection.
 
-    Says :class:`retouch.app.about.About` once it is ready, or :class:`Refused`; then for every task its news, and an
-    answer, :class:`Refused` or :class:`Ended`.
+    Says what can be done, :class:`retouch.app.about.About`, and :class:`Loaded` or :class:`Refused`; then for every
+    task its news, and an answer, :class:`Refused` or :class:`Ended`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has gone
+        known = _known(loading.model)
+        if known is not None:  # what the model recommends is in its folder: the page need not wait for its weights
+            connection.send(about(loading.model, known))
         try:
-            desk = Bench(loading)
+            bench = Bench(loading)
         except RetouchError as error:
             connection.send(Refused(str(error)))
             return
-        connection.send(about(desk.editor.model))
+        if known is None:
+            connection.send(about(bench.editor.model.name, bench.editor.model.recommended))
+        connection.send(Loaded())
         while True:
-            connection.send(_answer(desk, connection.recv(), connection.send, ended))
+            connection.send(_answer(bench, connection.recv(), connection.send, ended))
 
 
-def _answer(desk: Bench, task: Task, tell: Callable[[News], None], ended: Event) -> Answer | Refused | Ended:
+def _known(model: str) -> Recommended | None:
+    """What an embedded model recommends; None for others, which may not even be there."""
+    from retouch.backbone.load import EMBEDDED, EMBEDDED_CASCADE, EMBEDDED_FOLDER, EMBEDDED_MODELS
+    from retouch.backbone.recommended import read_recommended
+
+    if model not in EMBEDDED_MODELS:
+        return None
+    return read_recommended(EMBEDDED_FOLDER if model == EMBEDDED else EMBEDDED_CASCADE)
+
+
+def _answer(bench: Bench, task: Task, tell: Callable[[News], None], ended: Event) -> Answer | Refused | Ended:
     try:
-        return desk.answer(task, _Telling(tell, ended))
+        return bench.answer(task, _Telling(tell, ended))
     except Stop:
         return Ended()
     except RetouchError as error:

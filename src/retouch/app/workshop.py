@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from retouch.app.about import About
-from retouch.app.tasks import Answer, Detail, Ended, Loading, News, Preview, Progress, Refused, Task
+from retouch.app.tasks import Answer, Detail, Ended, Loaded, Loading, News, Preview, Progress, Refused, Task
 from retouch.errors import BadModel, RetouchError
 
 GRACE = 20.0
@@ -47,6 +47,7 @@ class Workshop:
         self._process: Any = None
         self._connection: Connection | None = None
         self._ended: Any = None
+        self._loaded = False
 
     def start(self) -> None:
         """Starts the process, which loads the model meanwhile."""
@@ -57,25 +58,35 @@ class Workshop:
         )
         self._process.start()
         theirs.close()  # so that its end is seen here
+        self._loaded = False
 
     def ready(self) -> About:
-        """What can be done, once the model is loaded.
+        """What can be done, as soon as that is known; the model may still be loading.
 
         Raises:
             BadModel: when it cannot be.
         """
         if self._connection is None:
             self.start()
+        said = self._said()
+        assert isinstance(said, About)
+        return said
+
+    def _said(self) -> About | Loaded:
+        """What the process says of the model.
+
+        Raises:
+            BadModel: when it cannot be loaded.
+        """
         assert self._connection is not None
         try:
-            said = self._connection.recv()
+            said: About | Loaded | Refused = self._connection.recv()
         except (EOFError, OSError):
             self.close()
             raise BadModel(f"the process that loads {self._loading.model!r} died: is there enough memory?") from None
         if isinstance(said, Refused):
             self.close()
             raise BadModel(said.sentence)
-        assert isinstance(said, About)
         return said
 
     def do(self, task: Task, tell: Callable[[News], None], cancelled: Callable[[], bool]) -> Answer:
@@ -89,6 +100,8 @@ class Workshop:
         """
         if self._connection is None:
             self.ready()
+        if not self._loaded:
+            self._loaded = isinstance(self._said(), Loaded)
         connection, began = self._connection, time.monotonic()
         assert connection is not None
         self._ended.clear()

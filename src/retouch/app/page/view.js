@@ -71,8 +71,28 @@ window.studio.view = (root) => {
     if ($("work").dataset.what !== what) { $("work").dataset.what = what; $("announce").textContent = what; }
   }
 
+  // what was asked for together, side by side, to choose from
+  function sheet(state, node) {
+    const those = state.pictures.filter((one) => one.edit && one.group === node.group);
+    const now = JSON.stringify([state.key, node.number, those.map((one) => one.number)]);
+    if ($("sheet").dataset.now === now) return;
+    $("sheet").dataset.now = now;
+    $("sheet").hidden = those.length < 2;
+    const held = [...$("sheet").children].indexOf(document.activeElement);
+    $("sheet").replaceChildren(...(those.length < 2 ? [] : those).map((one) => {
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      const small = Object.assign(document.createElement("img"), { src: window.studio.url("thumb", one.number), alt: "" });
+      button.append(small, Object.assign(document.createElement("span"), { textContent: one.label }));
+      if (one === node) button.setAttribute("aria-current", "true");
+      button.addEventListener("click", () => window.studio.ask("look at", { number: one.number }));
+      return button;
+    }));
+    if (held >= 0 && $("sheet").children[held]) $("sheet").children[held].focus();
+  }
+
   function edit(state) {
     const node = state.pictures.find((one) => one.number === state.shown);
+    if (node) sheet(state, node);
     $("result").hidden = !node;
     $("none").hidden = Boolean(node);
     const now = node ? `${state.key}/${node.number}` : "";
