@@ -107,6 +107,7 @@ def test_a_whole_journey_from_a_scene_to_a_file_and_back(browser, address, tmp_p
         if picture := os.environ.get("STUDIO_PICTURE"):  # what the docs show: STUDIO_PICTURE=docs/pictures/studio.png
             page.locator("[data-at=about]").wait_for()
             page.screenshot(path=picture, full_page=True)
+            Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE).save(picture, optimize=True)
         blink = page.get_by_role("button", name="Blink")
         blink.click()
         page.wait_for_function("document.querySelector('[data-at=after]').style.visibility === 'hidden'")
@@ -265,7 +266,7 @@ def test_two_visitors_at_once_share_the_line_and_nothing_else(browser, address):
     with opened(browser, address) as one, opened(browser, address) as other:
         painted(one)
         painted(other, "a photo of a green cat sitting on a beach")
-        slow(one, 60)
+        slow(one, 30)
         one.get_by_role("button", name="Edit", exact=True).click()
         eventually(one, "s.jobs.length && s.jobs[0].state === 'running'")
         other.get_by_role("button", name="Edit", exact=True).click()
@@ -284,7 +285,7 @@ def test_two_visitors_at_once_share_the_line_and_nothing_else(browser, address):
 def test_reloading_and_a_second_tab_lose_nothing(browser, address):  # noqa: F811
     with opened(browser, address) as page:
         painted(page)
-        slow(page, 60)
+        slow(page, 40)
         page.get_by_role("button", name="Edit", exact=True).click()
         eventually(page, "s.jobs.length && s.jobs[0].done > 5")
         page.reload()

@@ -43,6 +43,12 @@ window.studio.view = (root) => {
   const per = (share) => `${(100 * share).toFixed(1)} %`;
   const lasting = (seconds) => seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 
+  // where the page is one column, the edit is far below its button
+  document.addEventListener("click", (event) => {
+    if (event.target.closest && event.target.closest("#s-edit") && innerWidth < 800)
+      root.scrollIntoView({ behavior: "smooth", block: "start" });
+  });
+
   function jobs(state) {
     const running = state.jobs.find((one) => one.state === "running");
     const waiting = state.jobs.filter((one) => one.state === "waiting");
