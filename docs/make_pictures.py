@@ -21,7 +21,7 @@ EDITS = (
     (11, "a yellow dog sitting in a meadow", "a yellow dog sitting in the snow"),
     (6, "a photo of a white rabbit sitting in a forest", "a pencil sketch of a white rabbit sitting in a forest"),
     (7, "a green cat sitting on a beach", "a green cat sitting on a beach, wearing a scarf"),
-    (15, "an orange horse sitting in a meadow", "an orange cat sitting in a meadow"),
+    (18, "an orange horse sitting in a meadow", "an orange cat sitting in a meadow"),
 )
 
 

@@ -17,8 +17,9 @@ from retouch.backbone.live import backbone_of, check_no_others
 from retouch.backbone.load import LoadSettings, load, load_settings
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import clean_state, turn
-from retouch.errors import BadFit, BadParameter
+from retouch.errors import BadFit, BadParameter, RetouchError
 from retouch.fit.fitted import Fit
+from retouch.many import BATCH, edit_many
 from retouch.methods.method import Method
 from retouch.methods.optimising import Optimising
 from retouch.methods.registry import check_fits, method_for, method_type
@@ -135,26 +136,32 @@ class Editor:
         with turn(self.model):
             return edit(self.model, request)
 
+    def edit_many(
+        self, edits: Sequence[Mapping[str, Any]], *, batch: int = BATCH, failed: str = "raise",
+        progress: Progress | None = None, **common: Any,
+    ) -> list[EditResult | RetouchError]:  # fmt: skip
+        """Many edits, ``batch`` of them side by side: what they ask of the network at a time is one call of it.
+
+        The results are those of :meth:`edit` within rounding, in order; each is said to have taken its share of the
+        time. Methods that train weights go one at a time.
+
+        Args:
+            edits: of each, the arguments of :meth:`edit`: ``{"image": "a.png", "source": ..., "target": ...}``.
+            failed: "raise" ends with the first edit that cannot be made; "return" puts its error in its place.
+            progress: called with (edits done, all edits).
+            common: arguments that all edits have which do not say otherwise.
+        """
+        with turn(self.model):
+            return edit_many(self.model, [{**common, **one} for one in edits], batch, failed, progress)
+
     def candidates(
-        self,
-        image: AnyPicture,
-        count: int = 4,
-        *,
-        source: str,
-        target: str,
-        negative_prompt: str | None = None,
-        mask: AnyMask | None = None,
-        region: tuple[float, ...] | str | None = None,
-        context: float = CONTEXT,
-        keep: str = "auto",
-        strength: float | None = None,
-        size: int | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-        detail: Detail | None = None,
-        clip: str | PathLike[str] | None = None,
+        self, image: AnyPicture, count: int = 4, *,
+        source: str, target: str, negative_prompt: str | None = None,
+        mask: AnyMask | None = None, region: tuple[float, ...] | str | None = None, context: float = CONTEXT,
+        keep: str = "auto", strength: float | None = None, size: int | None = None, seed: int = 0,
+        progress: Progress | None = None, detail: Detail | None = None, clip: str | PathLike[str] | None = None,
         **settings: Any,
-    ) -> list[EditResult]:
+    ) -> list[EditResult]:  # fmt: skip
         """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
@@ -245,18 +252,12 @@ class Editor:
             return variations(self.model, request, seeds, etas)
 
     def mask(
-        self,
-        image: AnyPicture,
-        *,
-        word: str | None = None,
-        prompt: str | None = None,
-        points: Sequence[tuple[float, ...]] = (),
-        outside: Sequence[tuple[float, ...]] = (),
-        box: tuple[float, ...] | None = None,
-        segmenter: str = "auto",
-        size: int | None = None,
+        self, image: AnyPicture, *,
+        word: str | None = None, prompt: str | None = None,
+        points: Sequence[tuple[float, ...]] = (), outside: Sequence[tuple[float, ...]] = (),
+        box: tuple[float, ...] | None = None, segmenter: str = "auto", size: int | None = None,
         say: Callable[[str], None] | None = None,
-    ) -> Image.Image:
+    ) -> Image.Image:  # fmt: skip
         """Where a thing is in a picture: L of its size, 255 inside, for the argument ``mask`` of edits.
 
         Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -52,23 +51,32 @@ class EditResult:
     _model: Backbone | None = field(default=None, repr=False, compare=False)
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
     _fitted: Fitted | None = field(default=None, repr=False, compare=False)
+    _decoded: dict[str, Image.Image] = field(default_factory=dict, repr=False, compare=False)
 
-    @cached_property
+    @property
     def reconstruction(self) -> Image.Image | None:
         """The source branch's picture: what the method makes of the input when nothing is asked. None without one."""
-        if self._model is None or self._outcome is None or self._fitted is None or self._outcome.source is None:
-            return None
-        return self._fitted.restore(decoded(self._model, self._outcome.source, self._outcome.decode))
+        return None if self._outcome is None else self._restored("reconstruction", self._outcome.source)
 
-    @cached_property
+    @property
     def drawn(self) -> Image.Image | None:
         """The edit as the model drew it, at the size of the part that was edited, with nothing kept on purpose.
 
         None for variations of a fit.
         """
-        if self._model is None or self._outcome is None or self._fitted is None:
+        return None if self._outcome is None else self._restored("drawn", self._outcome.target)
+
+    def _restored(self, name: str, latents: Tensor | None) -> Image.Image | None:
+        """The picture of latents at the input's size, decoded once.
+
+        No ``cached_property``: Python 3.11 holds one lock for all objects while it computes one, and edits side by side
+        wait for each other in there.
+        """
+        if self._model is None or self._outcome is None or self._fitted is None or latents is None:
             return None
-        return self._fitted.restore(decoded(self._model, self._outcome.target, self._outcome.decode))
+        if name not in self._decoded:
+            self._decoded[name] = self._fitted.restore(decoded(self._model, latents, self._outcome.decode))
+        return self._decoded[name]
 
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the picture with its recipe inside; the checkpoint goes then.

@@ -100,10 +100,10 @@ def test_a_run_goes_on_only_with_the_model_as_it_was_read(folder, tmp_path):
 
 
 def test_workers_read_the_model_as_the_driver_does(folder):
-    from retouch.runs.on_ray import ModelSpec, _editor
+    from retouch.runs.model_spec import ModelSpec, editor_of
 
     spec = ModelSpec(str(folder), "cpu", torch.get_num_threads(), (("prediction", "v_prediction"),))
-    assert _editor(spec).model.prediction_type == "v_prediction"
+    assert editor_of(spec).model.prediction_type == "v_prediction"
 
 
 def test_every_command_that_takes_a_model_takes_how_it_is_read():

@@ -7,7 +7,7 @@ from torch.nn import functional
 from retouch.control.local_blend import LocalBlend
 from retouch.control.prompt_to_prompt import PromptToPrompt, replaced_steps
 from retouch.parts.attach import attached
-from retouch.parts.edits import AttentionEdit, Now
+from retouch.parts.edits import AttentionEdit, Group, Now
 from retouch.parts.rows import SOURCE, TARGET, TARGET_NULL, Step
 from retouch.prompts import refinement_mapping, tokenize
 from tests.tiny import tiny_backbone
@@ -191,7 +191,8 @@ def test_large_scores_do_not_overflow_in_half_precision(model):
     class Attention:
         scale = 0.125
 
-    out = EditedAttention(layer, [edit], now)._attend(Attention, query, key, torch.ones_like(query))
+    group = [Group([edit], (), now)]
+    out = EditedAttention(layer, group)._attend(Attention, group, query, key, torch.ones_like(query))
     assert torch.isfinite(edit.probs[layer.name][SOURCE]).all() and torch.equal(out, torch.ones_like(query))
 
 

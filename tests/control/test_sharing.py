@@ -6,7 +6,7 @@ import torch
 from retouch.control.feature_injection import FeatureInjection
 from retouch.control.mutual_self_attention import MutualSelfAttention
 from retouch.parts.attach import attached
-from retouch.parts.edits import AttentionEdit, Now
+from retouch.parts.edits import AttentionEdit, Group, Now
 from retouch.parts.job import Job
 from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NULL, Step
 from tests.tiny import KINDS, channels, tiny_backbone
@@ -138,7 +138,8 @@ def test_masked_attention_is_attention_to_the_allowed_keys_alone(model):
     class Attention:
         scale = 0.5
 
-    out = EditedAttention(layer, [sharing], now)._attend(Attention, query, key, value)
+    group = [Group([sharing], (), now)]
+    out = EditedAttention(layer, group)._attend(Attention, group, query, key, value)
     for side in (inside, ~inside):
         probs = (query[1][:, side] @ key[1][:, side].mT * 0.5).softmax(-1)
         torch.testing.assert_close(out[1][:, side], probs @ value[1][:, side])

@@ -14,7 +14,8 @@ from retouch.runs.bench import bench
 from retouch.runs.edits import local
 from retouch.runs.environment import environment
 from retouch.runs.manifest import Manifest
-from retouch.runs.on_ray import ModelSpec, on_ray
+from retouch.runs.model_spec import ModelSpec
+from retouch.runs.on_ray import on_ray
 from retouch.runs.run import Run
 from retouch.runs.variants import read_variants
 

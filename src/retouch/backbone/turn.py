@@ -52,8 +52,7 @@ def turn(model: Backbone, *, within: bool = False) -> Iterator[None]:
     Raises:
         RetouchError: when the device's memory ran out inside, or this thread is at work with the model already.
     """
-    at_work: list[Backbone] = _THREAD.__dict__.setdefault("at_work", [])
-    inner = any(other.lock is model.lock for other in at_work)
+    inner = any(other.lock is model.lock for other in _at_work())
     if inner and not within:
         raise RetouchError(
             f"an edit with {model.name!r} is going on in this thread, perhaps one that called its progress or detail: "
@@ -61,13 +60,26 @@ def turn(model: Backbone, *, within: bool = False) -> Iterator[None]:
         )
     lent = nullcontext() if inner else model.working()
     # the device once more: a live pipeline's owner may have moved it since the last turn
-    with model.lock, clean_state(model.device), lent, torch.autocast(model.device.type, enabled=False):
-        at_work.append(model)
+    with model.lock, clean_state(model.device), lent, torch.autocast(model.device.type, enabled=False), at_work(model):
         try:
             yield
         except torch.OutOfMemoryError as error:
             raise RetouchError(
                 f"{model.device} has too little free memory for {model.name!r}: close other programs, or use the cpu."
             ) from error
-        finally:
-            at_work.pop()
+
+
+@contextmanager
+def at_work(model: Backbone) -> Iterator[None]:
+    """This thread works with the model: no turn of its own begins inside."""
+    models = _at_work()
+    models.append(model)
+    try:
+        yield
+    finally:
+        models.pop()
+
+
+def _at_work() -> list[Backbone]:
+    models: list[Backbone] = _THREAD.__dict__.setdefault("at_work", [])
+    return models

@@ -39,6 +39,8 @@ def bench(
     address: of.Address = "",
     worker_cpus: of.WorkerCpus = 1,
     worker_gpus: of.WorkerGpus = 0,
+    batch: of.Batch = 1,
+    devices: of.Devices = "",
     captioner: of.Captioner = "",
     keep: of.Keep = "off",
     size: options.Size = None,
@@ -61,18 +63,16 @@ def bench(
     read_as = options.model_settings(set_model, on_top)
     variants, others = _variants(methods, variant or [], keep, size, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
-    of.check_executor(executor, address)
-
+    of.check_executor(executor, address, several := of.read_names(devices), device, batch)
     from retouch.runs.bench import begin
 
     say = (lambda sentence: None) if quiet else note
     opened, mine = _opened(suite, suite_options, share)
-    skip = _skipped(opened, mine, skip_missing, say)
-    found = _found(opened, others)
+    skip, found = _skipped(opened, mine, skip_missing, say), _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
-    editor = _editor(model, device, read_as)
-    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as)
+    editor = _editor(model, device or (several[0] if several else ""), read_as)
+    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as, batch, several)
     measuring.load(output, say)
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     _take(run, opened, found, share, skip, say)
@@ -160,17 +160,26 @@ def _editor(model: str, device: str, read_as: Mapping[str, Any]) -> Editor:
 
 def _executor(
     name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float,
-    read_as: Mapping[str, Any],
+    read_as: Mapping[str, Any], batch: int, devices: Sequence[str],
 ) -> Executor:  # fmt: skip
     from retouch.runs.edits import local
+    from retouch.runs.model_spec import ModelSpec
 
     if name == "ray":
-        from retouch.runs.on_ray import ModelSpec, on_ray
+        from retouch.runs.on_ray import on_ray
 
         where = device or ("" if gpus else "cpu")  # workers that asked for no GPU must not crowd one
         return on_ray(
             ModelSpec(model, where, max(1, int(cpus)), tuple(read_as.items())), address=address, cpus=cpus, gpus=gpus
         )
+    if devices:
+        from retouch.runs.on_devices import on_devices
+
+        return on_devices(ModelSpec(model, read_as=tuple(read_as.items())), devices, batch)
+    if batch > 1:
+        from retouch.runs.side_by_side import side_by_side
+
+        return side_by_side(editor, batch)
     return local(editor)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,8 @@ Executor = Annotated[str, typer.Option(help="local, or ray: cases spread over a 
 Address = Annotated[str, typer.Option(help="Of the Ray cluster; without one, Ray starts on this machine.")]
 WorkerCpus = Annotated[float, typer.Option(help="Cores of a Ray worker.", min=0.01)]
 WorkerGpus = Annotated[float, typer.Option(help="GPUs of a Ray worker.", min=0)]
+Batch = Annotated[int, typer.Option(help="Cases at a time, their network calls put together.", min=1)]
+Devices = Annotated[str, typer.Option(help="Devices to share the cases over, as cuda:0,cuda:1: a process on each.")]
 Captioner = Annotated[
     str, typer.Option(help="An image-to-text model for source prompts that the suite lacks: folder or hub name.")
 ]
@@ -90,7 +93,7 @@ def read_shard(text: str) -> tuple[int, int]:
     return int(share), int(shards)
 
 
-def check_executor(executor: str, address: str) -> None:
+def check_executor(executor: str, address: str, devices: Sequence[str], device: str, batch: int) -> None:
     """Refuses an executor that there is not.
 
     Raises:
@@ -98,5 +101,9 @@ def check_executor(executor: str, address: str) -> None:
     """
     if executor not in ("local", "ray"):
         raise BadParameter(f"--executor is {executor!r}, expected local or ray.")
+    if devices and (executor != "local" or device):
+        raise BadParameter("--devices goes without --device and --executor: Ray has --worker-gpus.")
+    if batch > 1 and executor != "local":
+        raise BadParameter("--batch goes with --executor local.")
     if address and executor != "ray":
         raise BadParameter("--address goes with --executor ray.")

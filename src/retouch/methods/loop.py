@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
+from retouch.backbone.precision import Watch
 from retouch.backbone.processors import has_other_processors
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import attached, check_attachable
@@ -18,19 +19,10 @@ from retouch.parts.trajectory import Trajectory
 
 
 def denoise(
-    model: Backbone,
-    trajectory: Trajectory,
-    guidance: Guidance,
-    control: Control,
-    sampler: Sampler,
-    *,
-    mask: Tensor | None = None,
-    strength: float = 1.0,
-    beside: bool = False,
-    gateways: Collection[int] = (),
-    progress: Callable[[int], None] | None = None,
-    preview: Callable[[Tensor], None] | None = None,
-) -> State:
+    model: Backbone, trajectory: Trajectory, guidance: Guidance, control: Control, sampler: Sampler, *,
+    mask: Tensor | None = None, strength: float = 1.0, beside: bool = False, gateways: Collection[int] = (),
+    progress: Callable[[int], None] | None = None, preview: Callable[[Tensor], None] | None = None,
+) -> State:  # fmt: skip
     """Runs the branches side by side from the noisiest latent down to the picture.
 
     Every step evaluates the network once, on one batch of all rows asked for; each branch's predictions are combined,
@@ -53,6 +45,7 @@ def denoise(
     start, shares = trajectory.latents[total - left_out], control.shares or beside
     state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
     halves = control.shares and not trajectory.same("source_null", "source")
+    watch = Watch()
     if left_out:
         report(left_out)
     with attached(model, *_changes(model, (control, guidance, sampler))) as now:
@@ -65,6 +58,7 @@ def denoise(
                 latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
                 predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
+            watch.see(step.timestep, predicted)
             with torch.set_grad_enabled(bool(gateways)):
                 predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
                 target, original = _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)
@@ -81,6 +75,7 @@ def denoise(
             report(1)
             if preview:
                 preview(original.detach())
+    watch.check(model.name, model.dtype)
     return state
 
 

@@ -14,9 +14,10 @@ from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.processors import PLAIN_ATTENTION
 from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
-from retouch.parts.edits import AttentionEdit, BlockEdit, Now
+from retouch.parts.edits import AttentionEdit, BlockEdit, Group, Now
 from retouch.parts.joint import EditedJointAttention
 from retouch.parts.rows import Row
+from retouch.parts.seat import ALREADY, Seat
 
 
 @contextmanager
@@ -28,29 +29,40 @@ def attached(model: Backbone, edits: Sequence[AttentionEdit], blocks: Sequence[B
     Raises:
         RetouchError: when an edit selects no layer of this network, or edits are attached already.
     """
-    network: Any = model.network
-    own, now = dict(network.attn_processors), Now()
-    if any(isinstance(processor, EditedAttention | EditedJointAttention) for processor in own.values()):
-        raise RetouchError("attention is already edited on this model: pass all edits in one list.")
+    group = Group(edits, blocks, Now())
     check_attachable(model, edits)
+    with model.holding(group) if isinstance(model, Seat) else installed(model, [group]):
+        yield group.now
+
+
+@contextmanager
+def installed(model: Backbone, groups: Sequence[Group]) -> Iterator[None]:
+    """The changes of several groups of rows that are evaluated in one batch, each on its own rows.
+
+    Raises:
+        RetouchError: when edits are attached already.
+    """
+    network: Any = model.network
+    own = dict(network.attn_processors)
+    if any(isinstance(processor, EditedAttention | EditedJointAttention) for processor in own.values()):
+        raise RetouchError(ALREADY)
     layers: dict[str, list[AttentionLayer]] = {}
     for layer in model.attention_layers():
         layers.setdefault(f"{layer.name}.processor", []).append(layer)
-    installed = dict(own)
+    changed = dict(own)
     for key, kinds in layers.items():
-        mine = [edit for edit in edits if any(edit.wants(layer) for layer in kinds)]
-        if mine:
-            joint = kinds[0].joint
-            installed[key] = EditedJointAttention(kinds, mine, now) if joint else EditedAttention(kinds[0], mine, now)
+        mine = [group.wanting(kinds) for group in groups]
+        if any(group.edits for group in mine):
+            changed[key] = EditedJointAttention(kinds, mine) if kinds[0].joint else EditedAttention(kinds[0], mine)
     with ExitStack() as hooks:
-        for block in blocks:
-            hooks.enter_context(_hooked(network.get_submodule(block.name), block, now))
-        if installed == own:
-            yield now
+        for name in dict.fromkeys(block.name for group in groups for block in group.blocks):
+            hooks.enter_context(_hooked(network.get_submodule(name), name, groups))
+        if changed == own:
+            yield
             return
         try:
-            network.set_attn_processor(dict(installed))  # diffusers empties the dict it is given
-            yield now
+            network.set_attn_processor(dict(changed))  # diffusers empties the dict it is given
+            yield
         finally:
             network.set_attn_processor(dict(own))
 
@@ -80,8 +92,20 @@ def check_attachable(model: Backbone, edits: Sequence[AttentionEdit]) -> None:
 
 
 @contextmanager
-def _hooked(module: torch.nn.Module, block: BlockEdit, now: Now) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda _module, _inputs, output: block.change(output, now.step))
+def _hooked(module: torch.nn.Module, name: str, groups: Sequence[Group]) -> Iterator[None]:
+    """What a block gives changed by the groups' edits of it, each on its own rows, in order."""
+
+    def changed(group: Group, output: Tensor) -> Tensor:
+        for block in group.blocks:
+            output = block.change(output, group.now.step) if block.name == name else output
+        return output
+
+    def change(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+        if len(groups) == 1:
+            return changed(groups[0], output)
+        return torch.cat([changed(group, output[group.rows]) for group in groups])
+
+    handle = module.register_forward_hook(change)
     try:
         yield
     finally:
@@ -95,8 +119,8 @@ class EditedAttention:
     ``scaled_dot_product_attention``.
     """
 
-    def __init__(self, layer: AttentionLayer, edits: Sequence[AttentionEdit], now: Now) -> None:
-        self.layer, self.edits, self.now = layer, edits, now
+    def __init__(self, layer: AttentionLayer, groups: Sequence[Group]) -> None:
+        self.layer, self.groups = layer, groups
 
     def __call__(
         self,
@@ -119,9 +143,19 @@ class EditedAttention:
             return x.unflatten(-1, (attn.heads, -1)).transpose(1, 2)
 
         query, key, value = heads(attn.to_q(hidden_states)), heads(attn.to_k(context)), heads(attn.to_v(context))
-        for edit in self.edits:
-            query, key, value = edit.change_qkv(self.layer, self.now.step, query, key, value)
-        out = self._attend(attn, query, key, value)
+        whole = query, key, value
+        given = [(query[group.rows], key[group.rows], value[group.rows]) for group in self.groups]
+        parts = [self._changed(group, *part) for group, part in zip(self.groups, given, strict=True)]
+        if len({(k.shape[1:], v.dtype) for _, k, v in parts}) == 1:
+            same = all(new is old for pair in zip(parts, given, strict=True) for new, old in zip(*pair, strict=True))
+            if not same:
+                queries, keys, values = zip(*parts, strict=True)
+                whole = _joined(queries), _joined(keys), _joined(values)
+            out = self._attend(attn, self.groups, *whole)
+        else:  # an edit that lets its rows look at more keys than others do
+            out = torch.cat([
+                self._attend(attn, [group], *part) for group, part in zip(self.groups, parts, strict=True)
+            ])  # fmt: skip
         out = out.transpose(1, 2).flatten(2).to(query.dtype)
         out = attn.to_out[1](attn.to_out[0](out))
         if attn.residual_connection:
@@ -129,41 +163,73 @@ class EditedAttention:
         result: Tensor = out / attn.rescale_output_factor
         return result
 
-    def _attend(self, attn: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        rows = list(self.now.step.rows)
-        asked: list[Row] = []
-        allowed: dict[Row, Tensor] = {}
-        step = self.now.step
-        for edit in self.edits:
-            asked += [row for row in edit.rows_with_probs(self.layer, step) if row in rows and row not in asked]
-            seen = edit.allowed(self.layer, step, query.shape[-2], key.shape[-2])
-            allowed |= {row: mask.to(query.device) for row, mask in seen.items()}
-        if not asked and not allowed:
+    def _changed(self, group: Group, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        for edit in group.edits:
+            query, key, value = edit.change_qkv(self.layer, group.now.step, query, key, value)
+        return query, key, value
+
+    def _attend(self, attn: Any, groups: Sequence[Group], query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attention of the groups' rows [rows, heads, tokens, dim], which follow each other."""
+        asked, allowed, first = list[list[Row]](), dict[int, Tensor](), groups[0].rows.start or 0
+        slow = list[int]()
+        for group in groups:
+            mine, masks = self._wanted(group), self._seen(group, query, key)
+            if mine or masks:
+                rows, at = list(group.now.step.rows), (group.rows.start or 0) - first
+                allowed |= {at + rows.index(row): mask for row, mask in masks.items() if row in rows}
+                slow += [at + rows.index(row) for row in mine]
+            asked.append(mine)
+        if not slow and not allowed:
             return functional.scaled_dot_product_attention(query, key, value, scale=attn.scale)
-        slow = [rows.index(row) for row in asked]
-        masked = {rows.index(row): mask for row, mask in allowed.items() if row in rows and row not in asked}
-        fast = [i for i in range(len(rows)) if i not in slow and i not in masked]
+        fast = [i for i in range(len(query)) if i not in slow and i not in allowed]
         out = torch.empty_like(query)
         if fast:
             some = _regular(fast)
             out[some] = functional.scaled_dot_product_attention(query[some], key[some], value[some], scale=attn.scale)
-        for i, mask in masked.items():
-            out[i] = functional.scaled_dot_product_attention(
-                query[i], key[i], value[i], attn_mask=mask, scale=attn.scale
-            )
-        if not asked:
-            return out
-        # in float32: the networks of SD 2.x overflow half precision before the scale
-        these = _regular(slow)
-        scores = (query[these].float() * attn.scale) @ key[these].float().transpose(-1, -2)
-        for i, row in enumerate(asked):
-            if row in allowed:
-                scores[i] = scores[i].masked_fill(~allowed[row], torch.finfo(scores.dtype).min)
-        probs = dict(zip(asked, scores.softmax(-1).to(value.dtype), strict=True))
-        for edit in self.edits:
-            probs = edit.change_probs(self.layer, self.now.step, probs)
-        out[these] = torch.stack([probs[row] for row in asked]) @ value[these]
+        for i, mask in allowed.items():
+            if i not in slow:
+                out[i] = functional.scaled_dot_product_attention(
+                    query[i], key[i], value[i], attn_mask=mask, scale=attn.scale
+                )
+        if slow:
+            these = _regular(slow)
+            # in float32: the networks of SD 2.x overflow half precision before the scale
+            scores = (query[these].float() * attn.scale) @ key[these].float().transpose(-1, -2)
+            for place, i in enumerate(slow):
+                if i in allowed:
+                    scores[place] = scores[place].masked_fill(~allowed[i], torch.finfo(scores.dtype).min)
+            out[these] = self._edited(groups, asked, scores.softmax(-1).to(value.dtype)) @ value[these]
         return out
+
+    def _wanted(self, group: Group) -> list[Row]:
+        """The group's rows whose probabilities its edits ask for."""
+        asked = list[Row]()
+        for edit in group.edits:
+            rows = edit.rows_with_probs(self.layer, group.now.step)
+            asked += [row for row in rows if row in group.now.step.rows and row not in asked]
+        return asked
+
+    def _seen(self, group: Group, query: Tensor, key: Tensor) -> dict[Row, Tensor]:
+        """For single rows of the group, which keys they may look at."""
+        allowed: dict[Row, Tensor] = {}
+        for edit in group.edits:
+            seen = edit.allowed(self.layer, group.now.step, query.shape[-2], key.shape[-2])
+            allowed |= {row: mask.to(query.device) for row, mask in seen.items()}
+        return allowed
+
+    def _edited(self, groups: Sequence[Group], asked: Sequence[Sequence[Row]], probs: Tensor) -> Tensor:
+        """The probabilities [asked, heads, Q, K] as the groups' edits have them."""
+        changed = list[Tensor]()
+        for group, rows, part in zip(groups, asked, probs.split([len(rows) for rows in asked]), strict=True):
+            named = dict(zip(rows, part, strict=True))
+            for edit in group.edits:
+                named = edit.change_probs(self.layer, group.now.step, named)
+            changed += [named[row] for row in rows]
+        return torch.stack(changed)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _regular(rows: list[int]) -> slice | list[int]:

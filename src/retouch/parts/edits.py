@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -59,3 +60,22 @@ class BlockEdit(Protocol):
     def change(self, output: Tensor, step: Step) -> Tensor:
         """The output [rows, channels, h, w] to go on with."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Rows of a batch that belong together, and what is changed about the network for them alone.
+
+    Attributes:
+        now: the step that these rows are evaluated in.
+        rows: where they lie in the batch; by default all of it is theirs.
+    """
+
+    edits: Sequence[AttentionEdit]
+    blocks: Sequence[BlockEdit]
+    now: Now
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    def wanting(self, layers: Sequence[AttentionLayer]) -> Group:
+        """The same with those edits alone that touch one of the layers."""
+        return replace(self, edits=[edit for edit in self.edits if any(edit.wants(layer) for layer in layers)])

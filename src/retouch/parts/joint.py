@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
-from retouch.parts.edits import AttentionEdit, Now
+from retouch.parts.edits import Group
 from retouch.parts.rows import Row
 
 
@@ -22,9 +22,8 @@ class EditedJointAttention:
     replaced and the picture's are not, a row's sum may be a little off one.
     """
 
-    def __init__(self, layers: Sequence[AttentionLayer], edits: Sequence[AttentionEdit], now: Now) -> None:
-        self.layers, self.now = layers, now
-        self._of = {layer: [edit for edit in edits if edit.wants(layer)] for layer in layers}
+    def __init__(self, layers: Sequence[AttentionLayer], groups: Sequence[Group]) -> None:
+        self.layers, self._parts = layers, [_Part(layers, group) for group in groups]
 
     def __call__(
         self,
@@ -50,14 +49,33 @@ class EditedJointAttention:
         seen = {"cross": (heads(attn.add_k_proj(text)), heads(attn.add_v_proj(text)))}
         if not attn.only_cross_attention:
             seen["self"] = heads(attn.to_k(cells)), heads(attn.to_v(cells))
+        parts = [
+            part.attend(query[part.rows], {kind: (k[part.rows], v[part.rows]) for kind, (k, v) in seen.items()})
+            for part in self._parts
+        ]
+        out = (parts[0] if len(parts) == 1 else torch.cat(parts)).transpose(1, 2).flatten(2).to(query.dtype)
+        out = attn.to_out[1](attn.to_out[0](out))
+        result: Tensor = out.transpose(1, 2).reshape(residual.shape) + residual
+        return result
+
+
+class _Part:
+    """One group's rows of a batch, and its edits."""
+
+    def __init__(self, layers: Sequence[AttentionLayer], group: Group) -> None:
+        self.layers, self.now, self.rows = layers, group.now, group.rows
+        self._of = {layer: group.wanting([layer]).edits for layer in layers}
+
+    def attend(self, query: Tensor, seen: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+        """What the rows see of the picture and of the text: [rows, heads, cells, dim]."""
+        if not any(self._of.values()):
+            key, value = (torch.cat(parts, dim=2) for parts in zip(*seen.values(), strict=True))
+            return functional.scaled_dot_product_attention(query, key, value)
         for layer in self.layers:
             for edit in self._of[layer]:
                 query, *changed = edit.change_qkv(layer, self.now.step, query, *seen[layer.kind])
                 seen[layer.kind] = changed[0], changed[1]
-        out = self._attend(query, seen).transpose(1, 2).flatten(2).to(query.dtype)
-        out = attn.to_out[1](attn.to_out[0](out))
-        result: Tensor = out.transpose(1, 2).reshape(residual.shape) + residual
-        return result
+        return self._attend(query, seen)
 
     def _attend(self, query: Tensor, seen: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
         key, value = (torch.cat(parts, dim=2) for parts in zip(*seen.values(), strict=True))

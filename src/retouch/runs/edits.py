@@ -79,7 +79,7 @@ def edits(editor: Editor, work: Work) -> Iterator[Made]:
         if reason:  # of the edit that the rest of the chain would be made on
             yield from failures(one, reason)
             continue
-        for made in _of_case(editor, replace(one, case=replace(one.case, picture=picture))):
+        for made in of_case(editor, replace(one, case=replace(one.case, picture=picture)), Inversions()):
             yield made
             if work.then and made.image is None:
                 reason = f"an edit before it failed: {made.record.error}"
@@ -93,8 +93,8 @@ def failures(work: Work, reason: str) -> Iterator[Made]:
         yield Made(_record(work.case.entry, label, seed, 0.0, 0, error=reason))
 
 
-def _of_case(editor: Editor, work: Work) -> Iterator[Made]:
-    inversions = Inversions()
+def of_case(editor: Editor, work: Work, inversions: Inversions) -> Iterator[Made]:
+    """The edits of one case, each as soon as it is made, which share ``inversions``."""
     for pairs in _alike(work):
         made = set[tuple[str, int]]()
         try:

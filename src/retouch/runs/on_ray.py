@@ -5,31 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any
 
-from retouch.editor import Editor
 from retouch.errors import RetouchError
 from retouch.runs.edits import Executor, Made, Work, edits, failures
+from retouch.runs.model_spec import ModelSpec, editor_of
 from retouch.runs.results import library
 
 _RETRIES = 5  # of a case whose worker died
 _PATIENCE = 5.0  # seconds for a cluster to answer
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """What a worker loads: the model's name, which every machine can resolve, and a device ("" for the default).
-
-    Attributes:
-        read_as: how it is read, as the arguments of ``Editor.from_pretrained`` of these names.
-    """
-
-    name: str
-    device: str = ""
-    threads: int = 1
-    read_as: tuple[tuple[str, Any], ...] = ()
 
 
 def on_ray(model: ModelSpec, *, address: str = "", cpus: float = 1, gpus: float = 0) -> Executor:
@@ -104,12 +89,4 @@ def _results(ray: Any, one: Any, work: Work) -> list[Made]:
 
 
 def _case(model: ModelSpec, work: Work) -> list[Made]:
-    return list(edits(_editor(model), work))
-
-
-@cache
-def _editor(model: ModelSpec) -> Editor:
-    import torch
-
-    torch.set_num_threads(model.threads)
-    return Editor.from_pretrained(model.name, device=model.device or None, **dict(model.read_as))
+    return list(edits(editor_of(model), work))
