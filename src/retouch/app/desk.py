@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -14,7 +13,7 @@ from retouch.app.outcome import Does, keep, run
 from retouch.app.pictures import opened, opened_mask
 from retouch.app.queue import Job, Queue
 from retouch.app.tasks import Caption, Edit, Mark, Sweep, Task
-from retouch.app.visits import IDLE, Node, NoVisit, Visit, Visits
+from retouch.app.visits import IDLE, Drawn, Node, NoVisit, Visit, Visits, drawn_of
 from retouch.errors import BadParameter, BadPicture
 from retouch.picture import png_bytes
 
@@ -35,7 +34,6 @@ class Desk:
         self.about, self.forms = about, Forms(about)
         self.visits = Visits(idle, self._gone)
         self.queue: Queue[Task] = Queue(lambda job: run(workshop, job), self._ended)
-        self.lock = threading.RLock()
 
     def bring(self, visit: Visit, data: bytes, name: str) -> None:
         """A picture from the browser becomes the one that is edited; one with a recipe inside brings its settings.
@@ -45,8 +43,9 @@ class Desk:
         """
         picture, recipe = opened(data, name)
         png = png_bytes(picture.image)
-        with self.lock:
-            node = self._begin(visit, png, picture.image.size, name, picture.notes)
+        drawn = drawn_of(png)
+        with visit.lock:
+            node = self._begin(visit, png, picture.image.size, name, picture.notes, drawn)
             if recipe is not None and recipe.get("target"):
                 form, notes = self.forms.of_recipe(recipe)
                 visit.bring_back(form)
@@ -71,7 +70,7 @@ class Desk:
             raise BadParameter("scenes are painted for the embedded model alone: open a picture.")
         scene = scene_for(text(sentence, "the scene"), number)
         image, _ = paint(scene)
-        with self.lock:
+        with visit.lock:
             self._begin(visit, png_bytes(image), image.size, caption(scene), ())
             visit.bring_back({"source": caption(scene)})
 
@@ -103,7 +102,7 @@ class Desk:
             BadPicture: when it is none.
         """
         mask = None if not data else opened_mask(data)
-        with self.lock:
+        with visit.lock:
             visit.mask = None if mask is None else png_bytes(mask.image)
             visit.masks += 1
             visit.changes += 1
@@ -156,7 +155,7 @@ class Desk:
 
     def cancel(self, visit: Visit, number: int | None = None) -> None:
         """Ends one of the visit's jobs, or all of them."""
-        with self.lock:
+        with visit.lock:
             jobs = [job for job in visit.jobs if not job.over and number in (None, job.number)]
         for job in jobs:
             self.queue.cancel(job)
@@ -167,7 +166,7 @@ class Desk:
         Raises:
             BadParameter: when it is not there any more.
         """
-        with self.lock:
+        with visit.lock:
             node = self.node(visit, number)
             visit.current = node.number
             visit.changes += 1
@@ -176,13 +175,13 @@ class Desk:
 
     def look_at(self, visit: Visit, number: int) -> None:
         """Shows an edit of the history."""
-        with self.lock:
+        with visit.lock:
             visit.shown = self.node(visit, number).number
             visit.changes += 1
 
     def restore(self, visit: Visit, number: int) -> None:
         """The settings of an edit of the history go back into the form."""
-        with self.lock:
+        with visit.lock:
             made = self.node(visit, number).made
             if made is not None:
                 form, notes = self.forms.of_recipe(made.recipe)
@@ -213,8 +212,16 @@ class Desk:
         """Ends the line."""
         self.queue.close()
 
-    def _begin(self, visit: Visit, png: bytes, size: tuple[int, int], label: str, notes: tuple[str, ...]) -> Node:
-        node = visit.add(png, size, label, notes=notes)
+    def _begin(
+        self,
+        visit: Visit,
+        png: bytes,
+        size: tuple[int, int],
+        label: str,
+        notes: tuple[str, ...],
+        drawn: Drawn | None = None,
+    ) -> Node:
+        node = visit.add(png, size, label, notes=notes, drawn=drawn)
         visit.current, visit.shown, visit.mask = node.number, None, None
         visit.masks += 1
         visit.changes += 1
@@ -222,14 +229,14 @@ class Desk:
 
     def _read(self, visit: Visit, form: Mapping[str, Any], choices: bool = False) -> tuple[Node, Edit]:
         """The current picture and the edit that is wanted; the form is noted, to be there after a reload, too."""
-        with self.lock:
+        with visit.lock:
             node = self.current(visit)
             edit = self.forms.edit(form, node.picture, visit.mask, choices)
             visit.form = form_of(edit)
             return node, edit
 
     def _add(self, visit: Visit, *jobs: Job[Task]) -> None:
-        with self.lock:
+        with visit.lock:
             group = visit.next_group()
             for job in jobs:
                 job.group = group
@@ -239,7 +246,7 @@ class Desk:
             visit.changes += 1
 
     def _ended(self, job: Job[Task]) -> None:
-        with suppress(NoVisit), self.lock:  # gone meanwhile, and what came out with it
+        with suppress(NoVisit):  # gone meanwhile, and what came out with it
             keep(self.visits.of(job.visitor, looking=False), job)
 
     def _gone(self, visit: Visit) -> None:

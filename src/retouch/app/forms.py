@@ -10,11 +10,10 @@ from typing import Any
 from retouch.app.about import AUTO, About, AboutMethod
 from retouch.app.grid import MAX_SEED
 from retouch.app.tasks import Edit
+from retouch.app.words import MAX_LETTERS
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import Parameter
 
-MAX_LETTERS = 2000
-"""Of a prompt."""
 KEEP = ("auto", "exact", "off")
 EMPTY: Mapping[str, Any] = {
     "source": "", "target": "", "negative": "", "method": AUTO, "settings": {}, "strength": 1.0, "keep": "auto",

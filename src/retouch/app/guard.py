@@ -16,8 +16,7 @@ MAX_BODY = 2**20
 """Bytes of a request that brings no picture."""
 _OPEN = re.compile(
     r"/(?:|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt|assets/[\w./-]+|static/[\w./-]+|svelte/[\w./-]+|"
-    r"studio/[\w./-]+|gradio_api/(?:run/\w+|startup-events|app_id|info|heartbeat/\w+|reset|theme\.css|"
-    r"queue/(?:join|data)|call/[\w/]+))/?",
+    r"studio/[\w./-]+|gradio_api/(?:run/predict|startup-events|app_id|heartbeat/\w+|reset|theme\.css))/?",
     re.ASCII,
 )
 """Addresses that are needed; Gradio's own uploads, files, proxies and editors are not."""

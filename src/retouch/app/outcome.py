@@ -9,7 +9,7 @@ from typing import Protocol
 from retouch.app.pictures import united
 from retouch.app.queue import Job
 from retouch.app.tasks import Answer, Edit, Found, Made, News, Preview, Progress, Sweep, Task
-from retouch.app.visits import Visit
+from retouch.app.visits import Drawn, Visit, drawn_of
 
 
 class Does(Protocol):
@@ -35,16 +35,22 @@ def run(workshop: Does, job: Job[Task]) -> Answer:
 
 def keep(visit: Visit, job: Job[Task]) -> None:
     """What came out of a job, or why nothing did, into its visit; the job no longer holds pictures then."""
-    visit.changes += 1
-    if job.state == "failed":
-        visit.say(job.error, bad=True)
-    elif job.state == "done":
-        _keep(visit, job)
-    job.result = job.preview = None
-    job.task = _light(job.task)
+    drawn = _drawn(job)
+    with visit.lock:
+        visit.changes += 1
+        if job.state == "failed":
+            visit.say(job.error, bad=True)
+        elif job.state == "done":
+            _keep(visit, job, drawn)
+        job.result = job.preview = None
+        job.task = _light(job.task)
 
 
-def _keep(visit: Visit, job: Job[Task]) -> None:
+def _drawn(job: Job[Task]) -> list[Drawn]:
+    return [drawn_of(made.picture, made) for made in job.result] if isinstance(job.result, tuple) else []
+
+
+def _keep(visit: Visit, job: Job[Task], drawn: list[Drawn]) -> None:
     answer: Answer = job.result
     if isinstance(answer, Found):
         if visit.current == job.parent:
@@ -55,10 +61,10 @@ def _keep(visit: Visit, job: Job[Task]) -> None:
             visit.bring_back({"source": answer})
             visit.say(*visit.nodes[job.parent].notes, "What it shows is a proposal: put it right where it is wrong.")
     elif job.parent in visit.nodes:
-        for made in answer:
+        for made, small in zip(answer, drawn, strict=True):
             label = _varied(made) if len(answer) > 1 else job.label
             size = visit.nodes[job.parent].size
-            node = visit.add(made.picture, size, label, job.parent, made, job.group, made.notes)
+            node = visit.add(made.picture, size, label, job.parent, made, job.group, made.notes, small)
             visit.shown = node.number
 
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from retouch.app.about import AUTO, About, AboutMethod, value_as_text
-from retouch.app.words import HEAVIEST, Piece, pieces, said
+from retouch.app.words import HEAVIEST, MAX_LETTERS, Piece, pieces, said
 from retouch.errors import RetouchError
 from retouch.parameters import Parameter
 
@@ -19,6 +19,8 @@ def difference(source: str, target: str) -> str:
     """What changes: every word that is swapped, added or left out, with a slider for what it weighs."""
     if not source.strip() or not target.strip():
         return f'<p class="s-note">{_NOTHING}</p>'
+    if max(len(source), len(target)) > MAX_LETTERS:
+        return f'<p class="s-note s-bad">At most {MAX_LETTERS} letters are read: shorten what you wrote.</p>'
     try:
         found, words = pieces(source, target), said(source, target)
     except RetouchError as error:

@@ -12,7 +12,7 @@ from retouch.app.visits import Node, Visit
 
 def state(desk: Desk, visit: Visit) -> dict[str, Any]:
     """All that the page shows; nothing of other visitors but how many edits are ahead."""
-    with desk.lock:
+    with visit.lock:
         return {
             "key": visit.key,
             "changes": visit.changes,

@@ -31,6 +31,16 @@ class TooManyVisits(RetouchError):
     """Nobody more is let in."""
 
 
+Drawn = tuple[bytes, bytes | None]
+"""A picture small, and the outline of what changed in it."""
+
+
+def drawn_of(picture: bytes, made: Made | None = None) -> Drawn:
+    """What is drawn of a picture."""
+    changed = None if made is None else made.changed
+    return thumbnail(picture), None if changed is None else outline(changed)
+
+
 @dataclass
 class Node:
     """A picture of a visit's history.
@@ -69,6 +79,7 @@ class Visit:
         form: what the controls of the page hold, as they were last sent or brought back; ``brought``: the names of
             those that were brought back, time after time.
         said: the last thing to tell; ``says`` counts them.
+        lock: held for what takes no time, as every look at the visit waits for it.
         changes: counts whatever the page shows of the visit.
         key: tells its pictures from those of other visits in a browser's cache.
     """
@@ -87,19 +98,24 @@ class Visit:
     bad: bool = False
     changes: int = 0
     seen: float = 0.0
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     key: str = field(default_factory=lambda: secrets.token_urlsafe(6))
     _number: int = 0
     _group: int = 0
 
     def add(
         self, picture: bytes, size: tuple[int, int], label: str, parent: int | None = None, made: Made | None = None,
-        group: int = 0, notes: tuple[str, ...] = (),
+        group: int = 0, notes: tuple[str, ...] = (), drawn: Drawn | None = None,
     ) -> Node:  # fmt: skip
-        """A picture more in the history; where memory is full the oldest leaf goes that nobody looks at."""
+        """A picture more in the history; where memory is full the oldest leaf goes that nobody looks at.
+
+        Args:
+            drawn: what is drawn of it, which takes time, where that was done before.
+        """
         self._number += 1
-        line = outline(made.changed) if made is not None and made.changed is not None else None
+        small, line = drawn or drawn_of(picture, made)
         node = Node(
-            self._number, parent, label, picture, size, thumbnail(picture), line, made, group, notes
+            self._number, parent, label, picture, size, small, line, made, group, notes
         )  # fmt: skip
         self.nodes[node.number] = node
         self._make_room(node)

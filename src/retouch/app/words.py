@@ -13,6 +13,8 @@ from retouch.weights import read_weights
 
 Kind = Literal["kept", "swapped", "added", "left out"]
 
+MAX_LETTERS = 2000
+"""Of a prompt."""
 HEAVIEST = 2.0
 _PLAIN = re.compile(r"[()\[\]\\{}]")
 
@@ -81,6 +83,8 @@ def weighed(target: str, word: str, weight: float) -> str:
     Raises:
         BadPrompt: when the word is not there, or brackets are there that no slider wrote.
     """
+    if len(target) > MAX_LETTERS:
+        raise BadPrompt(f"the target prompt has more than {MAX_LETTERS} letters: shorten it.")
     plain = re.sub(r"\((\w[\w'’-]*):[0-9.]+\)", r"\1", target)
     if _PLAIN.search(plain):
         raise BadPrompt("the target prompt holds brackets of your own: write the weight yourself, as (blue:1.3).")
