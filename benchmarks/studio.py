@@ -71,7 +71,7 @@ class Visitor:
 
     async def press(self, target: str, method: str, seed: int) -> None:
         how = json.dumps({"method": method, "settings": {}})
-        data = [self.source, target, "", 1, "auto", str(seed), how]
+        data = [self.source, target, "", 1, "auto", str(seed), "", "", how]
         sent = {"data": data, "fn_index": self.button, "session_hash": f"visitor{self.number}"}
         answer = await self.client.post("/gradio_api/run/predict", json=sent)
         answer.raise_for_status()

@@ -100,4 +100,4 @@ def settled(desk_, visit):
 
 
 FORM = {"source": "a red square", "target": "a blue square", "negative": "", "method": "plain", "settings": {},
-        "strength": 1, "keep": "auto", "seed": "3"}  # fmt: skip
+        "strength": 1, "keep": "auto", "seed": "3", "region": "", "size": ""}  # fmt: skip

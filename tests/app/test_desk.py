@@ -95,9 +95,13 @@ def test_a_sweep_is_one_fit_and_an_edit_for_every_eta_and_seed(here, visit, told
     here.sweep(visit, {**FORM, "method": "fitted"}, "0.5, 1", "1-3")
     settled(here, visit)
     assert isinstance(told.done[-1], Sweep) and len(edits(visit)) == 6
-    for wrong, sentence in ((("plain", "1", ""), "makes no fit"), (("fitted", "1.2", ""), "eta")):
+    for more, etas, sentence in (
+        ({"method": "plain"}, "1", "makes no fit"),
+        ({}, "1.2", "eta"),
+        ({"region": "cat"}, "1", "whole picture"),
+    ):
         with pytest.raises(RetouchError, match=sentence):
-            here.sweep(visit, {**FORM, "method": wrong[0]}, *wrong[1:])
+            here.sweep(visit, {**FORM, "method": "fitted", **more}, etas, "")
 
 
 def test_a_mask_is_kept_when_the_text_changes_and_goes_with_another_picture(here, visit, told):

@@ -53,6 +53,9 @@ def test_what_is_as_it_is_by_itself_is_no_setting():
         ({"seed": "1" * 40}, "seed"),
         ({"seed": 2**63}, "seed"),
         ({"seed": "0x3"}, "seed"),
+        ({"size": "9999"}, "working size"),
+        ({"size": "x"}, "working size"),
+        ({"region": "x" * 300}, "region"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(wrong, sentence):
@@ -67,10 +70,11 @@ def test_a_method_without_a_source_needs_none():
 
 def test_a_recipe_comes_back_as_the_form_that_made_it():
     recipe = {"model": "diorama", "method": "plain", "parameters": {"scale": 3.0, "clip": "owner/model"}, "seed": 5,
-              "source": "a", "target": "b", "negative_prompt": "c", "strength": 0.5, "keep": "exact"}  # fmt: skip
+              "source": "a", "target": "b", "negative_prompt": "c", "strength": 0.5, "keep": "exact", "size": 256,
+              "region": "cat"}  # fmt: skip
     form, notes = FORMS.of_recipe(recipe)
     assert form == {"source": "a", "target": "b", "negative": "c", "method": "plain", "settings": {"scale": 3.0},
-                    "strength": 0.5, "keep": "exact", "seed": 5}  # fmt: skip
+                    "strength": 0.5, "keep": "exact", "seed": 5, "region": "cat", "size": "256"}  # fmt: skip
     assert notes == []
 
 

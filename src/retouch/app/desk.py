@@ -146,6 +146,8 @@ class Desk:
         if method is None or not method.fits:
             those = ", ".join(one.name for one in self.about.methods.values() if one.fits)
             raise BadParameter(f"{edit.method} makes no fit to sweep over: choose one of {those}.")
+        if edit.region:
+            raise BadParameter("a fit is of the whole picture: leave the thing to edit around out, or paint a mask.")
         values = numbers(text(etas, "eta"), "eta", *method.etas) if method.etas else []
         chosen = seeds(text(others, "seeds")) or [edit.seed]
         if max(1, len(values)) * len(chosen) > 36:

@@ -14,10 +14,12 @@ from retouch.app.words import MAX_LETTERS
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import Parameter
 
+MAX_SIZE = 2048
+"""The largest working size in pixels that may be asked for."""
 KEEP = ("auto", "exact", "off")
 EMPTY: Mapping[str, Any] = {
     "source": "", "target": "", "negative": "", "method": AUTO, "settings": {}, "strength": 1.0, "keep": "auto",
-    "seed": 0,
+    "seed": 0, "region": "", "size": "",
 }  # fmt: skip
 
 
@@ -61,6 +63,21 @@ def seed(value: object) -> int:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
         raise BadParameter(f"the seed is {shortly(value)}, expected a whole number in 0..{MAX_SEED}.")
+    return value
+
+
+def size(value: object) -> int | None:
+    """A working size; None where it is left open.
+
+    Raises:
+        BadParameter: when it is none that can be worked at.
+    """
+    if value in (None, ""):
+        return None
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < 30:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 16 <= value <= MAX_SIZE:
+        raise BadParameter(f"the working size is {shortly(value)}, expected a whole number in 16..{MAX_SIZE}.")
     return value
 
 
@@ -137,7 +154,7 @@ class Forms:
         return Edit(
             picture, source, target, text(form["negative"], "what it should not show"), form["method"],
             self.settings(method, form["settings"]), None if strength == 1 else strength, form["keep"],
-            seed(form["seed"]), mask,
+            seed(form["seed"]), mask, text(form["region"], "the region", 200), size(form["size"]),
         )  # fmt: skip
 
     def of_recipe(self, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -157,6 +174,12 @@ class Forms:
                 form[name] = read(recipe.get(name, form[name]))
             except BadParameter as error:
                 notes.append(str(error))
+        if isinstance(recipe.get("region"), str) and len(recipe["region"]) <= 200:
+            form["region"] = recipe["region"]
+        try:
+            form["size"] = str(size(recipe.get("size")) or "")
+        except BadParameter as error:
+            notes.append(str(error))
         if recipe.get("keep") in KEEP:
             form["keep"] = recipe["keep"]
         self._method_of(recipe, form, notes)
@@ -193,7 +216,7 @@ def form_of(edit: Edit) -> dict[str, Any]:
     return {
         "source": edit.source, "target": edit.target, "negative": edit.negative, "method": edit.method,
         "settings": dict(edit.settings), "strength": 1.0 if edit.strength is None else edit.strength,
-        "keep": edit.keep, "seed": edit.seed,
+        "keep": edit.keep, "seed": edit.seed, "region": edit.region, "size": str(edit.size or ""),
     }  # fmt: skip
 
 

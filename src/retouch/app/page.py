@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent / "page"
 _QUIET: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _HOW_LAST = "(...values) => [...values.slice(0, -1), window.studio.how()]"
 """Method and settings stand in a panel of ours: they are read when a button is pressed."""
-_FORM = ("source", "target", "negative", "strength", "keep", "seed")
+_FORM = ("source", "target", "negative", "strength", "keep", "seed", "region", "size")
 HEAD = (
     '<link rel="stylesheet" href="/studio/file/studio.css">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -107,6 +107,9 @@ def _buttons(form: dict[str, Any]) -> tuple[Any, Any]:
         form["keep"] = gr.Radio(
             list(KEEP), value=KEEP[0], label="What the edit leaves alone stays the picture's own (auto, exact), or not"
         )
+        with gr.Row():
+            form["region"] = gr.Textbox(label="Edit only around this thing", placeholder="hat", min_width=140)
+            form["size"] = gr.Textbox(label="Working size in pixels", placeholder="the model's own", min_width=140)
     return edit, another
 
 
@@ -148,15 +151,21 @@ class _Page:
 
     def edit(self, request: gr.Request, *values: Any) -> None:
         """The button of one edit."""
-        self._asked(request, lambda visit: self.desk.edit(visit, _form(values[:6], values[-1])))
+        self._asked(request, lambda visit: self.desk.edit(visit, _form(values[: len(_FORM)], values[-1])))
 
     def grid(self, request: gr.Request, *values: Any) -> None:
         """The button of a grid."""
-        self._asked(request, lambda visit: self.desk.grid(visit, _form(values[:6], values[-1]), *values[6:9]))
+        self._asked(
+            request,
+            lambda visit: self.desk.grid(visit, _form(values[: len(_FORM)], values[-1]), *values[len(_FORM) : -1]),
+        )
 
     def sweep(self, request: gr.Request, *values: Any) -> None:
         """The button of a fit and its samples."""
-        self._asked(request, lambda visit: self.desk.sweep(visit, _form(values[:6], values[-1]), *values[6:8]))
+        self._asked(
+            request,
+            lambda visit: self.desk.sweep(visit, _form(values[: len(_FORM)], values[-1]), *values[len(_FORM) : -1]),
+        )
 
     def paint(self, scene: Any, request: gr.Request) -> None:
         """The button beside the scenes."""

@@ -16,6 +16,8 @@ class Edit:
         mask: where it may happen, PNG; None for everywhere.
         settings: parameters that were set by hand.
         strength: 0..1; None for the method's own.
+        region: a word for the part of the picture that is edited; "" for all of it.
+        size: the working size in pixels; None for the model's own.
     """
 
     picture: bytes
@@ -28,6 +30,8 @@ class Edit:
     keep: str = "auto"
     seed: int = 0
     mask: bytes | None = None
+    region: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True)

@@ -172,21 +172,23 @@ class Bench:
         made = self.editor.edit(
             from_bytes(task.picture, "the picture"), source=task.source or None, target=task.target,
             negative_prompt=task.negative or None, method=task.method, mask=_mask(task), keep=task.keep,
-            strength=task.strength, seed=task.seed, **told, **self._settings(task),
+            strength=task.strength, seed=task.seed, region=task.region or None, size=task.size, **told,
+            **self._settings(task),
         )  # fmt: skip
         return _made(made)
 
     def _swept(self, task: Sweep, telling: _Telling) -> tuple[Made, ...]:
         edit, picture = task.edit, from_bytes(task.edit.picture, "the picture")
         fixed, sampling = self._parted(edit)
-        key = hashlib.sha256(repr((edit.picture, edit.source, edit.target, edit.method, sorted(fixed.items()),
-                                   edit.negative, edit.seed)).encode()).hexdigest()  # fmt: skip
+        digest = hashlib.sha256(edit.picture).hexdigest()
+        words, settings = (edit.source, edit.target, edit.negative, edit.method), tuple(sorted(fixed.items()))
+        key = repr((digest, words, settings, edit.seed, edit.size))
         fit = self._fits.get(key)
         if fit is None:
             telling.detail("fitting")
             fit = self.editor.fit(
                 picture, target=edit.target, method=edit.method, source=edit.source or None,
-                negative_prompt=edit.negative or None, seed=edit.seed, progress=telling.progress,
+                negative_prompt=edit.negative or None, seed=edit.seed, size=edit.size, progress=telling.progress,
                 detail=telling.detail, **fixed,
             )  # fmt: skip
         self._fits[key] = fit
