@@ -19,6 +19,7 @@ from retouch.cli import (
     methods,
     models,
     report,
+    studio,
     study,
     suites,
     sweep,
@@ -69,6 +70,7 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
+    app.command("app")(with_on_top(studio.studio))
     app.command("methods")(methods.methods)
     app.command("suites")(suites.suites)
     app.command("measures")(measures.measures)
