@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import random
 import subprocess
@@ -158,10 +159,12 @@ def main() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as studio:
         try:
             address = studio.stdout.readline().strip() if studio.stdout else ""
-            found: dict[str, Any] = {"processor": platform.processor() or platform.machine()}
+            found: dict[str, Any] = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()}
+            found["load_before"] = round(os.getloadavg()[0], 1)  # of the machine, others' work included
             found["start_seconds"] = round(time.monotonic() - began, 1)
             found |= {"alone_seconds": asyncio.run(alone(address))}
             found |= asyncio.run(crowd(address, given.visitors, given.minutes))
+            found["load_after"] = round(os.getloadavg()[0], 1)
         finally:
             studio.terminate()
     given.output.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
