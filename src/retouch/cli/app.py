@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import (
+    batch,
     bench,
     compare,
     diorama,
@@ -67,6 +68,7 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("keep")(keep.keep)
     app.command("mask")(with_on_top(mask.mask))
     app.command("compare")(with_on_top(compare.compare))
+    app.command("batch")(with_on_top(batch.batch))
     app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
