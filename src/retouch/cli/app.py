@@ -20,6 +20,7 @@ from retouch.cli import (
     methods,
     models,
     report,
+    speed,
     studio,
     study,
     suites,
@@ -46,11 +47,12 @@ def _root(
     """Edit real pictures by text with diffusion models."""
 
 
-def commands(asked: str = "") -> typer.Typer:
+def commands(asked: str = "", of: str = "") -> typer.Typer:
     """The command line.
 
     Args:
         asked: the command that is to be called: what other packages add to it is only looked up then.
+        of: the word after it: `bench speed` runs no suite, and has options of its own.
     """
     from retouch.cli.on_top import with_on_top
     from retouch.cli.suite_options import with_options
@@ -69,7 +71,10 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("mask")(with_on_top(mask.mask))
     app.command("compare")(with_on_top(compare.compare))
     app.command("batch")(with_on_top(batch.batch))
-    app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
+    if (asked, of) == ("bench", "speed"):
+        app.add_typer(_timing(), name="bench")
+    else:
+        app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
     app.command("app")(with_on_top(studio.studio))
@@ -79,6 +84,12 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("models")(with_on_top(models.models))
     app.command("recipe")(edit.recipe)
     app.add_typer(diorama.app, name="diorama")
+    return app
+
+
+def _timing() -> typer.Typer:
+    app = typer.Typer(help=bench.bench.__doc__)
+    app.command("speed")(speed.speed)
     return app
 
 
