@@ -51,6 +51,7 @@ def edited(model: Backbone, request: Request) -> EditResult:
     put = _put(job, request, where, fitted, outcome, upscaler)
     finished = time.monotonic()
     notes = (*job.notes, *outcome.notes, *seed_note(method, job, before), *filter(None, [job.work.message]), *put.notes)
+    notes += tuple(dict.fromkeys(model.remarks))
     mask = mask_picture(outcome.mask, fitted)
     return EditResult(
         put.image, _kept_recipe(recipe_of(job, method), request, where, put, upscaler), finished - began,
@@ -93,7 +94,7 @@ def variations(
     return [
         EditResult(
             put.image, _kept_recipe(recipe_of(replace(job, seed=seed), kind), request, where, put), seconds, cost,
-            (*job.notes, *put.notes), untouched=put.untouched, changed=put.changed,
+            (*job.notes, *put.notes, *dict.fromkeys(model.remarks)), untouched=put.untouched, changed=put.changed,
         )
         for (kind, seed), put in zip(chosen, puts, strict=True)
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from retouch.backbone.super_resolution import SECOND, second_of
@@ -48,6 +49,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "retouch": _version("retouch"),
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
+        **({"dtype": str(job.model.dtype).removeprefix("torch.")} if job.model.dtype != torch.float32 else {}),
         **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),

@@ -23,6 +23,8 @@ from retouch.cli import (
     redo,
     report,
     show,
+    speed,
+    studio,
     study,
     suites,
     sweep,
@@ -48,11 +50,12 @@ def _root(
     """Edit real pictures by text with diffusion models."""
 
 
-def commands(asked: str = "") -> typer.Typer:
+def commands(asked: str = "", of: str = "") -> typer.Typer:
     """The command line.
 
     Args:
         asked: the command that is to be called: what other packages add to it is only looked up then.
+        of: the word after it: `bench speed` runs no suite, and has options of its own.
     """
     from retouch.cli.on_top import with_on_top
     from retouch.cli.suite_options import with_options
@@ -71,9 +74,13 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("mask")(with_on_top(mask.mask))
     app.command("compare")(with_on_top(compare.compare))
     app.command("batch")(with_on_top(batch.batch))
-    app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
+    if (asked, of) == ("bench", "speed"):
+        app.add_typer(_timing(), name="bench")
+    else:
+        app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
+    app.command("app")(with_on_top(studio.studio))
     app.command("methods")(methods.methods)
     app.command("suites")(suites.suites)
     app.command("measures")(measures.measures)
@@ -83,6 +90,12 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("recipe")(show.recipe)
     app.command("doctor")(doctor.doctor)
     app.add_typer(diorama.app, name="diorama")
+    return app
+
+
+def _timing() -> typer.Typer:
+    app = typer.Typer(help=bench.bench.__doc__)
+    app.command("speed")(speed.speed)
     return app
 
 

@@ -56,6 +56,8 @@ def bench(
 ) -> None:
     """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was.
 
+    `retouch bench speed --help`: how fast methods are.
+
     Exit code 1 when edits failed: the run keeps the others, and the reasons.
     """
     streams.check_streams({"--output": output})

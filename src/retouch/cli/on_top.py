@@ -23,6 +23,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "dtype": (
+        Annotated[
+            str | None, typer.Option(help="Its precision: float32, float16 or bfloat16; default: float16 on cuda.")
+        ],
+        None,
+    ),
     "lora": (
         Annotated[
             list[str] | None,
