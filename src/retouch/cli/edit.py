@@ -174,10 +174,9 @@ def _chosen(
     from retouch.request import AUTO
     from retouch.runs.variants import method_asked
 
-    given = settings_from_text(settings or [])
-    if strength is not None and "strength" in given:
+    if strength is not None and "strength" in settings_from_text(settings or []):
         raise BadParameter("strength is given by --set and by --strength: leave one of them out.")
-    chosen, name = method_asked(method, parts, given)
+    chosen, name, given = method_asked(method, parts, settings_from_text(settings or []))
     if clip and name != AUTO:
         raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
     if model != "diorama" and chosen.needs_source and not source.strip():
