@@ -190,7 +190,7 @@ def _check_tokenizer(name: str, folder: Path) -> None:
 
 def _loaded(name: str, folder: Path, configs: Mapping[str, Mapping[str, Any]], dtype: torch.dtype) -> dict[str, Any]:
     parts = {part: _filled(name, folder, part, configs[part]).to(dtype) for part in IF.weighty}
-    return {"tokenizer": _tokenizer(name, folder / "tokenizer"), **parts}
+    return {"tokenizer": t5_tokenizer(name, folder / "tokenizer"), **parts}
 
 
 def _filled(name: str, folder: Path, part: str, config: Mapping[str, Any], file: str = "") -> Any:
@@ -201,7 +201,12 @@ def _filled(name: str, folder: Path, part: str, config: Mapping[str, Any], file:
     return made
 
 
-def _tokenizer(name: str, folder: Path) -> Any:
+def t5_tokenizer(name: str, folder: Path) -> Any:
+    """T5's tokenizer from its folder.
+
+    Raises:
+        BadModel: when it cannot be read.
+    """
     from transformers.models.t5.tokenization_t5 import T5Tokenizer
 
     try:

@@ -21,7 +21,7 @@ def main() -> None:
     from retouch.errors import RetouchError
 
     try:
-        commands(sys.argv[1] if len(sys.argv) > 1 else "")()
+        commands(*sys.argv[1:3])()
     except RetouchError as error:
         sys.stderr.write(f"retouch: {error}\n")
         sys.exit(2)

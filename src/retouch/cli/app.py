@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retouch.cli import (
+    batch,
     bench,
     compare,
     diorama,
@@ -19,6 +20,7 @@ from retouch.cli import (
     methods,
     models,
     report,
+    speed,
     studio,
     study,
     suites,
@@ -45,11 +47,12 @@ def _root(
     """Edit real pictures by text with diffusion models."""
 
 
-def commands(asked: str = "") -> typer.Typer:
+def commands(asked: str = "", of: str = "") -> typer.Typer:
     """The command line.
 
     Args:
         asked: the command that is to be called: what other packages add to it is only looked up then.
+        of: the word after it: `bench speed` runs no suite, and has options of its own.
     """
     from retouch.cli.on_top import with_on_top
     from retouch.cli.suite_options import with_options
@@ -67,7 +70,11 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("keep")(keep.keep)
     app.command("mask")(with_on_top(mask.mask))
     app.command("compare")(with_on_top(compare.compare))
-    app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
+    app.command("batch")(with_on_top(batch.batch))
+    if (asked, of) == ("bench", "speed"):
+        app.add_typer(_timing(), name="bench")
+    else:
+        app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
     app.command("report")(report.report)
     app.command("study")(study.study)
     app.command("app")(with_on_top(studio.studio))
@@ -77,6 +84,12 @@ def commands(asked: str = "") -> typer.Typer:
     app.command("models")(with_on_top(models.models))
     app.command("recipe")(edit.recipe)
     app.add_typer(diorama.app, name="diorama")
+    return app
+
+
+def _timing() -> typer.Typer:
+    app = typer.Typer(help=bench.bench.__doc__)
+    app.command("speed")(speed.speed)
     return app
 
 

@@ -169,26 +169,17 @@ def _chosen(
 
     How values go together is judged later, with what the model recommends.
     """
-    from retouch.auto.kind import Auto
-    from retouch.auto.ladder import plain_method
-    from retouch.methods.registry import method_type, needs_source
-    from retouch.parameters import read_settings, settings_from_text
-    from retouch.request import AUTO, PLAIN_METHOD
+    from retouch.methods.registry import needs_source
+    from retouch.parameters import settings_from_text
+    from retouch.request import AUTO
+    from retouch.runs.variants import method_asked
 
     given = settings_from_text(settings or [])
     if strength is not None and "strength" in given:
         raise BadParameter("strength is given by --set and by --strength: leave one of them out.")
-    if method in ("", AUTO) and not parts:
-        chosen: type[Method] = Auto
-        plain_method(given)
-    else:
-        name = method or PLAIN_METHOD
-        if name == AUTO:
-            raise BadParameter(f"auto chooses the parts itself: leave --{next(iter(parts))} out, or name a method.")
-        if clip:
-            raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
-        chosen = method_type(name, **parts)
-        read_settings(chosen, given, name)
+    chosen, name = method_asked(method, parts, given)
+    if clip and name != AUTO:
+        raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
     return chosen, {**parts, **given, **({"clip": clip} if clip else {})}

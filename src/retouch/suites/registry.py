@@ -22,12 +22,15 @@ _OWN = {
     "folder": "retouch.suites.table:Table",
 }
 
+_SPEED = "speed"
+"""What `retouch bench` takes in a suite's place: no suite can be called so."""
+
 
 @cache
 def suites() -> Mapping[str, type[Suite]]:
     """Every suite by its name."""
     own = {name: _imported(place) for name, place in _OWN.items()}
-    return {**own, **plugins("retouch.suites", own, _named)}
+    return {**own, **plugins("retouch.suites", {*own, _SPEED}, _named)}
 
 
 def suite_type(name: str) -> type[Suite]:

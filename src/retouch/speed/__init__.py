@@ -1,0 +1,1 @@
+"""How fast methods are on a device: seconds, pictures per second, memory, and the share of what the device could do."""
