@@ -156,8 +156,8 @@ def _variant(method: str, given: Mapping[str, Any], problems: Problems, where: s
         keep, size = cells.keep(given.get("keep")), cells.size(given.get("size"))
     if "strength" in asked and "strength" in settings:
         raise BadParameter("strength is given as a setting and by its column: leave one of them out.")
-    kind, name = method_asked(method, parts, settings)
-    return Variant(name, name, cells.read_by(kind, settings, name), parts, keep, size, asked)
+    _, name, values = method_asked(method, parts, settings)
+    return Variant(name, name, values, parts, keep, size, asked)
 
 
 def _output(named: str, picture: Path, kind: str, taken: set[str]) -> str:
