@@ -75,6 +75,16 @@ class StableDiffusionXL(UNetBackbone):
         assert condition.pooled is not None
         sizes = condition.sizes
         if sizes is None:
-            height, width = (side * self.vae_factor for side in latents.shape[-2:])
-            sizes = torch.tensor([[height, width, 0, 0, height, width]], device=self.device).expand(len(latents), -1)
+            sizes = self._uncropped(latents.shape[-2], latents.shape[-1], self.device).expand(len(latents), -1)
         return {"text_embeds": condition.pooled.to(self.dtype), "time_ids": sizes.to(self.dtype)}
+
+    def _uncropped(self, h: int, w: int, device: torch.device) -> Tensor:
+        """Those of pictures of h·w cells, [1, 6]: copied to the device once, and not at every step."""
+        if (h, w, device) not in self._sizes:
+            height, width = h * self.vae_factor, w * self.vae_factor
+            self._sizes[h, w, device] = torch.tensor([[height, width, 0, 0, height, width]], device=device)
+        return self._sizes[h, w, device]
+
+    @cached_property
+    def _sizes(self) -> dict[tuple[int, int, torch.device], Tensor]:
+        return {}

@@ -24,6 +24,7 @@ from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
+from retouch.backbone.timestep import on_device
 from retouch.errors import BadModel
 from retouch.placeholders import encode, starts
 from retouch.prompts import Tokens, tokenize
@@ -209,7 +210,7 @@ class UNetBackbone(ABC):
             float32, the shape of ``latents``.
         """
         self.evaluations += len(latents)
-        t = timestep.to(self.device) if isinstance(timestep, Tensor) else timestep
+        t = on_device(timestep, self.device)
         output: Tensor = self.unet(
             latents.to(self.dtype), t, encoder_hidden_states=condition.embeds.to(self.dtype),
             timestep_cond=self._told_guidance(len(latents)), added_cond_kwargs=self.added(condition, latents),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer._completion_classes import completion_init
+from typer import completion
 
 from retouch.cli import (
     batch,
@@ -73,7 +73,7 @@ def commands(asked: str = "", of: str = "") -> typer.Typer:
     )
     app.callback()(_root)
     if root.COMPLETE in os.environ:  # a shell asks what may follow
-        completion_init()
+        completion.completion_init()  # type: ignore[attr-defined]
 
     def add(name: str, command: Callable[..., None], hidden: bool = False) -> None:
         app.command(name, epilog=epilog(name), hidden=hidden)(command)

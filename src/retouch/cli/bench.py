@@ -38,22 +38,14 @@ def bench(
     address: of.Address = "",
     worker_cpus: of.WorkerCpus = 1,
     worker_gpus: of.WorkerGpus = 0,
-    batch: of.Batch = 1,
-    devices: of.Devices = "",
-    captioner: of.Captioner = "",
-    keep: of.Keep = "off",
-    size: options.Size = None,
-    masks: of.Masks = False,
-    suited: of.Suited = False,
-    measures: of.Measures = "default",
-    clip: of.Clip = "",
-    dino: of.Dino = "",
-    skip_missing: of.SkipMissing = False,
-    retry_failed: of.RetryFailed = False,
-    device: options.Device = "",
-    quiet: options.Quiet = False,
+    batch: of.Batch = 1, devices: of.Devices = "",
+    captioner: of.Captioner = "", keep: of.Keep = "off", size: options.Size = None,
+    masks: of.Masks = False, suited: of.Suited = False,
+    measures: of.Measures = "default", clip: of.Clip = "", dino: of.Dino = "",
+    skip_missing: of.SkipMissing = False, retry_failed: of.RetryFailed = False,
+    device: options.Device = "", quiet: options.Quiet = False,
     suite_options: Mapping[str, str] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was.
 
     Exit code 1 when edits failed: the run keeps the others, and the reasons. `retouch bench speed` times methods.
