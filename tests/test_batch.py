@@ -207,6 +207,28 @@ def test_a_row_that_fails_is_told_and_tried_again_and_the_others_are_made(pictur
     assert made(path, out)[1].made == 2
 
 
+@pytest.mark.slow
+def test_a_full_disk_is_a_sentence_and_what_is_finished_stays(painted, monkeypatch):
+    from retouch.batch import run
+    from retouch.errors import BadPicture
+
+    written = []
+
+    def full(image, path, **given):
+        if written:
+            raise BadPicture(f"{path} could not be written (No space left on device): check the disk.")
+        written.append(path)
+        write_picture(image, path, **given)
+
+    monkeypatch.setattr(run, "write_picture", full)
+    row = {"picture": "cat.png", "target": TARGET, "method": "sdedit", "settings": QUICK}
+    path = table(painted, row, {**row, "seed": 1}, {**row, "seed": 2})
+    done = retouch("batch", path, "-o", painted / "out", "--quiet")
+    assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
+    lines = [json.loads(line)["status"] for line in (painted / "out" / "results.jsonl").read_text().splitlines()]
+    assert lines == ["made", "left", "left"] and (painted / "out" / "cat.png").exists()
+
+
 class _Texts(HTMLParser):
     """The tags of a page, and its texts."""
 

@@ -1,5 +1,6 @@
 """The command line's manners: help that fits and is quick, examples that work, exit codes, colours, completion."""
 
+import json
 import os
 import pty
 import re
@@ -82,6 +83,13 @@ def test_nothing_that_has_to_be_typed_is_cut_off_in_80_columns(monkeypatch, root
         assert "…" not in shown
     names = retouch("methods").stdout
     assert all(f"\n{name} " in f"\n{names}" for name in ("prox-masactrl", "guide-and-rescale", "layer-diffusion"))
+
+
+@pytest.mark.parametrize(
+    "words", [("methods",), ("methods", "ddim"), ("methods", "--parts"), ("measures",), ("suites",)]
+)
+def test_what_is_listed_is_there_for_machines_too(words):
+    assert json.loads(retouch(*words, "--json").stdout)
 
 
 def test_help_imports_nothing_heavy():

@@ -32,7 +32,7 @@ from retouch.cli import (
     suites,
     sweep,
 )
-from retouch.cli.catalogue import epilog
+from retouch.cli.catalogue import epilog, told
 
 if TYPE_CHECKING:
     from retouch.suites.suite import Suite
@@ -76,7 +76,7 @@ def commands(asked: str = "", of: str = "") -> typer.Typer:
         completion.completion_init()  # type: ignore[attr-defined]
 
     def add(name: str, command: Callable[..., None], hidden: bool = False) -> None:
-        app.command(name, epilog=epilog(name), hidden=hidden)(command)
+        app.command(name, help=told(command), epilog=epilog(name), hidden=hidden)(command)
 
     for name, command in _ON_A_MODEL.items():
         add(name, with_on_top(command))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from retouch.cli import bench_options as of
 from retouch.cli import executors, options, streams
 from retouch.cli.messages import note, progress_bar, tell_json
-from retouch.errors import BadParameter
+from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
     from retouch.batch.row import Row
@@ -145,6 +146,10 @@ def _run(batch: Batch, work: Any, everything: Sequence[tuple[Row, str]], asked: 
         kept = f"{str(batch.folder)!r} keeps the {batch.made} edits made now and all before"
         note(f"retouch: interrupted; {kept}: the same command goes on from there.")
         raise typer.Exit(130) from None
+    except RetouchError:  # the disk is full, say
+        with suppress(RetouchError):
+            write_summary(batch, everything, title)
+        raise
     return write_summary(batch, everything, title)
 
 

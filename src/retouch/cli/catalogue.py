@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import cleandoc
 from typing import NamedTuple
 
 EDIT, RESULTS, MEASURE, KNOW = "Edit", "Results", "Measure", "Know"
@@ -82,6 +84,12 @@ COMMANDS: dict[str, About] = {
 def about(name: str) -> About:
     """What help says of a command; one that has no line here stands under "More"."""
     return COMMANDS.get(name, About(MORE, "", ()))
+
+
+def told(command: Callable[..., None]) -> str:
+    """What a command says of itself, a paragraph a line: the terminal breaks them."""
+    paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def epilog(name: str) -> str | None:
