@@ -143,7 +143,7 @@ def _run(batch: Batch, work: Any, everything: Sequence[tuple[Row, str]], asked: 
             batch.run(work, progress=progress, tell=tell_json if asked.as_json else None)
     except KeyboardInterrupt:
         write_summary(batch, everything, title)
-        kept = f"{str(batch.folder)!r} keeps the {batch.made} edits made now and all before"
+        kept = f"{str(batch.folder)!r} keeps what is finished, {batch.made} edits of it made now"
         note(f"retouch: interrupted; {kept}: the same command goes on from there.")
         raise typer.Exit(130) from None
     except RetouchError:  # the disk is full, say
