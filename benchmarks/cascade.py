@@ -18,8 +18,8 @@ from retouch.explore.preservation import psnr
 
 KINDS = ("colour", "accessory", "subject", "pose", "place", "style")
 MODELS = ("diorama-pixels", "diorama")
-SAMPLES = tuple((eta, seed) for eta in (0.7, 0.85) for seed in (0, 1))
-START = 2000
+SAMPLES = tuple((eta, seed) for eta in (0.85, 1.0) for seed in (0, 1))
+START = 2004
 JUDGED = ("subject", "colour", "pose", "place", "accessory", "style")
 
 

@@ -118,7 +118,30 @@ def sizes(editor: Editor) -> None:
     write_picture(contact_sheet(rows), FOLDER / "sizes.jpg", recipe={"scenes": scenes}, force=True)
 
 
-SHEETS = {"edits": edits, "keeping": keeping, "methods": by_every_method, "fits": fits, "world": world, "sizes": sizes}
+def cascade(_editor: Editor) -> None:
+    """Edits by the pixel cascade: a scene of each kind, by the method that auto chose; none selected."""
+    kinds = ("colour", "accessory", "subject", "pose", "place", "style")
+    pairs = [edit_pair(kind, seed) for kind in kinds for seed in (300, 302)]
+    wanted = [{"image": p.picture, "source": p.source_prompt, "target": p.target_prompt} for p in pairs]
+    tiles, recipes = [], []
+    for pair, result in zip(pairs, Editor.from_pretrained("diorama-pixels").edit_many(wanted, batch=6), strict=True):
+        tiles += [
+            labelled(pair.picture, pair.source_prompt, 192, 3),
+            labelled(result.image, pair.target_prompt, 192, 3),
+        ]
+        recipes.append(result.recipe)
+    write_picture(contact_sheet(in_rows(tiles, 8)), FOLDER / "cascade.jpg", recipe={"edits": recipes}, force=True)
+
+
+SHEETS = {
+    "cascade": cascade,
+    "edits": edits,
+    "keeping": keeping,
+    "methods": by_every_method,
+    "fits": fits,
+    "world": world,
+    "sizes": sizes,
+}
 
 
 def main() -> None:

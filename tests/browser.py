@@ -29,18 +29,28 @@ def browser():
 
 
 @contextmanager
-def watched(browser, allowed: tuple[str, ...] = ("file:", "data:", "blob:"), **context) -> Iterator:
+def watched(
+    browser, allowed: tuple[str, ...] = ("file:", "data:", "blob:"), tolerated: tuple[str, ...] = (), **context
+) -> Iterator:
     """A page that, when it is closed, fails the test for any console error or any request to elsewhere.
 
     Args:
         allowed: how the addresses of allowed requests begin.
+        tolerated: what console errors that a test provokes say.
         context: of the browser's, as ``viewport``, ``color_scheme``, ``has_touch``.
     """
     wrong: list[str] = []
     opened = browser.new_context(**context)
     page = opened.new_page()
     page.set_default_timeout(20_000)  # ms: two slow cores may be shared with other tests
-    page.on("console", lambda message: wrong.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            wrong.append(f"console: {message.text}")
+            if message.type == "error" and not any(words in message.text for words in tolerated)
+            else None
+        ),
+    )
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     page.on("request", lambda asked: None if asked.url.startswith(allowed) else wrong.append(f"request: {asked.url}"))
     try:

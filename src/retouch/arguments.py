@@ -46,7 +46,7 @@ def check_arguments(given: Any) -> None:
         given.inversions, "inversions", (Inversions, type(None)), "retouch.parts.inversions.Inversions()", BadParameter
     )
     _check_parts(given.parts)
-    for name in ("progress", "detail"):
+    for name in ("progress", "detail", "preview"):
         if getattr(given, name) is not None and not callable(getattr(given, name)):
             raise BadParameter(f"{name} is {_shown(getattr(given, name))}, expected a function.")
     check_kept(given.keep, given.strength, given.size)

@@ -26,7 +26,7 @@ from retouch.methods.registry import check_fits, method_for, method_type
 from retouch.parts.inversions import Inversions
 from retouch.perform import variations
 from retouch.prepare import prepare
-from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Progress, Request, checked_seed
+from retouch.request import CONTEXT, AnyMask, AnyPicture, Detail, Preview, Progress, Request, checked_seed
 from retouch.result import EditResult, decoded
 from retouch.thing import thing
 
@@ -99,6 +99,7 @@ class Editor:
         seed: int = 0,
         progress: Progress | None = None,
         detail: Detail | None = None,
+        preview: Preview | None = None,
         inversions: Inversions | None = None,
         fit: Fit | None = None,
         budget: float | None = None,
@@ -117,7 +118,8 @@ class Editor:
             size: the working size in pixels, in place of the model's own.
             upscaler: a model by which what is drawn anew in a large picture is enlarged.
             seed: of everything random; the same inputs, seed and machine give the same picture.
-            progress, detail: are told how far it is; reference, inversions, fit, budget, checkpoint: for some methods.
+            progress, detail, preview: are told how far it is, and shown it.
+            reference, inversions, fit, budget, checkpoint: for some methods.
 
         Raises:
             BadPicture, BadPrompt, BadParameter, BadFit: each a sentence that says what to do.
@@ -128,7 +130,8 @@ class Editor:
             image=image, source=source, target=target, negative_prompt=negative_prompt, method=method, parts=parts,
             mask=mask, foreground=foreground, region=region, context=context, keep=keep, strength=strength,
             size=size, upscaler=upscaler, reference=reference, seed=seed, progress=progress, detail=detail,
-            inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings, clip=clip,
+            preview=preview, inversions=inversions, fit=fit, budget=budget, checkpoint=checkpoint, settings=settings,
+            clip=clip,
         )  # fmt: skip
         with turn(self.model):
             return edit(self.model, request)

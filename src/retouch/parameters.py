@@ -26,6 +26,7 @@ class Parameter:
     unit: str = ""
     source: str = ""
     optional: bool = False  # None is a value: "let the method choose"
+    loads: bool = False  # whether it names a model to load, by its folder or hub name
 
     def range(self) -> str:
         """The allowed values in words."""
@@ -93,8 +94,12 @@ def parameter(
     unit: str = "",
     source: str = "",
     kind: str | None = None,
+    loads: bool = False,
 ) -> Any:
-    """A dataclass field that declares a method's parameter; its kind follows from the default and the choices."""
+    """A dataclass field that declares a method's parameter; its kind follows from the default and the choices.
+
+    ``loads`` says that it names a model to load: the studio takes no such name from a browser.
+    """
     if kind is None:
         kind = (
             "choice" if choices
@@ -105,7 +110,7 @@ def parameter(
         )  # fmt: skip
     meta = {
         "kind": kind, "help": help, "low": low, "high": high, "choices": choices, "unit": unit, "source": source,
-        "optional": default is None,
+        "optional": default is None, "loads": loads,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)
 

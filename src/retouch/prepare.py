@@ -44,6 +44,7 @@ from retouch.request import (
     size_of,
     strength_of,
 )
+from retouch.result import glimpse
 from retouch.weighed import weighed
 
 
@@ -93,7 +94,7 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
         None if request.fit is None else _on(request.fit, model.device), _work(model, method, request, identity),
         reference=None if reference is None else _encoded(model, reference),
         foreground=_latent_mask(subject, latents), keeps=request.keep != "off", negative=negative,
-        strength=strength_of(request, method), picture=pixels,
+        strength=strength_of(request, method), picture=pixels, preview=_preview(model, request, fitted),
         notes=(*picture.notes, *fitted.notes, *_made_small(request, fitted), *of_mask, *of_subject, *of_prompts),
     )  # fmt: skip
     return method, job, fitted
@@ -202,6 +203,14 @@ def _progress(method: Method, request: Request) -> Callable[[int], None]:
             request.progress(done, total)
 
     return advance
+
+
+def _preview(model: Backbone, request: Request, fitted: Fitted) -> Callable[[Tensor], None] | None:
+    """What a job calls with ẑ_0, for a caller who wants to see pictures while they come about."""
+    if request.preview is None:
+        return None
+    tell = request.preview
+    return lambda original: tell(lambda: fitted.restore(glimpse(model, original)))
 
 
 def _work(model: Backbone, method: Method, request: Request, identity: dict[str, Any]) -> Work:

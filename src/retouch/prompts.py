@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from retouch.errors import BadPrompt
 from retouch.placeholders import Span, encode
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -165,6 +165,8 @@ def replacement_mapping(source: Tokens, target: Tokens) -> Tensor:
     Raises:
         BadPrompt: when the prompts do not have the same number of words.
     """
+    import torch
+
     if len(source.words) != len(target.words):
         raise BadPrompt(
             f"'replace' needs prompts with the same number of words, but {source.prompt!r} has {len(source.words)} "
@@ -205,6 +207,8 @@ def refinement_mapping(source: Tokens, target: Tokens) -> tuple[Tensor, Tensor]:
         ``(mapping [source tokens, target tokens], shared [target tokens])``; ``shared`` is 1 where the target's
         token has a counterpart and 0 where it is new and keeps its own map.
     """
+    import torch
+
     a, b = source.ids[: source.end + 1], target.ids[: target.end + 1]
     score = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i, left in enumerate(a, 1):
@@ -273,6 +277,8 @@ def per_token(tokens: Tokens, numbers: Mapping[str, float], default: float) -> T
     Raises:
         BadPrompt: when there is no such word, or not so often.
     """
+    import torch
+
     values = torch.full((tokens.length,), default, dtype=torch.float64)
     for word, number in numbers.items():
         name, numbered, nth = word.partition("#")

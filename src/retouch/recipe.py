@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from functools import cache
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
+import torch
 from PIL import Image
 
 from retouch.backbone.super_resolution import SECOND, second_of
@@ -46,6 +49,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "retouch": _version("retouch"),
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
+        **({"dtype": str(job.model.dtype).removeprefix("torch.")} if job.model.dtype != torch.float32 else {}),
         **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),
@@ -68,6 +72,16 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
     if job.fit:
         recipe.setdefault("fit", {})["seed"] = job.fit.recipe.get("seed")
     return recipe
+
+
+def picture_of(image: Image.Image, path: str | PathLike[str] | None = None) -> dict[str, Any]:
+    """What a recipe says of the picture that was edited: a digest of its pixels, its size, and its file's name, if any.
+
+    Args:
+        image: upright, RGB, whole.
+    """
+    name = {} if path is None else {"name": Path(path).name}
+    return {"digest": _digest(image), "size": list(image.size), **name}
 
 
 @cache

@@ -33,6 +33,9 @@ Progress = Callable[[int, int], None]
 Detail = Callable[[str], None]
 """Called with a few words on what is going on."""
 
+Preview = Callable[[Callable[[], Image.Image]], None]
+"""Called after a step with a function that draws what the picture looks like by now, which costs a decoding."""
+
 AnyPicture = str | PathLike[str] | Image.Image | Picture
 AnyMask = str | PathLike[str] | Image.Image | Picture
 
@@ -72,6 +75,8 @@ class Request:
         seed: of everything random, 0..2^63-1.
         progress: called with (steps done, all steps).
         detail: called with a few words on what a method that optimises is at: stage, loss.
+        preview: called after every step that denoises with a function that draws what it leads to, the part that is
+            edited at its own size; it draws only until the call returns.
         inversions: kept from one call to the next, they let several edits of one picture share its inversion.
         fit: what :meth:`retouch.editor.Editor.fit` left for this picture; only sampling is left to do.
         budget: seconds that a method which optimises may spend on it.
@@ -101,6 +106,7 @@ class Request:
     seed: int = 0
     progress: Progress | None = None
     detail: Detail | None = None
+    preview: Preview | None = None
     inversions: Inversions | None = None
     fit: Fit | None = None
     budget: float | None = None

@@ -103,6 +103,15 @@ def decoded(model: Backbone, latents: Tensor, decode: Decode | None = None) -> I
         return from_array((decode or model.decode)(latents)[0].cpu().numpy())
 
 
+def glimpse(model: Backbone, latents: Tensor) -> Image.Image:
+    """What latents [1, C, h, w] look like, on the model's grid; of a cascade those of its base model, enlarged."""
+    if not model.draws_by_text:
+        return decoded(model, latents)
+    small = from_array(latents[0].float().clamp(-1, 1).cpu().numpy())
+    factor = model.vae_factor
+    return small.resize((factor * small.width, factor * small.height), Image.Resampling.BICUBIC)
+
+
 def decoded_values(model: Backbone, latents: Tensor, decode: Decode | None = None) -> NDArray[np.float32]:
     """The picture of latents [1, C, h, w] as [H, W, 3] in 0..255, clipped and not rounded; as :func:`decoded`."""
     with turn(model, within=True), torch.no_grad():

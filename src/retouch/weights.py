@@ -119,8 +119,14 @@ def _weighted(prompt: str, pairs: Sequence[_Pair]) -> bool:
 
 def _outside(prompt: str, pairs: Sequence[_Pair], pair: _Pair) -> str:
     """What stands in a pair of brackets, without what stands in others within it."""
-    nested = {i for one in pairs if pair.start < one.start < pair.end for i in range(one.start, one.end + 1)}
-    return "".join(prompt[i] for i in range(pair.start + 1, pair.end) if i not in nested)
+    ends, i, kept = {one.start: one.end for one in pairs}, pair.start + 1, list[str]()
+    while i < pair.end:
+        if i in ends:
+            i = ends[i]
+        else:
+            kept.append(prompt[i])
+        i += 1
+    return "".join(kept)
 
 
 def _by_word(text: str, factors: Sequence[float]) -> dict[str, float]:

@@ -20,7 +20,9 @@ class Auto(Method):
     good_for = "the default: tries methods, the cheapest first, until CLIP sees the change"
     how = "methods one after another, each edit verified"
 
-    clip: str = parameter("", "the CLIP model that verifies: a folder or a hub name; empty: the model's own, if any")
+    clip: str = parameter(
+        "", "the CLIP model that verifies: a folder or a hub name; empty: the model's own, if any", loads=True
+    )
 
 
 def kind_named(name: str, **parts: str | None) -> type[Method]:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.family import IF, Family
+from retouch.backbone.precision import check_said
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.super_resolution import SuperResolution
 from retouch.backbone.unet import UNetBackbone
@@ -113,6 +114,7 @@ class PixelCascade(UNetBackbone):
         ends = (ids == self.tokenizer.eos_token_id).long()
         read = ((ends.cumsum(1) - ends) == 0).long()  # up to the end
         states = self.text_encoder(ids, attention_mask=read).last_hidden_state
+        check_said(states, self.text_encoder.dtype, self.name)
         return Condition(states.reshape(len(prompts), -1, states.shape[-1]).float())
 
     def tokens(self, prompt: str) -> Tokens:

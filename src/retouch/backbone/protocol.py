@@ -30,6 +30,7 @@ class Backbone(Protocol):
         device: where it computes.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
         chunks: how many chunks texts have at the moment.
+        remarks: what the user should know of how it computed in this turn, in sentences.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Backbone(Protocol):
     device: torch.device
     long_prompts: bool
     chunks: int
+    remarks: list[str]
 
     @property
     def dtype(self) -> torch.dtype:

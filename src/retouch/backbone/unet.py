@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +20,7 @@ from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.guided import told_guidance
 from retouch.backbone.kept import Kept
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
+from retouch.backbone.precision import check_said, through_autoencoder
 from retouch.backbone.recommended import Recommended
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
@@ -53,25 +54,16 @@ class UNetBackbone(ABC):
     family: ClassVar[Family]
 
     def __init__(
-        self,
-        name: str,
-        *,
-        unet: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        schedule_config: Mapping[str, Any],
-        device: torch.device,
-        recommended: Recommended | None = None,
-        read_as: ReadAs | None = None,
-        live: Live | None = None,
-        vae: Any = None,
-    ) -> None:
+        self, name: str, *, unet: Any, text_encoder: Any, tokenizer: Any, schedule_config: Mapping[str, Any],
+        device: torch.device, recommended: Recommended | None = None, read_as: ReadAs | None = None,
+        live: Live | None = None, vae: Any = None,
+    ) -> None:  # fmt: skip
         self.name, self.device = name, device
         self.unet, self.vae, self.text_encoder, self.tokenizer = unet, vae, text_encoder, tokenizer
         self.schedule_config = dict(schedule_config)
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
-        self.lock, self.live, self.kept = threading.RLock(), live, Kept()
+        self.lock, self.live, self.kept, self.remarks = threading.RLock(), live, Kept(), list[str]()
         for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
 
@@ -79,6 +71,7 @@ class UNetBackbone(ABC):
     def working(self) -> Iterator[None]:
         """Around all that is computed: a live pipeline is read as it is now, and left as it was found."""
         self.chunks = 1
+        self.remarks.clear()
         try:
             with self.live.lent(self) if self.live else nullcontext():
                 yield
@@ -98,7 +91,9 @@ class UNetBackbone(ABC):
 
     def spoken(self, encoder: Any, tokenizer: Any, prompts: Sequence[str], skip: int) -> tuple[Tensor, Any]:
         """What one of the text encoders says, see :func:`retouch.backbone.texts.spoken`."""
-        return spoken(encoder, tokenizer, prompts, self.max_tokens, self.chunks, skip, self.device)
+        states, said = spoken(encoder, tokenizer, prompts, self.max_tokens, self.chunks, skip, self.device)
+        check_said(states, encoder.dtype, self.name)
+        return states, said
 
     @property
     def modules(self) -> dict[str, Any]:
@@ -162,7 +157,7 @@ class UNetBackbone(ABC):
 
     @torch.no_grad()
     def _encoded(self, images: Tensor) -> Tensor:
-        mean = self.vae.encode(images.to(self.device, self.vae.dtype)).latent_dist.mode().float()
+        mean = self._through_vae(images, lambda values: self.vae.encode(values).latent_dist.mode())
         latents: Tensor = (mean - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
         return latents
 
@@ -173,8 +168,10 @@ class UNetBackbone(ABC):
             condition: what the picture shows, one row or B; an autoencoder asks for none.
         """
         unscaled = latents / self.vae.config.scaling_factor + (self.vae.config.shift_factor or 0)
-        images: Tensor = self.vae.decode(unscaled.to(self.device, self.vae.dtype)).sample.float()
-        return images.clamp(-1, 1)
+        return self._through_vae(unscaled, lambda values: self.vae.decode(values).sample).clamp(-1, 1)
+
+    def _through_vae(self, values: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        return through_autoencoder(self.vae, values.to(self.device), compute, self.remarks.append)
 
     @property
     def network(self) -> nn.Module:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retouch.cli import bench_options as of
-from retouch.cli import options, streams
+from retouch.cli import executors, options, streams
 from retouch.cli.messages import note, progress_bar, tell, tell_prose, tell_table
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
-    from retouch.editor import Editor
     from retouch.runs.bench import Done
     from retouch.runs.cases import Captioner
     from retouch.runs.edits import Executor
@@ -39,22 +38,14 @@ def bench(
     address: of.Address = "",
     worker_cpus: of.WorkerCpus = 1,
     worker_gpus: of.WorkerGpus = 0,
-    batch: of.Batch = 1,
-    devices: of.Devices = "",
-    captioner: of.Captioner = "",
-    keep: of.Keep = "off",
-    size: options.Size = None,
-    masks: of.Masks = False,
-    suited: of.Suited = False,
-    measures: of.Measures = "default",
-    clip: of.Clip = "",
-    dino: of.Dino = "",
-    skip_missing: of.SkipMissing = False,
-    retry_failed: of.RetryFailed = False,
-    device: options.Device = "",
-    quiet: options.Quiet = False,
+    batch: of.Batch = 1, devices: of.Devices = "",
+    captioner: of.Captioner = "", keep: of.Keep = "off", size: options.Size = None,
+    masks: of.Masks = False, suited: of.Suited = False,
+    measures: of.Measures = "default", clip: of.Clip = "", dino: of.Dino = "",
+    skip_missing: of.SkipMissing = False, retry_failed: of.RetryFailed = False,
+    device: options.Device = "", quiet: options.Quiet = False,
     suite_options: Mapping[str, str] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was.
 
     `retouch bench speed --help`: how fast methods are.
@@ -73,8 +64,10 @@ def bench(
     skip, found = _skipped(opened, mine, skip_missing, say), _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
-    editor = _editor(model, device or (several[0] if several else ""), read_as)
-    work = _executor(executor, editor, model, device, address, worker_cpus, worker_gpus, read_as, batch, several)
+    editor = executors.loaded(model, device or (several[0] if several else ""), read_as)
+    work = executors.executor(
+        executor, editor, model, device, address, worker_cpus, worker_gpus, read_as, batch, several
+    )
     measuring.load(output, say)
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     _take(run, opened, found, share, skip, say)
@@ -130,14 +123,9 @@ def _captioner(suite: Suite, variants: Mapping[str, Variant], name: str, model: 
     """Who says what pictures show, where the suite does not and a method needs it."""
     if all(entry.source for entry in suite.entries):
         return None
-    if name:
-        from retouch.runs.captions import Captioner as Model
-
-        return Model(name)
-    if model in options.EMBEDDED:
-        from retouch.diorama.advice import describe
-
-        return describe
+    found = executors.captioner(name, model)
+    if found is not None:
+        return found
     needy = [one.label for one in variants.values() if one.kind.needs_source]
     if needy:
         raise BadParameter(
@@ -152,37 +140,6 @@ def _measuring(suite: Suite, measures: str, clip: str, dino: str) -> Measuring:
     from retouch.runs.take import Measuring
 
     return Measuring(of.read_names(measures), suite, Models(clip or None, dino or None))
-
-
-def _editor(model: str, device: str, read_as: Mapping[str, Any]) -> Editor:
-    from retouch.editor import Editor
-
-    return Editor.from_pretrained(model, device=device or None, **read_as)
-
-
-def _executor(
-    name: str, editor: Editor, model: str, device: str, address: str, cpus: float, gpus: float,
-    read_as: Mapping[str, Any], batch: int, devices: Sequence[str],
-) -> Executor:  # fmt: skip
-    from retouch.runs.edits import local
-    from retouch.runs.model_spec import ModelSpec
-
-    if name == "ray":
-        from retouch.runs.on_ray import on_ray
-
-        where = device or ("" if gpus else "cpu")  # workers that asked for no GPU must not crowd one
-        return on_ray(
-            ModelSpec(model, where, max(1, int(cpus)), tuple(read_as.items())), address=address, cpus=cpus, gpus=gpus
-        )
-    if devices:
-        from retouch.runs.on_devices import on_devices
-
-        return on_devices(ModelSpec(model, read_as=tuple(read_as.items())), devices, batch)
-    if batch > 1:
-        from retouch.runs.side_by_side import side_by_side
-
-        return side_by_side(editor, batch)
-    return local(editor)
 
 
 def _take(

@@ -15,7 +15,7 @@ Methods = Annotated[str, typer.Option(help="Names separated by commas; tuning-fr
 Variants = Annotated[
     list[str] | None,
     typer.Option(
-        help="A method with settings, METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,…; a NAME may be that of a part "
+        help="A method with settings, METHOD:NAME=VALUE,… or LABEL= and the same; a NAME may be that of a part "
         "(inversion, control, guidance, sampler); repeatable."
     ),
 ]

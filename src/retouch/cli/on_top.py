@@ -23,10 +23,18 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "dtype": (
+        Annotated[
+            str | None, typer.Option(help="Its precision: float32, float16 or bfloat16; default: float16 on cuda.")
+        ],
+        None,
+    ),
     "lora": (
         Annotated[
             list[str] | None,
-            typer.Option(help="A LoRA, FILE.safetensors[:WEIGHT], of kohya's, diffusers' or peft's kind; repeatable."),
+            typer.Option(
+                help="A LoRA of kohya's, diffusers' or peft's kind, FILE or FILE:WEIGHT, a .safetensors; repeatable."
+            ),
         ],
         None,
     ),
@@ -39,7 +47,10 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "embedding": (
         Annotated[
-            list[str] | None, typer.Option(help="A textual inversion, FILE.safetensors[:WORD for prompts]; repeatable.")
+            list[str] | None,
+            typer.Option(
+                help="A textual inversion, FILE or FILE:WORD, a .safetensors and its word in prompts; repeatable."
+            ),
         ],
         None,
     ),

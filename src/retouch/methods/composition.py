@@ -259,7 +259,7 @@ class Composed(Method):
         beside = job.keeps and self._lacks_source(trajectory.path is not None)
         state = denoise(
             job.model, trajectory, guidance, control, sampler, mask=job.mask, strength=job.strength, beside=beside,
-            gateways=gateways, progress=job.progress,
+            gateways=gateways, progress=job.progress, preview=job.preview,
         )  # fmt: skip
         source = state.get("source", None if trajectory.path is None else trajectory.path[0])
         if not job.strength:  # a path that ends beside the picture is no source of what is the picture itself

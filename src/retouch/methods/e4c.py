@@ -53,7 +53,10 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
     directional: float = parameter(1.0, "weight of the directional term, which needs a source prompt", low=0, high=100)
     views: int = parameter(4, "views of the picture that CLIP is shown: the whole, and random crops", low=1, high=64)
     clip: str = parameter(
-        "auto", "the CLIP model: a folder, a hub name, or auto for the one of the checkpoint's family", kind="text"
+        "auto",
+        "the CLIP model: a folder, a hub name, or auto for the one of the checkpoint's family",
+        kind="text",
+        loads=True,
     )
 
     def runs(self) -> int:

@@ -89,7 +89,7 @@ class LayerDiffusion(Optimising):
     segmenter: str = parameter(
         "auto", "a Segment Anything model (folder or hub name) for the masks; none: attention alone; auto: Diorama's "
         "own for Diorama, none for others",
-        kind="text",
+        kind="text", loads=True,
     )  # fmt: skip
     reference_from: Literal["target", "background"] = parameter(
         "target", "what a reference that is not given is sampled from: the target prompt, its object cut out, or T_b",

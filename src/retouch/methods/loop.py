@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
+from retouch.backbone.precision import Watch
 from retouch.backbone.processors import has_other_processors
 from retouch.backbone.protocol import Backbone
 from retouch.parts.attach import attached, check_attachable
@@ -18,22 +19,13 @@ from retouch.parts.trajectory import Trajectory
 
 
 def denoise(
-    model: Backbone,
-    trajectory: Trajectory,
-    guidance: Guidance,
-    control: Control,
-    sampler: Sampler,
-    *,
-    mask: Tensor | None = None,
-    strength: float = 1.0,
-    beside: bool = False,
-    gateways: Collection[int] = (),
-    progress: Callable[[int], None] | None = None,
-) -> State:
+    model: Backbone, trajectory: Trajectory, guidance: Guidance, control: Control, sampler: Sampler, *,
+    mask: Tensor | None = None, strength: float = 1.0, beside: bool = False, gateways: Collection[int] = (),
+    progress: Callable[[int], None] | None = None, preview: Callable[[Tensor], None] | None = None,
+) -> State:  # fmt: skip
     """Runs the branches side by side from the noisiest latent down to the picture.
 
-    Every step evaluates the network once, on one batch of all rows asked for; each branch's predictions are combined,
-    and the sampler leads on from there.
+    Every step evaluates the network once, on all rows; each branch's are combined, and the sampler leads on from there.
 
     Args:
         mask: [1, 1, h, w] in 0..1; where it is 0 the target is held to the inverted picture at every step, and where
@@ -42,6 +34,7 @@ def denoise(
         beside: whether the source is denoised, too, though the control shares nothing: unguided, one row more a step.
         gateways: numbers of the steps whose predicted noise gradients pass through (E4C); elsewhere it counts as a
             constant, and the way back from one step to the one before is a factor. None: no graph at all.
+        preview: called with the target's ẑ_0 after every step.
 
     Returns:
         the final latents by branch: "target", and "source" where the control shares or it was wanted.
@@ -49,7 +42,7 @@ def denoise(
     total, free, held_source = trajectory.steps, weaker(mask, strength), weaker(None, strength)
     left_out = held_steps(free, total)
     free, held_source = (None if one is None else one.to(trajectory.start) for one in (free, held_source))
-    start, shares = trajectory.latents[total - left_out], control.shares or beside
+    start, shares, watch = trajectory.latents[total - left_out], control.shares or beside, Watch()
     state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
     halves = control.shares and not trajectory.same("source_null", "source")
     if left_out:
@@ -65,18 +58,22 @@ def denoise(
             with torch.set_grad_enabled(number in gateways):
                 predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
             with torch.set_grad_enabled(bool(gateways)):
-                predictions = {row: predicted[i : i + 1] for i, row in enumerate(step.rows)}
-                below = {"target": _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)}
+                predictions = dict(zip(step.rows, watch.seen(predicted, step.timestep).split(1), strict=True))
+                target, original = _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)
+                below = {"target": target}
                 if trajectory.path and shares:
                     below["source"] = trajectory.path[index]
                 elif shares:
-                    source = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
+                    source, _ = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
                     below["source"] = held(source, trajectory.latents[index], held_source, number, total)
                 for part in (guidance, control):
                     below = part.after_step(below, step)
                 below["target"] = held(below["target"], trajectory.latents[index], free, number, total)
             state = below
             report(1)
+            if preview:
+                preview(original.detach())
+    watch.check(model.name, model.dtype)
     return state
 
 
@@ -98,8 +95,8 @@ def _changes(model: Backbone, parts: Sequence[Part]) -> tuple[list[AttentionEdit
 
 def _led_on(
     model: Backbone, branch: Branch, predictions: Predictions, guidance: Guidance, sampler: Sampler, step: Step
-) -> Tensor:
-    """The branch's latents one step further down: combined, turned into (ẑ_0, ε), corrected, sampled."""
+) -> tuple[Tensor, Tensor]:
+    """The branch's latents one step further down: combined, turned into (ẑ_0, ε), corrected, sampled; and its ẑ_0."""
     latents, level, kind = step.state[branch.name], step.level, model.prediction_type
     combined = guidance.combine(predictions, branch, step)
     guided = branch is TARGET_BRANCH and sum(row.branch == branch.name for row in predictions) > 1
@@ -110,7 +107,8 @@ def _led_on(
         original = level.original(latents, noise)
     if combined.renoise is not None:
         noise = level.noise(combined.renoise, latents, kind)
-    return sampler.step(branch, guidance.correct(original, branch, step), noise, step)
+    original = guidance.correct(original, branch, step)
+    return sampler.step(branch, original, noise, step), original
 
 
 def rows_of(

@@ -187,7 +187,7 @@ class Optimising(Method):
             return sample(
                 job.model, noises, conditions, null, guidance_scale=self.guidance_scale,
                 num_inference_steps=self.num_inference_steps, kept=job.latents,
-                mask=weaker(job.mask, job.strength), progress=job.progress,
+                mask=weaker(job.mask, job.strength), progress=job.progress, preview=job.preview,
             )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def sample(
     kept: Tensor | None = None,
     mask: Tensor | None = None,
     progress: Callable[[int], None] | None = None,
+    preview: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """DDIM from noise down to pictures: [pictures, C, h, w], in the order of ``noises``.
 
@@ -38,6 +39,7 @@ def sample(
         kept, mask: z_0 [1, C, h, w] and [1, 1, h, w] in 0..1; where the mask is 0 every step is held to ``kept`` under
             the picture's own noise, and where it is grey some are; see :func:`retouch.parts.held.held`. Steps that are
             held everywhere are left out.
+        preview: called with the first picture's ẑ_0 [1, C, h, w] after every step.
     """
     schedule, kind = model.schedule(num_inference_steps), model.prediction_type
     at_once = max(1, _ROWS // (1 if guidance_scale == 1 else 2))
@@ -54,15 +56,19 @@ def sample(
             text = Condition.cat([one[index] for one in told])
             t = schedule.timesteps[index]
             if guidance_scale == 1:
-                latents = schedule.down(model.predict(latents, t, text), latents, index, kind)
+                original, left = schedule.split(model.predict(latents, t, text), latents, index, kind)
             else:
                 both = Condition.cat([null.expand(len(told)), text])
                 empty, full = model.predict(latents.repeat(2, 1, 1, 1), t, both).chunk(2)
-                latents = schedule.down_guided(guided(empty, full, guidance_scale), latents, index, kind)
+                combined = guided(empty, full, guidance_scale)
+                original, left = schedule.split_guided(combined, latents, index, kind)
+            latents = schedule.add_noise(original, left, index - 1)
             if mask is not None and kept is not None:
                 level = schedule.add_noise(kept, noise, index - 1) if index else kept.expand_as(latents)
                 latents = held(latents, level, mask, num_inference_steps - 1 - index, num_inference_steps)
             if progress and first == 0:
                 progress(1)
+            if preview and first == 0:
+                preview(original[:1])
         done.append(latents)
     return torch.cat(done)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from retouch.backbone.condition import Condition
+from retouch.backbone.precision import Watch
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.schedule import Schedule
 from retouch.parts.trajectory import Progress
@@ -41,12 +42,13 @@ def ddim_inversion(
     Returns:
         z*_0 … z*_T, T + 1 tensors of the shape of ``latents``, or as many more than one as there are ``levels``.
     """
-    trajectory = [latents]
+    trajectory, watch = [latents], Watch()
     for index, timestep in enumerate(schedule.timesteps[:levels]):
-        noise = model.predict_noise(trajectory[-1], timestep, condition)
+        noise = watch.seen(model.predict_noise(trajectory[-1], timestep, condition), timestep)
         trajectory.append(schedule.step_up(trajectory[-1], noise, index))
         if progress:
             progress(1)
+    watch.check(model.name, model.dtype)
     return trajectory
 
 

@@ -27,6 +27,7 @@ class Job:
     ``reference`` is another picture's z_0, of the same shape; ``negative`` is the negative prompt. ``notes`` tell what
     was done to the input or cut off the prompts, in sentences. With ``keeps`` the outcome should hold a source branch,
     whether or not the method needs one. ``strength`` 0..1 is that of the whole edit: 1 is the method's own.
+    ``preview`` is called with the target's ẑ_0 [1, C, h, w] after every step.
     """
 
     model: Backbone
@@ -46,6 +47,7 @@ class Job:
     keeps: bool = False
     negative: str | None = None
     strength: float = 1.0
+    preview: Callable[[Tensor], None] | None = None
     picture: Tensor | None = None
 
 

@@ -49,6 +49,24 @@ def decode(path: Path_) -> Decoded:
     Raises:
         BadPicture: one sentence that names the file.
     """
+    where, shown = _file(path)
+    return decode_from(where, shown)
+
+
+@contextmanager
+def undecoded(path: Path_) -> Iterator[Image.Image]:
+    """A file, opened as far as its head: format, size, texts.
+
+    Raises:
+        BadPicture: as :func:`decode`, but for damage that only decoding finds.
+    """
+    where, shown = _file(path)
+    with _opened(where, shown) as opened:
+        yield opened
+
+
+def _file(path: Path_) -> tuple[Path, str]:
+    """A path that leads to a file with something in it, and what messages call it."""
     where, shown = as_path(path), printable(str(path))
     try:
         status = where.stat()
@@ -62,16 +80,23 @@ def decode(path: Path_) -> Decoded:
         raise BadPicture(f"{shown} is a device or a pipe, expected a picture: name a PNG, JPEG or WebP file.")
     if status.st_size == 0:
         raise BadPicture(f"{shown} is empty, expected a picture: check how the file came about.")
-    return decode_from(where, shown)
+    return where, shown
 
 
 def decode_from(file: Path | BinaryIO, shown: str) -> Decoded:
     """As :func:`decode`, from a file that is there or an open one, called ``shown`` in messages."""
+    with _opened(file, shown) as opened:
+        more_frames = _has_more(opened)
+        return _loaded(opened)._replace(more_frames=more_frames)
+
+
+@contextmanager
+def _opened(file: Path | BinaryIO, shown: str) -> Iterator[Image.Image]:
+    """A picture's file, not yet decoded; what opening it and decoding it in the body raises is one sentence."""
     try:
         with _quiet_decoders(), Image.open(file, formats=READABLE) as opened:
             check_size(opened, shown)
-            more_frames = _has_more(opened)
-            return _loaded(opened)._replace(more_frames=more_frames)
+            yield opened
     except BadPicture:
         raise
     except UnidentifiedImageError:

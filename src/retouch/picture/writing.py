@@ -9,14 +9,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from PIL import ExifTags, Image, PngImagePlugin
 
 from retouch.atomic import atomic_write
 from retouch.errors import BadParameter, BadPicture, printable
 from retouch.output import check_place, taken_already
-from retouch.picture.decoding import Path_, contents, decode, decode_from, one_line
+from retouch.picture.decoding import Path_, contents, decode, decode_from, one_line, undecoded
 
 WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 MAX_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
@@ -128,6 +128,28 @@ def read_recipe(path: Path_) -> dict[str, Any] | None:
         BadPicture: when the file is not a readable picture.
     """
     return recipe_in(decode(path).image)
+
+
+class Head(NamedTuple):
+    """What a picture's file says before its pixels.
+
+    Attributes:
+        size: (width, height) as stored: a phone's picture may have to be turned.
+        recipe: as :func:`read_recipe`.
+    """
+
+    size: tuple[int, int]
+    recipe: dict[str, Any] | None
+
+
+def read_head(path: Path_) -> Head:
+    """Size and recipe of a picture that is not decoded, however large it is.
+
+    Raises:
+        BadPicture: when the file is no picture.
+    """
+    with undecoded(path) as opened:
+        return Head(opened.size, recipe_in(opened))
 
 
 def recipe_from_bytes(data: bytes, name: str) -> dict[str, Any] | None:

@@ -38,6 +38,8 @@ class Work:
     Attributes:
         fits: a folder for the checkpoints of fits; None for none.
         masked: whether methods are given the case's mask.
+        apart: whether every edit is made by itself, as :meth:`retouch.editor.Editor.edit` does: a method that fits then
+            fits for each, with the edit's seed. Otherwise its samples share one fit.
         then: what follows of a chain, each of one pair and made on the picture that came out before it.
     """
 
@@ -46,16 +48,18 @@ class Work:
     variants: Mapping[str, Variant]
     fits: Path | None = None
     masked: bool = False
+    apart: bool = False
     then: Sequence[Work] = ()
 
 
 @dataclass(frozen=True)
 class Made:
-    """A finished edit: its record, picture and recipe; no picture where it failed."""
+    """A finished edit: its record, picture, recipe, and what is to be said of it; no picture where it failed."""
 
     record: Record
     image: Image.Image | None = None
     recipe: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 Executor = Callable[[Iterable[Work]], Iterator[Made]]
@@ -98,7 +102,8 @@ def of_case(editor: Editor, work: Work, inversions: Inversions) -> Iterator[Made
     for pairs in _alike(work):
         made = set[tuple[str, int]]()
         try:
-            several = _sampled if issubclass(work.variants[pairs[0][0]].kind, Optimising) else _edited
+            fits = issubclass(work.variants[pairs[0][0]].kind, Optimising) and not work.apart
+            several = _sampled if fits else _edited
             for one in several(editor, work, pairs, inversions):
                 made.add((one.record.method, one.record.seed))
                 yield one
@@ -125,7 +130,10 @@ def _edited(editor: Editor, work: Work, pairs: Sequence[Pair], inversions: Inver
         variant = work.variants[label]
         beside = _beside(work, variant, [other for other, its in left if its == seed])
         if beside is None:
-            yield _edit(editor, work, variant, seed, inversions)[0]
+            made, result = _edit(editor, work, variant, seed, inversions)
+            yield made
+            if result.checkpoint is not None:  # the edit is kept by now
+                result.checkpoint.unlink(missing_ok=True)
             continue
         left.remove((beside.label, seed))
         drawn, kept = sorted((variant, beside), key=lambda one: one.keep != "off")
@@ -144,19 +152,29 @@ def _beside(work: Work, variant: Variant, others: Iterable[str]) -> Variant | No
 
 def _edit(editor: Editor, work: Work, variant: Variant, seed: int, inversions: Inversions) -> tuple[Made, EditResult]:
     entry, given = work.case.entry, {**variant.parts, **variant.settings}
+    checkpoint = _checkpoint(work, variant.method, {"label": variant.label, "seed": seed}) if work.apart else None
     alone = variant.method == AUTO  # whose tries share inversions with one another: that is what it costs
     saved, saved_seconds = inversions.shared, inversions.shared_seconds
     with PeakMemory(editor.model.device) as memory:
         result = editor.edit(
             work.case.picture, source=entry.source, target=entry.target, method=variant.method, seed=seed,
             mask=work.case.mask if work.masked else None, inversions=None if alone else inversions,
-            keep=variant.keep, size=variant.size, **given,
+            keep=variant.keep, size=variant.size, checkpoint=checkpoint if variant.kind.optimises else None,
+            **variant.asked, **given,
         )  # fmt: skip
     record = _record(
         entry, variant.label, seed, result.seconds + inversions.shared_seconds - saved_seconds,
         result.evaluations + inversions.shared - saved, memory.mib,
     )  # fmt: skip
-    return Made(record, result.image, result.recipe), result
+    return Made(record, result.image, result.recipe, result.notes), result
+
+
+def _checkpoint(work: Work, method: str, given: Mapping[str, Any]) -> Path | None:
+    """Where a fit for the case keeps its state; nowhere where the work has no folder for it."""
+    if work.fits is None:
+        return None
+    fitted = slug(f"{method} {json.dumps(given, sort_keys=True)}")
+    return work.fits / f"{fitted}.{slug(work.case.entry.id)}.checkpoint"
 
 
 def _as_drawn(work: Work, label: str, kept: Made, result: EditResult) -> Made:
@@ -176,10 +194,7 @@ def _sampled(editor: Editor, work: Work, pairs: Sequence[Pair], _inversions: Inv
     given = read_settings(kind, variant.settings, variant.method)
     sampling = {name: value for name, value in given.items() if name in kind.sampling}
     mask = work.case.mask if work.masked else None
-    checkpoint = None
-    if work.fits is not None:
-        fitted = slug(f"{variant.method} {json.dumps(given, sort_keys=True)}")
-        checkpoint = work.fits / f"{fitted}.{slug(entry.id)}.checkpoint"
+    checkpoint = _checkpoint(work, variant.method, given)
     with PeakMemory(editor.model.device) as fitting:
         fit = editor.fit(
             work.case.picture, target=entry.target, source=entry.source, method=variant.method, mask=mask,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import IO, Any
 
 from PIL import Image
 
-from retouch.atomic import atomic_write
+from retouch.atomic import UNFINISHED, atomic_write
 from retouch.errors import BadPicture, RetouchError
+
+_HOUR = 3600.0
 
 
 class BadRun(RetouchError):
@@ -153,8 +156,16 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def lock(file: IO[bytes], refusal: str) -> None:
-    """Keeps an open file for this process until it is closed.
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a kill left unfinished in a folder; what is younger than an hour may be another process's."""
+    for left in folder.rglob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _HOUR:
+                left.unlink()
+
+
+def lock(file: IO[bytes] | int, refusal: str, *, shared: bool = False) -> None:
+    """Keeps an open file for this process until it is closed, or with others that share it.
 
     Raises:
         BadRun: with the words ``refusal``, when another process has it.
@@ -164,7 +175,7 @@ def lock(file: IO[bytes], refusal: str) -> None:
     except ImportError:  # no such locks on Windows
         return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BadRun(refusal) from None
     except OSError:  # some network disks have no locks

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +31,7 @@ from retouch.picture import write_picture
 from retouch.runs.files import (
     BadRun,
     alone,
+    clear_unfinished,
     filled,
     lock,
     make_folder,
@@ -44,8 +44,6 @@ from retouch.runs.files import (
 )
 from retouch.runs.manifest import FORMAT, Manifest, Record, joined
 from retouch.suites.suite import Case, Entry
-
-_HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,7 @@ class Run:
             else:
                 run = cls(where, manifest)
             put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
-            for left in where.rglob(f"{UNFINISHED}*"):  # what a kill left; younger ones may be of another shard
-                with suppress(OSError):
-                    if time.time() - left.stat().st_mtime > _HOUR:
-                        left.unlink()
+            clear_unfinished(where)
         return run
 
     def cases(self) -> list[Entry]:

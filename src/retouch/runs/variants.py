@@ -8,11 +8,13 @@ from typing import Any
 
 from retouch.arguments import KEEP, check_size
 from retouch.auto.kind import kind_named
+from retouch.auto.ladder import plain_method
 from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
 from retouch.methods.method import Method
-from retouch.methods.registry import methods
+from retouch.methods.registry import method_type, methods
 from retouch.parameters import parameters_of, read_settings, settings_from_text
+from retouch.request import AUTO, PLAIN_METHOD
 from retouch.suites.suite import Entry, Suite
 
 BOTH = "both"
@@ -27,6 +29,7 @@ class Variant:
 
     Attributes:
         keep, size: as for :meth:`retouch.editor.Editor.edit`.
+        asked: more of its arguments, by name, such as ``negative_prompt``.
     """
 
     label: str
@@ -35,6 +38,7 @@ class Variant:
     parts: Mapping[str, str] = field(default_factory=dict)
     keep: str = _DRAWN
     size: int | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> type[Method]:
@@ -47,10 +51,11 @@ class Variant:
 
     def stored(self) -> dict[str, Any]:
         """What a run's manifest keeps of it, by the label."""
-        state = {"method": self.method, "settings": dict(self.settings)}
+        state: dict[str, Any] = {"method": self.method, "settings": dict(self.settings)}
         parts = {"parts": dict(self.parts)} if self.parts else {}
         size = {} if self.size is None else {"size": self.size}
-        return {**state, **parts, **({"keep": self.keep} if self.keep != _DRAWN else {}), **size}
+        asked = {"asked": dict(self.asked)} if self.asked else {}
+        return {**state, **parts, **({"keep": self.keep} if self.keep != _DRAWN else {}), **size, **asked}
 
     def apart_from_keeping(self) -> Variant:
         """What it shares with one that differs in how much is kept alone, and in the label."""
@@ -73,6 +78,27 @@ def chosen_methods(text: str) -> list[str]:
     for name in names:
         kind_named(name)
     return names
+
+
+def method_asked(
+    method: str, parts: Mapping[str, str], settings: Mapping[str, Any]
+) -> tuple[type[Method], str, dict[str, Any]]:  # fmt: skip
+    """The class of the method that an edit asks for, its name, and the settings, read.
+
+    "" stands for auto, or with parts for the plain method.
+
+    How values go together is judged later, with what the model recommends.
+
+    Raises:
+        BadParameter: when there is no such method or part, or it has no such setting or not this value.
+    """
+    if method in ("", AUTO) and not parts:
+        return kind_named(AUTO), AUTO, read_settings(method_type(able := plain_method(settings)), settings, able)
+    name = method or PLAIN_METHOD
+    if name == AUTO:
+        raise BadParameter(f"auto chooses the parts itself: leave {next(iter(parts))} out, or name a method.")
+    kind = method_type(name, **parts)
+    return kind, name, read_settings(kind, settings, name)
 
 
 def suited(variant: Variant, suite: Suite, entry: Entry) -> Variant:

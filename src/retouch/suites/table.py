@@ -41,8 +41,8 @@ class Table(Suite):
     edits: int = option("of every row, there and back, each on the result of the one before", default=1, low=1)
 
     def __post_init__(self) -> None:
-        table = _table_of(Path(self.data))
-        rows = _rows(table)
+        table = table_of(Path(self.data))
+        rows = rows_of(table)
         asked = [_entry(number, row, table) for number, row in rows]
         check_entries(asked, repr(str(table)))
         named = [[(row.get(key) or "").strip() for key in ("picture", "mask")] for _, row in rows]
@@ -58,7 +58,12 @@ class Table(Suite):
         return case_from_files(entry)
 
 
-def _table_of(path: Path) -> Path:
+def table_of(path: Path) -> Path:
+    """The table that a path names: itself, or the only one in a folder.
+
+    Raises:
+        BadSuite: when there is none, or more than one.
+    """
     if os.path.isdir(path):  # Path.is_dir raises for a name that is too long
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".jsonl"))
         if len(found) != 1:
@@ -70,8 +75,12 @@ def _table_of(path: Path) -> Path:
     return path
 
 
-def _rows(table: Path) -> list[tuple[int, dict[str, Any]]]:
-    """Rows with their line numbers."""
+def rows_of(table: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a table with their line numbers: texts by column of a .csv, whatever a .jsonl's objects hold.
+
+    Raises:
+        BadSuite: when it cannot be read so.
+    """
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
