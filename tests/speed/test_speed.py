@@ -103,7 +103,7 @@ def test_random_models_edit_and_say_no_nonsense(small):
     assert out.isfinite().all() and 0.01 < out.std() < 100 and not torch.equal(out[0], out[1])
     again = shaped.random_model("sd15-shape", "cpu", "bfloat16")
     assert again.dtype == torch.bfloat16 and torch.allclose(
-        again.unet.conv_in.weight.float(), model.unet.conv_in.weight, atol=2e-3
+        again.unet.conv_in.weight.float(), model.unet.conv_in.weight, atol=1e-2
     )
 
 
