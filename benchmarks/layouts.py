@@ -65,7 +65,8 @@ def compiled(editor: Editor, rounds: int) -> dict:
             spans.append(time.process_time() - spent)
     apart = np.abs(np.asarray(first.image, int) - np.asarray(plain.image, int))
     return {
-        "blocks": len(inner), "first_edit_seconds": round(took, 1), "first_edit_processor_seconds": round(of_process, 1),
+        "blocks": len(inner), "first_edit_seconds": round(took, 1),
+        "first_edit_processor_seconds": round(of_process, 1),
         **{name: round(median(spans), 2) for name, spans in times.items()},
         "largest_difference": int(apart.max()), "mean_difference": round(float(apart.mean()), 3),
     }  # fmt: skip

@@ -12,32 +12,6 @@ def paragraph(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
-INTRO = """# Speed
-
-```
-retouch bench speed --model sd15-shape --random-init --steps 2
-retouch bench speed --model sdxl-shape --dtype bfloat16 --methods ddim,prox-npi,masactrl --batches 1,2,4,8 -o speed.json
-retouch bench speed --model diorama --steps 20 --repeats 3 --json
-```
-
-`sd15-shape`, `sd21-shape`, `sdxl-shape` and `if-shape` are networks as large as Stable Diffusion 1.5, 2.1 and SDXL and as DeepFloyd
-IF's base stage IF-I-XL, with random weights: they need no file, and are as fast as the checkpoints. Any other model
-can be named, too: Diorama, a folder, a hub name.
-
-- **evaluations**: rows of all network calls of one edit.
-- **seconds**: of one edit; of these **texts and autoencoder** are those outside the steps.
-- **bare network**: the same network calls again with nothing around them and no edit, with a backward pass where the edit has one.
-  **overhead** is what the steps of the edit take beyond these: on a CPU in processor seconds, which other programs do not lengthen.
-- **memory**: the most that an edit takes above the weights: on a GPU what torch allocates, on a CPU the process.
-- **TFLOP/s**: of the network in an edit's steps, backward passes included, counted on tensors without values; beside them the share
-  of what the GPU could do, for cards whose data sheet is known. Without backward passes it is what is called model FLOP/s.
-- **pictures/s**: by how many are edited at once ([many pictures](many.md)). A size that has too little memory is said to, and the
-  others go on.
-
-The table says which device gave it. It warms up first: on a GPU by an edit as it is, on a CPU by a small one.
-"""
-
-
 def tables() -> list[str]:
     """A section for every file of figures."""
     lines = []
@@ -45,15 +19,13 @@ def tables() -> list[str]:
         found = json.loads(path.read_text())
         said, peak = found["environment"], found["peak_flops"]
         place = said.get("gpu") or f"{said['cpu']}, {said['threads']} thread{'s' * (said['threads'] != 1)}"
-        busy = (
-            f" The processor was shared: {found['load']:g} other programs wanted it."
-            if (found["load"] or 0) >= 1
-            else ""
-        )
-        lines += ["", f"## {found['model']} on {place}", "", paragraph(
-            f"{said['date'][:10]}, torch {said['torch']}, {found['side']}x{found['side']} pixels, {found['dtype']}, T = "
-            f"{found['steps']}, {found['repeats']} of every timing. The weights are {found['weights_mib'] / 1024:.2f} GiB."
-            f"{busy}"
+        load = found["load"] or 0
+        busy = f" The processor was shared: {load:g} programs wanted it." if load >= 1 else ""
+        count = "once" if found["repeats"] == 1 else f"the median of {found['repeats']} times"
+        lines += ["", f"### {found['model']} on {place}", ""]
+        lines += [paragraph(
+            f"""{said["date"][:10]}, torch {said["torch"]}, {found["side"]}x{found["side"]} pixels, {found["dtype"]},
+            T = {found["steps"]}, {count}. The weights are {found["weights_mib"] / 1024:.2f} GiB.{busy}"""
         ), ""]  # fmt: skip
         batches = sorted({int(batch) for one in found["methods"] for batch in one["rates"]})
         titles = ["method", "evaluations", "seconds", "texts and autoencoder", "bare network", "overhead",
@@ -77,24 +49,24 @@ def row(one: dict, batches: list[int], peak: float | None) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def measured() -> list[str]:
-    """What was tried to be faster, and left out."""
+def layouts() -> list[str]:
+    """Both layouts of the weights."""
     found = json.loads((ROOT / "benchmarks" / "layouts.json").read_text())
-    lines = ["", "## Channels-last", ""]
-    lines += ["| network | rows | processor seconds as it is | channels-last |", "|---|---|---|---|"]
-    lines += [
-        f"| {name} | {one['rows']} | {one['contiguous']} | {one['channels_last']} |"
+    lines = ["| network | rows | as it is, processor seconds | channels-last | date |", "|---|---|---|---|---|"]
+    return lines + [
+        f"| {name} | {one['rows']} | {one['contiguous']:g} | {one['channels_last']:g} | {one['date']} |"
         for name, one in found.items()
         if "rows" in one
     ]
-    lines += ["", (ROOT / "benchmarks" / "speed" / "layouts.md").read_text().strip()]
-    return lines
 
 
 def page() -> str:
-    """The whole page."""
-    last = (ROOT / "benchmarks" / "speed" / "waiting.md").read_text().strip()
-    return "\n".join([INTRO.rstrip(), *tables(), *measured(), "", last, ""])
+    """The whole page: the remarks with the tables in their places."""
+    remarks = (ROOT / "benchmarks" / "speed" / "remarks.md").read_text()
+    filled = {"<!-- tables -->": tables(), "<!-- layouts -->": layouts()}
+    for place, lines in filled.items():
+        remarks = remarks.replace(place, "\n".join(lines).strip())
+    return remarks
 
 
 if __name__ == "__main__":
