@@ -49,7 +49,7 @@ class StableDiffusionXL(UNetBackbone):
         return int(self.text_encoder.config.hidden_size + self.text_encoder_2.config.hidden_size)
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str]) -> Condition:
+    def read(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off.
 
         Token embeddings are the last layer's but one of both encoders (CLIP-L's 768 beside OpenCLIP bigG's 1280), the

@@ -115,6 +115,11 @@ def measure(
     )  # fmt: skip
 
 
+def _forget(model: Any) -> None:
+    """Texts and pictures are read again."""
+    model.kept.clear()
+
+
 def _parts(model: Any) -> list[torch.nn.Module]:
     return list(model.modules.values())
 
@@ -128,6 +133,7 @@ def _cost(
     edits, arounds, bares, peaks = list[Spent](), list[Spent](), list[Spent](), list[float | None]()
     for number in range(repeats):
         say(f"{name}: edit {number + 1} of {repeats}")
+        _forget(model)
         with PeakMemory(model.device) as memory, watched(model) as seen:
             began = now(model.device)
             editor.edit(**asked)
@@ -183,12 +189,13 @@ def _asked(editor: Editor, name: str, steps: int, size: int | None) -> dict[str,
 def _rate(editor: Editor, asked: Mapping[str, Any], batch: int, repeats: int) -> tuple[float | None, float | None]:
     """Pictures per second of so many at once, and their peak memory; None where there is too little."""
     device, seconds, peak = editor.model.device, list[float](), None
-    edits = [{**asked, "seed": seed} for seed in range(batch)]
+    edits = [{**asked, "image": asked["image"].point(lambda v, n=n: max(0, v - n))} for n in range(batch)]
     try:
         if device.type != "cpu":
             editor.edit_many(edits, batch=batch)
         for _ in range(repeats):
             with PeakMemory(device) as memory:
+                _forget(editor.model)
                 began = now(device)
                 editor.edit_many(edits, batch=batch)
                 seconds.append((now(device) - began).seconds)
