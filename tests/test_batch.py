@@ -88,6 +88,15 @@ def test_rows_of_csv_and_jsonl_ask_for_the_same_edits(pictures):
     assert {row.seed for row in ours} == {3} and len({row.digest("") for row in ours}) == 1
 
 
+def test_a_table_may_come_as_text(pictures, monkeypatch):
+    from retouch.batch.read import read_stream
+
+    monkeypatch.chdir(pictures)
+    for text in ("\ufeffpicture,target\ncat.png,red\n", '{"picture": "cat.png", "target": "red"}\n'):
+        [row] = read_stream(text, Defaults({"settings": {}})).rows
+        assert (row.where.split()[0], row.picture.resolve(), row.target) == ("line", pictures / "cat.png", "red")
+
+
 def test_columns_may_be_called_from_and_to_and_a_row_goes_over_the_defaults(pictures):
     path = table(pictures, {"picture": "cat.png", "from": "a cat", "to": "", "settings": "quantile=0.6"})
     defaults = {"target": "a dog", "method": "prox-npi", "settings": {"quantile": "0.1", "dilation": "2"}}

@@ -38,6 +38,7 @@ COMMANDS: dict[str, About] = {
         (
             "retouch batch edits.csv -o results",
             "retouch batch photos -o results --to 'a street in the snow' --batch 4",
+            "retouch batch - -o results < edits.jsonl",
         ),
     ),
     "fit": About(EDIT, "one fit for many edits", ("retouch fit cat.png -o cat.safetensors --to 'a jumping cat'",)),
