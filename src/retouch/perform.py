@@ -57,7 +57,7 @@ def edited(model: Backbone, request: Request) -> EditResult:
         put.image, _kept_recipe(recipe_of(job, method), request, where, put, upscaler), finished - began,
         model.evaluations - evaluated, notes,
         None if mask is None else where.put_back(mask, Image.new("L", where.whole.size)), job.work.checkpoint,
-        put.untouched, put.changed, finished - drawn, model, outcome, fitted,
+        put.untouched, put.changed, finished - drawn, where.whole, model, outcome, fitted,
     )  # fmt: skip
 
 
@@ -95,6 +95,7 @@ def variations(
         EditResult(
             put.image, _kept_recipe(recipe_of(replace(job, seed=seed), kind), request, where, put), seconds, cost,
             (*job.notes, *put.notes, *dict.fromkeys(model.remarks)), untouched=put.untouched, changed=put.changed,
+            before=where.whole,
         )
         for (kind, seed), put in zip(chosen, puts, strict=True)
     ]  # fmt: skip

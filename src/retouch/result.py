@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from retouch import notebook
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.turn import turn
 from retouch.parts.job import Outcome
@@ -36,6 +37,9 @@ class EditResult:
             where nothing was kept on purpose.
         finishing_seconds: what of the seconds came after the method's own work: decoding, and putting what the edit
             changed into the input. None where that was not told apart.
+        before: the input, RGB; a pickled result leaves it out, and then it is None.
+
+    As the last value of a notebook's cell it shows itself: before and after under one slider, notes, and the recipe.
     """
 
     image: Image.Image
@@ -48,6 +52,7 @@ class EditResult:
     untouched: float | None = None
     changed: Image.Image | None = None
     finishing_seconds: float | None = None
+    before: Image.Image | None = field(default=None, repr=False, compare=False)
     _model: Backbone | None = field(default=None, repr=False, compare=False)
     _outcome: Outcome | None = field(default=None, repr=False, compare=False)
     _fitted: Fitted | None = field(default=None, repr=False, compare=False)
@@ -87,6 +92,24 @@ class EditResult:
         write_picture(self.image, path, recipe=self.recipe, force=force)
         if self.checkpoint:
             self.checkpoint.unlink(missing_ok=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # whoever sends results from process to process has sent the input before
+        return {name: value for name, value in self.__dict__.items() if name != "before"}
+
+    def _repr_html_(self) -> str:
+        """For a notebook."""
+        kept = "" if self.untouched is None else f", {self.untouched:.1%} of the pixels untouched"
+        cost = f"{self.recipe.get('method')}: {self.seconds:.1f} s, {self.evaluations} evaluations{kept}"
+        return notebook.block(
+            notebook.slider(self.before, self.image) if self.before else notebook.picture(self.image, "the edit"),
+            notebook.line(" → ".join(filter(None, [self.recipe.get("source"), self.recipe.get("target")]))),
+            notebook.line(cost), notebook.notes(self.notes), notebook.folded("recipe", self.recipe),
+        )  # fmt: skip
+
+    def _repr_png_(self) -> bytes:
+        """For a notebook that shows no HTML."""
+        return notebook.png(self.image)
 
 
 def share_untouched(before: Image.Image, after: Image.Image) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from retouch import notebook
 from retouch.arguments import check_kept
 from retouch.auto.kind import kind_named
 from retouch.editor import Editor, EditResult
@@ -92,6 +93,18 @@ class Comparison:
     def recipe(self) -> dict[str, Any]:
         """What the sheet's file says about it: every edit's recipe."""
         return {"compare": [row.result.recipe for row in self.rows if row.result]}
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the sheet, its table, notes and the recipes."""
+        return notebook.block(
+            notebook.picture(self.sheet(), f"contact sheet of {len(self.rows)} methods", "max-width:100%;"),
+            notebook.table([row.figures() for row in self.rows]), notebook.notes(self.notes),
+            notebook.folded("recipes", self.recipe()),
+        )  # fmt: skip
+
+    def _repr_png_(self) -> bytes:
+        """For a notebook that shows no HTML."""
+        return notebook.png(self.sheet())
 
 
 def size_of_sheet(methods: int, columns: int = 5, side: int = _SIDE) -> tuple[int, int]:

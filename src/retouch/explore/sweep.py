@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from retouch import notebook
 from retouch.editor import Editor, EditResult
 from retouch.errors import BadParameter
 from retouch.explore.clip_score import ClipScorer
@@ -76,6 +77,18 @@ class Sweep:
     def recipe(self) -> dict[str, Any]:
         """What the sheet's file says: every sample's recipe."""
         return {"sweep": [sample.result.recipe for sample in self.samples]}
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the sheet, its table and the recipes."""
+        return notebook.block(
+            notebook.picture(self.sheet(), f"contact sheet of {len(self.samples)} samples", "max-width:100%;"),
+            notebook.table([{"name": sample.name, **sample.figures()} for sample in self.samples]),
+            notebook.folded("recipes", self.recipe()),
+        )  # fmt: skip
+
+    def _repr_png_(self) -> bytes:
+        """For a notebook that shows no HTML."""
+        return notebook.png(self.sheet())
 
     def balance(self) -> float:
         """The η at which score and likeness, each scaled to 0..1 over the sweep, add up to most."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from retouch import notebook
 from retouch.backbone.super_resolution import SECOND
 from retouch.errors import BadFit
 from retouch.fit.contents import Amiss, check_about, check_tensors
@@ -89,6 +90,20 @@ class Fit:
         if not stage:
             return {name: value for name, value in self.network.items() if not name.startswith(f"{SECOND}/")}
         return {n.removeprefix(f"{stage}/"): v for n, v in self.network.items() if n.startswith(f"{stage}/")}
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what was fitted to what, how it went, and the recipe."""
+        stages = [{"stage": name, "steps": steps, "loss": self._loss(name)} for name, steps in self.steps.items()]
+        size = sum(value.numel() for value in (*self.embeds.values(), *self.network.values()))
+        return notebook.block(
+            notebook.line(f"fit of {self.method} for “{self.recipe.get('target')}”"),
+            notebook.line(f"{self.seconds:.1f} s, {size:,} numbers"), notebook.table(stages),
+            notebook.notes([*filter(None, [self.message]), *self.notes]),
+            notebook.folded("recipe", self.recipe),
+        )  # fmt: skip
+
+    def _loss(self, stage: str) -> str | None:
+        return f"{self.losses[stage]:.4g}" if stage in self.losses else None
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:
