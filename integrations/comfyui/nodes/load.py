@@ -66,7 +66,7 @@ class RetouchLoadModel(io.ComfyNode):
         """Name, inputs and outputs."""
         return io.Schema(
             node_id="RetouchLoadModel", display_name="Retouch Load Model", category=CATEGORY,
-            description="Loads a model to edit with: an embedded one, a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, "
+            description="A model to edit with: an embedded one, a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, "
             f"or what {LISTED} lists.",
             inputs=[io.Combo.Input("name", options=list(allowed()), default=EMBEDDED_MODELS[0]), *_reading()],
             outputs=[Model.Output("model", display_name="model")],
