@@ -77,7 +77,7 @@ def test_files_that_the_page_on_extending_names_are_there():
 
 
 def test_links_and_pictures_in_the_pages_exist():
-    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "integrations").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)|<img src=\"([^\"]+)\"", page.read_text()):
             path = next(filter(None, target))
             assert path.startswith("http") or (page.parent / path).exists(), f"{page.name} names {path}"

@@ -71,6 +71,8 @@ def test_the_host_takes_every_schema(comfy):
         schema = node.define_schema()
         schema.validate()
         assert schema.category == "retouch" and schema.display_name and schema.description
+        optional = [one.optional for one in schema.inputs]
+        assert optional == sorted(optional)  # as the page shows them, and keeps their values
 
 
 @pytest.mark.parametrize("fault", [
@@ -163,7 +165,7 @@ def test_the_example_with_the_hosts_own_model_edits_and_leaves_no_file(comfy):
     done = run(example("own-model", size=64, **{"method.num_inference_steps": 2}), comfy.nodes)
     (editor,) = done["3"]
     assert editor.model.prediction_type == "epsilon"
-    assert done["4"][0].shape == IMAGE.shape and comfy.sd.written
+    assert done["4"][0].shape == IMAGE.shape and comfy.sd.written and comfy.management.unloaded
     assert not list((comfy.base / "temp").iterdir())
 
 
@@ -263,12 +265,17 @@ def test_bad_input_gets_a_sentence_that_names_it(comfy, diorama, node, given, ki
         call(comfy, node, **(common | given))
 
 
+def test_the_workflow_on_the_page_is_one(comfy):
+    text = (PACK.parent.parent / "docs" / "comfyui.md").read_text()
+    check(json.loads(text.split("```json")[1].split("```")[0]), comfy.nodes)
+
+
 def test_the_pack_is_described_as_the_hosts_registry_wants_it():
     about = tomllib.loads((PACK / "pyproject.toml").read_text())
     project = about["project"]
     assert project["version"] == retouch.__version__ and project["dependencies"] == [f"retouch>={retouch.__version__}"]
     assert (
         "comfyui" not in project["name"].lower()
-        and project["license"]["text"]
+        and (PACK / project["license"]["file"]).exists()
         and about["tool"]["comfy"]["DisplayName"]
     )

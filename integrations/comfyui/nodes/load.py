@@ -105,6 +105,7 @@ class RetouchFromCheckpoint(io.ComfyNode):
         with tempfile.TemporaryDirectory(prefix="retouch-", dir=_temporary()) as folder:
             path = Path(folder) / "model.safetensors"
             comfy.sd.save_checkpoint(str(path), model, clip=clip, vae=vae)
+            comfy.model_management.unload_all_models()  # room for what is read: both would lie on the device
             return io.NodeOutput(Editor.from_pretrained(path, **how))
 
 

@@ -10,6 +10,14 @@ class InterruptProcessingException(Exception):
     pass
 
 
+unloaded = 0
+
+
+def unload_all_models():
+    global unloaded
+    unloaded += 1
+
+
 def get_torch_device():
     return torch.device("cpu")
 
