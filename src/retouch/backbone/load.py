@@ -17,6 +17,7 @@ from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
 from retouch.backbone.on_top import put_on_top, read_on_top
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
+from retouch.backbone.saving import memory_named, save_memory
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
 from retouch.backbone.stages import from_stages, stages_judged
@@ -46,7 +47,7 @@ class LoadSettings(TypedDict, total=False):
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
     ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
     ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``. ``super_resolution`` is the second stage of
-    a pixel cascade whose base stage is loaded.
+    a pixel cascade whose base stage is loaded. ``memory`` is "fast", "balanced" or "low" (docs/memory.md).
     """
 
     device: str | torch.device | None
@@ -61,6 +62,7 @@ class LoadSettings(TypedDict, total=False):
     clip_skip: int
     long_prompts: bool
     super_resolution: str | PathLike[str] | None
+    memory: str | None
     offline: bool
     torch_dtype: torch.dtype | str | None
     local_files_only: bool
@@ -113,6 +115,7 @@ def load(
     clip_skip: int = 0,
     long_prompts: bool = False,
     super_resolution: str | PathLike[str] | None = None,
+    memory: str | None = None,
 ) -> UNetBackbone:
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
@@ -130,6 +133,7 @@ def load(
         guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
         lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
         super_resolution: of a cascade's base stage the second one: a folder or a hub name.
+        memory: how much of the device's memory it may take: "fast" (the default), "balanced" or "low".
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -141,21 +145,23 @@ def load(
     said = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
     settings = read_model_settings(said)
     additions = read_on_top(lora, vae, embedding, clip_skip, long_prompts)
-    place = device_named(device)
+    place, saves = device_named(device), memory_named(memory)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
     # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
     second = None if super_resolution is None else second_folder(super_resolution, offline)
-    model = _named(name, place, torch.float32 if wide else precision, settings, offline, additions.vae, second)
+    first = torch.device("cpu") if saves == "low" else place
+    model = _named(name, first, torch.float32 if wide else precision, settings, offline, additions.vae, second)
     put_on_top(model, additions)
-    if not wide:
-        return model
-    model.fingerprint = model.fingerprint
-    with quietly():
-        for part in model.modules.values():
-            part.to(precision)
+    if wide:
+        model.fingerprint = model.fingerprint
+        with quietly():
+            for part in model.modules.values():
+                part.to(precision)
+    model.device = place
+    save_memory(model, saves)
     return model
 
 

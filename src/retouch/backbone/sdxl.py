@@ -77,4 +77,6 @@ class StableDiffusionXL(UNetBackbone):
         if sizes is None:
             height, width = (side * self.vae_factor for side in latents.shape[-2:])
             sizes = torch.tensor([[height, width, 0, 0, height, width]], device=self.device).expand(len(latents), -1)
-        return {"text_embeds": condition.pooled.to(self.dtype), "time_ids": sizes.to(self.dtype)}
+        # in mixed precision torch puts tensors side by side that are of its own half or of float32, and of no other
+        kind = torch.float32 if torch.is_autocast_enabled(self.device.type) else self.dtype
+        return {"text_embeds": condition.pooled.to(kind), "time_ids": sizes.to(kind)}

@@ -29,6 +29,13 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "memory": (
+        Annotated[
+            str | None,
+            typer.Option(help="Of the device it may take: fast (all it needs), balanced or low; see docs/memory.md."),
+        ],
+        None,
+    ),
     "lora": (
         Annotated[
             list[str] | None,
