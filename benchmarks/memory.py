@@ -33,6 +33,9 @@ GRADIENTS = {"guide-and-rescale", "null-text", "prompt-tuning", "imagic", "layer
 """Methods for which "balanced" is another thing than "fast"."""
 
 
+SOURCE, TARGET = "a cat on the grass", "a dog on a beach"
+
+
 def variants(names):
     """Of every method its settings as published, and with low-rank adapters."""
     for name in names:
@@ -45,7 +48,9 @@ def counted(model, editor, name, given, side, memory):
     """One row, or why there is none."""
     row = {"method": name, "settings": given, "side": side, "memory": memory}
     try:
-        peak = peak_of(model, editor.method_for(name, "a cat", "a dog", given), (side, side), memory)
+        peak = peak_of(
+            model, editor.method_for(name, SOURCE, TARGET, given), (side, side), memory, source=SOURCE, target=TARGET
+        )
     except RetouchError as error:
         return row | {"refused": str(error)}
     return row | {"total": peak.total, "weights": peak.weights}

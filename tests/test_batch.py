@@ -88,6 +88,15 @@ def test_rows_of_csv_and_jsonl_ask_for_the_same_edits(pictures):
     assert {row.seed for row in ours} == {3} and len({row.digest("") for row in ours}) == 1
 
 
+def test_a_table_may_come_as_text(pictures, monkeypatch):
+    from retouch.batch.read import read_stream
+
+    monkeypatch.chdir(pictures)
+    for text in ("\ufeffpicture,target\ncat.png,red\n", '{"picture": "cat.png", "target": "red"}\n'):
+        [row] = read_stream(text, Defaults({"settings": {}})).rows
+        assert (row.where.split()[0], row.picture.resolve(), row.target) == ("line", pictures / "cat.png", "red")
+
+
 def test_columns_may_be_called_from_and_to_and_a_row_goes_over_the_defaults(pictures):
     path = table(pictures, {"picture": "cat.png", "from": "a cat", "to": "", "settings": "quantile=0.6"})
     defaults = {"target": "a dog", "method": "prox-npi", "settings": {"quantile": "0.1", "dilation": "2"}}
@@ -196,6 +205,28 @@ def test_a_row_that_fails_is_told_and_tried_again_and_the_others_are_made(pictur
     assert sorted(path.name for path in out.iterdir()) == ["cat.png", "index.html", "results.jsonl"]
     Image.new("RGB", (8, 8)).save(pictures / "owl.png")
     assert made(path, out)[1].made == 2
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_a_sentence_and_what_is_finished_stays(painted, monkeypatch):
+    from retouch.batch import run
+    from retouch.errors import BadPicture
+
+    written = []
+
+    def full(image, path, **given):
+        if written:
+            raise BadPicture(f"{path} could not be written (No space left on device): check the disk.")
+        written.append(path)
+        write_picture(image, path, **given)
+
+    monkeypatch.setattr(run, "write_picture", full)
+    row = {"picture": "cat.png", "target": TARGET, "method": "sdedit", "settings": QUICK}
+    path = table(painted, row, {**row, "seed": 1}, {**row, "seed": 2})
+    done = retouch("batch", path, "-o", painted / "out", "--quiet")
+    assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
+    lines = [json.loads(line)["status"] for line in (painted / "out" / "results.jsonl").read_text().splitlines()]
+    assert lines == ["made", "left", "left"] and (painted / "out" / "cat.png").exists()
 
 
 class _Texts(HTMLParser):

@@ -21,13 +21,7 @@ from tests.tiny import save_cascade, save_tiny, tiny_backbone
 PICTURE = Image.linear_gradient("L").resize((16, 16)).convert("RGB")
 TEXTS = {"source": "a red cat on a mat", "target": "a blue cat on a mat"}
 CPU = torch.device("cpu")
-KINDS = ("sd1", "sdxl", "if")
 BY_GRADIENTS = ("guide-and-rescale", "null-text", "prompt-tuning", "imagic", "layer-diffusion")
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def model(request, tmp_path_factory):
-    return tiny_backbone(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def weights(model):
@@ -53,15 +47,21 @@ def used(model, method, side):
 
 
 @pytest.mark.parametrize(
-    "name", ["prox-npi", "masactrl", "edit-friendly", "ledits-pp", *(name for name in BY_GRADIENTS)]
-)
-def test_the_estimate_is_what_a_real_edit_takes(model, name):
-    """All at their settings but for fewer steps than usual, of which the estimate takes fewer still."""
+    "kind, name",
+    [
+        ("sd1", "prox-npi"), ("sd1", "edit-friendly"), ("sd1", "null-text"), ("sd1", "imagic"),
+        ("sdxl", "guide-and-rescale"), ("if", "layer-diffusion"),
+    ],
+)  # fmt: skip
+def test_the_estimate_is_what_a_real_edit_takes(tmp_path, kind, name):
+    """At its settings but for fewer steps than usual, of which the estimate takes fewer still."""
+    model = tiny_backbone(tmp_path, kind)
     side = 64 if model.vae_factor > 1 else 32
-    method = Editor(model).method_for(name, *TEXTS.values(), short(name, 6))
+    method = Editor(model).method_for(name, *TEXTS.values(), short(name, 4))
     assert peak_of(model, method, (side, side), **TEXTS).total == pytest.approx(used(model, method, side), rel=0.15)
 
 
+@pytest.mark.slow
 def test_of_every_method_there_is_an_estimate_and_the_model_stays_as_it_is(tmp_path):
     model = tiny_backbone(tmp_path, "sd1")
     before = [(id(one), one.clone()) for one in weights(model)]
@@ -95,19 +95,15 @@ def test_more_memory_is_counted_while_tensors_live_and_not_afterwards():
     assert counted.now == 0 and counted.peak == 8000
 
 
-@pytest.mark.parametrize("kind", ["sd1", "sdxl", "if"])
-@pytest.mark.parametrize("memory", ["balanced", "low"])
+@pytest.mark.parametrize("kind, memory", [("sd1", "low"), ("sdxl", "balanced"), ("if", "low")])
 def test_the_settings_give_the_same_picture(tmp_path, kind, memory):
     folder = save_cascade(tmp_path / "m", 0) if kind == "if" else save_tiny(tmp_path / "m", kind)
-    plain, saving = (
-        Editor.from_pretrained(folder, device="cpu"),
-        Editor.from_pretrained(folder, device="cpu", memory=memory),
-    )
-    for name in ("prox-npi", *BY_GRADIENTS, "e4c"):
+    plain, saving = (Editor.from_pretrained(folder, device="cpu", memory=said) for said in (None, memory))
+    for name in ("edit-friendly", "guide-and-rescale", "null-text", "imagic"):
         given = {**short(name, 2), **TEXTS, "method": name, "keep": "off", "size": 16}
-        found = [np.asarray(one.edit(PICTURE, **given).image, int) for one in (plain, saving)]
-        assert np.abs(found[0] - found[1]).mean() < 1, name
-    assert "memory" not in saving.edit(PICTURE, **given).recipe
+        found = [one.edit(PICTURE, **given) for one in (plain, saving)]
+        assert np.abs(np.subtract(*(np.asarray(one.image, int) for one in found))).mean() < 1, name
+        assert "memory" not in found[1].recipe and found[0].evaluations == found[1].evaluations
 
 
 def test_gateways_recomputed_lead_to_the_same_gradients(tmp_path):
@@ -162,8 +158,9 @@ def test_too_little_memory_is_said_before_the_work_with_what_would_fit(tmp_path)
     assert model.memory == "fast" and isinstance(peak_of(model, method, (16, 16)), Peak)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(),
-                                   RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")])  # fmt: skip
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
 def test_memory_that_runs_out_is_a_sentence(tmp_path, error):
     model = tiny_backbone(tmp_path, "sd1")
     with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,10 @@ from retouch.keep.planes import Plane
 from retouch.methods.optimising import Optimising
 from retouch.part import Cut, cut
 from retouch.parts.job import Job, Outcome
-from retouch.picture import Fitted
+from retouch.picture import Fitted, Picture
 from retouch.prepare import prepare
-from retouch.recipe import recipe_of
-from retouch.request import CONTEXT, Request
+from retouch.recipe import picture_of, recipe_of
+from retouch.request import CONTEXT, AnyPicture, Request
 from retouch.result import EditResult, decoded_values, mask_picture, share_untouched
 
 
@@ -168,7 +169,8 @@ def _plane(model: Backbone, latents: Tensor, outcome: Outcome, fitted: Fitted) -
 def _kept_recipe(
     recipe: dict[str, Any], request: Request, where: Cut, put: _Put, upscaler: Upscaler | None = None
 ) -> dict[str, Any]:
-    """The recipe with how the picture was kept, and what part of it was edited."""
+    """The recipe with what picture it was, how it was kept, and what part of it was edited."""
+    recipe["picture"] = picture_of(where.whole, _path(request.image))
     recipe |= {"keep": request.keep, "untouched": round(put.untouched, 6)}
     if request.region is not None:
         assert where.mask is not None
@@ -178,3 +180,10 @@ def _kept_recipe(
     if request.context != CONTEXT:
         recipe["context"] = request.context
     return recipe
+
+
+def _path(image: AnyPicture) -> str | PathLike[str] | None:
+    """Where a picture lies, if that is known."""
+    if isinstance(image, Image.Image):
+        return None
+    return image.path if isinstance(image, Picture) else image

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from functools import cache
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -78,6 +80,16 @@ def _tiled(job: Job) -> bool:
     """Whether the memory setting shows in the picture."""
     longest = max(job.latents.shape[-2:]) * job.model.vae_factor
     return tiles(job.model.memory, longest, latent=not job.model.draws_by_text)
+
+
+def picture_of(image: Image.Image, path: str | PathLike[str] | None = None) -> dict[str, Any]:
+    """What a recipe says of the picture that was edited: a digest of its pixels, its size, and its file's name, if any.
+
+    Args:
+        image: upright, RGB, whole.
+    """
+    name = {} if path is None else {"name": Path(path).name}
+    return {"digest": _digest(image), "size": list(image.size), **name}
 
 
 @cache

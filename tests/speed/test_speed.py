@@ -12,14 +12,11 @@ from retouch.backbone.filled import Subject, blank
 from retouch.backbone.shipped import configs_of
 from retouch.cli.app import commands
 from retouch.errors import BadModel, BadParameter, RetouchError
-from retouch.methods.registry import methods
 from retouch.speed.measure import SOURCE, TARGET, measure
 from retouch.speed.peaks import peak_flops
 from retouch.speed.table import headings, rows
 from retouch.speed.watched import flops, watched
 from tests.tiny import tiny_backbone
-
-TUNING_FREE = [name for name, kind in methods().items() if not kind.optimises]
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +38,12 @@ def small(monkeypatch):
     monkeypatch.setattr(shaped, "configs_of", smaller)
 
 
-def test_every_method_counts_the_evaluations_that_it_says(editor):
-    steps = 5
-    found = measure(editor, TUNING_FREE, steps, [1], 1)
-    told = [editor.method_for(name, SOURCE, TARGET, {"num_inference_steps": steps}) for name in TUNING_FREE]
-    exact = [one for one in zip(found.methods, told) if one[0].method not in ("null-text", "prompt-tuning")]
-    assert [cost.evaluations for cost, _ in exact] == [method.evaluations() for _, method in exact]
-    backward = {one.method for one in found.methods if one.with_backward}
-    assert backward == {"null-text", "prompt-tuning", "guide-and-rescale"}
+def test_the_evaluations_are_those_that_a_method_says(editor):
+    names = ["ddim", "prox-npi", "guide-and-rescale"]
+    found = measure(editor, names, 2, [1], 1)
+    told = [editor.method_for(name, SOURCE, TARGET, {"num_inference_steps": 2}) for name in names]
+    assert [cost.evaluations for cost in found.methods] == [method.evaluations() for method in told]
+    assert [one.with_backward > 0 for one in found.methods] == [False, False, True]
     assert all(one.flops > 0 and one.seconds > one.around_seconds > 0 for one in found.methods)
 
 
@@ -106,10 +101,11 @@ def test_random_models_edit_and_say_no_nonsense(small):
     model = shaped.random_model("sd15-shape", "cpu", "float32")
     out = model.predict(torch.randn(2, 4, 8, 8), 500, model.condition(["a cat", "a dog"]))
     assert out.isfinite().all() and 0.01 < out.std() < 100 and not torch.equal(out[0], out[1])
-    again = shaped.random_model("sd15-shape", "cpu", "bfloat16")
-    assert again.dtype == torch.bfloat16 and torch.equal(
-        again.unet.conv_in.weight, model.unet.conv_in.weight.bfloat16()
-    )
+    again = shaped.random_model("sd15-shape", "cpu", "float32")
+    assert torch.equal(again.unet.conv_in.weight, model.unet.conv_in.weight)
+    half = shaped.random_model("sd15-shape", "cpu", "bfloat16")
+    said = half.predict(torch.randn(1, 4, 8, 8), 9, half.condition([""]))
+    assert half.dtype == torch.bfloat16 and said.isfinite().all()
 
 
 def test_cards_are_known_by_their_names():

@@ -150,6 +150,7 @@ class Live:
             BadModel: when its owner has made something of it meanwhile that cannot be edited with.
         """
         planned, parts = self._read()
+        model.kept.clear()  # of what its owner may have changed
         for kind in type(model).__mro__:
             for name, value in vars(kind).items():
                 if isinstance(value, cached_property):

@@ -115,7 +115,7 @@ class PixelCascade(UNetBackbone):
         return self.super_resolution.enlarge(small, self.vae_factor, told, null)
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str]) -> Condition:
+    def read(self, prompts: Sequence[str]) -> Condition:
         """T5's states of the prompts in small letters, float32 [B, 77, dim], those of the padding as well."""
         ids = torch.tensor([self.tokens(prompt).ids for prompt in prompts], device=self.device).view(-1, MAX_TOKENS)
         ends = (ids == self.tokenizer.eos_token_id).long()

@@ -31,7 +31,7 @@ def memory_named(wanted: Any) -> Memory:
         return "fast"
     for known in get_args(Memory):
         if wanted == known:
-            return known  # type: ignore[no-any-return]
+            return known
     raise BadParameter(f"memory is {wanted!r}, expected {', '.join(get_args(Memory)[:-1])} or {get_args(Memory)[-1]}.")
 
 
@@ -113,7 +113,7 @@ def take_turns(turns: Turns) -> None:
     """Lets accelerate announce every part before it computes."""
     from accelerate.hooks import ModelHook, add_hook_to_module
 
-    class Announced(ModelHook):  # type: ignore[misc]
+    class Announced(ModelHook):
         """Tells who is at work."""
 
         def __init__(self, name: str) -> None:

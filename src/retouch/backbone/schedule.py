@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from inspect import signature
 from math import ceil
 from typing import Any
@@ -115,7 +116,12 @@ class Schedule:
 
     def alpha(self, index: int) -> float:
         """ᾱ at ``index``, -1..T-1."""
-        return self.final_alpha_cumprod if index < 0 else float(self.alphas_cumprod[self.timesteps[index]])
+        return self.final_alpha_cumprod if index < 0 else self._alphas[index]
+
+    @cached_property
+    def _alphas(self) -> list[float]:
+        """At every index: looked up once, and not by every step."""
+        return [float(self.alphas_cumprod[timestep]) for timestep in self.timesteps]
 
     def level(self, index: int) -> Level:
         """The noise level at ``index``, -1..T-1."""
@@ -172,6 +178,9 @@ class Schedule:
 
     def level_of(self, timestep: int | Tensor, like: Tensor) -> Level:
         """The level at one training timestep or at one per row, as tensors that broadcast over ``like`` [B, …]."""
+        if isinstance(timestep, int):  # numbers that stay where they are: a GPU is not kept waiting for them
+            one = self.alphas_cumprod[timestep].to(like.dtype)
+            return Level(one.sqrt(), (1 - one).sqrt())
         index = torch.as_tensor(timestep).reshape(-1).cpu()
         alpha = self.alphas_cumprod[index].to(like).reshape(-1, *[1] * (like.ndim - 1))
         return Level(alpha.sqrt(), (1 - alpha).sqrt())

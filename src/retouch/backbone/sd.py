@@ -18,7 +18,7 @@ class StableDiffusion(UNetBackbone):
     family: ClassVar[Family] = SD
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str]) -> Condition:
+    def read(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
         states, _ = self.spoken(self.text_encoder, self.tokenizer, prompts, self.clip_skip)
         if self.clip_skip:

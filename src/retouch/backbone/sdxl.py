@@ -49,7 +49,7 @@ class StableDiffusionXL(UNetBackbone):
         return int(self.text_encoder.config.hidden_size + self.text_encoder_2.config.hidden_size)
 
     @torch.no_grad()
-    def condition(self, prompts: Sequence[str]) -> Condition:
+    def read(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off.
 
         Token embeddings are the last layer's but one of both encoders (CLIP-L's 768 beside OpenCLIP bigG's 1280), the
@@ -75,8 +75,18 @@ class StableDiffusionXL(UNetBackbone):
         assert condition.pooled is not None
         sizes = condition.sizes
         if sizes is None:
-            height, width = (side * self.vae_factor for side in latents.shape[-2:])
-            sizes = torch.tensor([[height, width, 0, 0, height, width]], device=self.device).expand(len(latents), -1)
+            sizes = self._uncropped(latents.shape[-2], latents.shape[-1], self.device).expand(len(latents), -1)
         # in mixed precision torch puts tensors side by side that are of its own half or of float32, and of no other
         kind = torch.float32 if torch.is_autocast_enabled(self.device.type) else self.dtype
         return {"text_embeds": condition.pooled.to(kind), "time_ids": sizes.to(kind)}
+
+    def _uncropped(self, h: int, w: int, device: torch.device) -> Tensor:
+        """Those of pictures of h·w cells, [1, 6]: copied to the device once, and not at every step."""
+        if (h, w, device) not in self._sizes:
+            height, width = h * self.vae_factor, w * self.vae_factor
+            self._sizes[h, w, device] = torch.tensor([[height, width, 0, 0, height, width]], device=device)
+        return self._sizes[h, w, device]
+
+    @cached_property
+    def _sizes(self) -> dict[tuple[int, int, torch.device], Tensor]:
+        return {}

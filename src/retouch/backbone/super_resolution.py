@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
+from retouch.backbone.timestep import on_device
 from retouch.parameters import check_all, parameter
 
 SECOND = "super_resolution"
@@ -91,7 +92,7 @@ class SuperResolution:
         """
         self.evaluations += len(noisy)
         output: Tensor = self.unet(
-            torch.cat([noisy, shown], dim=1).to(self.dtype), timestep,
+            torch.cat([noisy, shown], dim=1).to(self.dtype), on_device(timestep, noisy.device),
             encoder_hidden_states=text.embeds.to(self.dtype), class_labels=level, return_dict=False,
         )[0]  # fmt: skip
         return output[:, : noisy.shape[1]].float()

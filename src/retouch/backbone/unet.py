@@ -17,7 +17,8 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.configs import latent_side
 from retouch.backbone.family import Family
 from retouch.backbone.fingerprint import fingerprint
-from retouch.backbone.guided import guidance_embedding
+from retouch.backbone.guided import told_guidance
+from retouch.backbone.kept import Kept
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.precision import check_said, through_autoencoder
 from retouch.backbone.recommended import Recommended
@@ -25,6 +26,7 @@ from retouch.backbone.saving import Memory, checkpointed
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
+from retouch.backbone.timestep import on_device
 from retouch.errors import BadModel
 from retouch.placeholders import encode, starts
 from retouch.prompts import Tokens, tokenize
@@ -47,7 +49,7 @@ class UNetBackbone(ABC):
         lock, live: whoever edits with the network holds it; whose parts these are, where they are somebody's.
         clip_skip: how many of the text encoders' last layers are left out.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
-        chunks: how many chunks texts have now.
+        chunks, kept: how many chunks texts have now; what texts and pictures were read as.
         memory: how much memory it may take, see :mod:`retouch.backbone.saving`.
     """
 
@@ -63,7 +65,7 @@ class UNetBackbone(ABC):
         self.schedule_config = dict(schedule_config)
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
-        self.lock, self.live, self.remarks = threading.RLock(), live, list[str]()
+        self.lock, self.live, self.kept, self.remarks = threading.RLock(), live, Kept(), list[str]()
         self.memory: Memory = "fast"
         for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
@@ -145,7 +147,6 @@ class UNetBackbone(ABC):
         """The width of the token embeddings."""
         return int(self.text_encoder.config.hidden_size)
 
-    @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """z_0 = s·(E(x) − shift): the encoder's mean, never a sample.
 
@@ -155,6 +156,10 @@ class UNetBackbone(ABC):
         Returns:
             float32 [B, C, H / vae_factor, W / vae_factor].
         """
+        return self.kept.encoded(images, self._encoded)
+
+    @torch.no_grad()
+    def _encoded(self, images: Tensor) -> Tensor:
         mean = self._through_vae(images, lambda values: self.vae.encode(values).latent_dist.mode())
         latents: Tensor = (mean - (self.vae.config.shift_factor or 0)) * self.vae.config.scaling_factor
         return latents
@@ -182,9 +187,13 @@ class UNetBackbone(ABC):
         """What the network predicts, see :data:`retouch.backbone.schedule.PREDICTIONS`."""
         return prediction_type(self.schedule_config)
 
-    @abstractmethod
     def condition(self, prompts: Sequence[str]) -> Condition:
         """What prompts say to the network, one row each; too long ones are cut off."""
+        return self.kept.condition(prompts, (self.chunks, self.clip_skip), self.read)
+
+    @abstractmethod
+    def read(self, prompts: Sequence[str]) -> Condition:
+        """As :meth:`condition`, by the text encoders."""
 
     def added(self, condition: Condition, latents: Tensor) -> dict[str, Tensor] | None:
         """What the network is told beside token embeddings; None where its family is told nothing."""
@@ -212,23 +221,14 @@ class UNetBackbone(ABC):
             float32, the shape of ``latents``.
         """
         self.evaluations += len(latents)
-        t = timestep.to(self.device) if isinstance(timestep, Tensor) else timestep
+        t = on_device(timestep, self.device)
         output: Tensor = self.unet(
             latents.to(self.dtype), t, encoder_hidden_states=condition.embeds.to(self.dtype),
-            timestep_cond=self._told_guidance(len(latents)), added_cond_kwargs=self.added(condition, latents),
+            timestep_cond=told_guidance(self.unet.config, self.read_as.guidance, self.device, self.dtype, len(latents)),
+            added_cond_kwargs=self.added(condition, latents),
             return_dict=False,
         )[0]  # fmt: skip
         return output.float()
-
-    def _told_guidance(self, rows: int) -> Tensor | None:
-        """The embedding of w − 1 for networks that were distilled to guide themselves; None for others.
-
-        As diffusers' pipelines pass it. All of these rows are guided by ``read_as.guidance``; at 1 they are not.
-        """
-        width = self.unet.config.time_cond_proj_dim
-        if width is None:
-            return None
-        return guidance_embedding(self.read_as.guidance - 1, width).to(self.device, self.dtype).expand(rows, -1)
 
     def predict_noise(self, latents: Tensor, timestep: int | Tensor, condition: Condition) -> Tensor:
         """ε(z, t, c), whatever the network itself predicts; as :meth:`predict`."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from retouch.backbone.kept import Kept
 from retouch.backbone.unet import UNetBackbone
 
 StandIn = Callable[[Tensor], Tensor]
@@ -46,9 +47,10 @@ def doubled(model: UNetBackbone, stand_in: StandIn, device: torch.device) -> UNe
     double = copy(model)
     vars(double).update(
         {part: _copied(module, stand_in) for part, module in model.modules.items() if hasattr(double, part)}
-        | {"lock": RLock(), "live": None, "device": device, "remarks": list[str](), "fingerprint": ""}
+        | {"lock": RLock(), "live": None, "device": device, "remarks": list[str](), "fingerprint": "", "kept": Kept()}
     )
-    vars(double).pop("_schedules", None)  # its own: none is made by these tensors
+    for name in ("_schedules", "_sizes"):  # their own: none is made by these tensors
+        vars(double).pop(name, None)
     second = getattr(model, "super_resolution", None)
     if second is not None:
         stage: Any = copy(second)

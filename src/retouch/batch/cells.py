@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from retouch.arguments import check_kept, check_part
-from retouch.auto.kind import Auto
 from retouch.errors import BadParameter
-from retouch.methods.method import Method
-from retouch.parameters import number_in, read_settings, settings_from_text
+from retouch.parameters import number_in, settings_from_text
 from retouch.request import CONTEXT, checked_seed
 
 
@@ -105,11 +103,6 @@ def settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, str):
         raise BadParameter(f"settings is {value!r}, expected name=value;name=value, or an object.")
     return dict(settings_from_text([pair for pair in value.split(";") if pair.strip()], "settings"))
-
-
-def read_by(kind: type[Method], given: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Settings as a method reads them; those that auto passes on stay as they are."""
-    return dict(given) if kind is Auto else read_settings(kind, given, name)
 
 
 def _number(value: Any, name: str, whole: bool = False) -> float | int | None:

@@ -16,7 +16,7 @@ from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
 from retouch.runs.variants import Variant, method_asked
 from retouch.suites.suite import BadSuite
-from retouch.suites.table import rows_of, table_of
+from retouch.suites.table import rows_in, rows_of, table_of
 
 ALIASES = {"from": "source", "to": "target", "negative": "negative_prompt", "set": "settings"}
 COLUMNS = (
@@ -62,10 +62,24 @@ def read_batch(path: Path, defaults: Defaults) -> Read:
     if os.path.isdir(path) and not any(p.suffix.lower() in (".csv", ".jsonl") for p in path.iterdir()):
         return _rows(path, _of_folder(path), defaults)
     table = table_of(path)
-    rows = rows_of(table)
+    return _of_table(rows_of(table), table, table.parent, defaults)
+
+
+def read_stream(text: str, defaults: Defaults) -> Read:
+    """The rows of a table that came as text: JSON objects, one a line, or CSV; its paths begin in the working folder.
+
+    Raises:
+        BadSuite: when it is no table at all.
+    """
+    called = Path("standard input")
+    rows = rows_in(text.removeprefix("\ufeff"), called, csv=not text.lstrip("\ufeff \n\r\t").startswith("{"))
+    return _of_table(rows, called, Path(), defaults)
+
+
+def _of_table(rows: Sequence[tuple[int, dict[str, Any]]], table: Path, folder: Path, defaults: Defaults) -> Read:
     if not rows:
         raise BadSuite(f"{str(table)!r} holds no edits: give it rows with the columns picture and target.")
-    return _rows(table.parent, [(f"line {number}", row) for number, row in rows], defaults)
+    return _rows(folder, [(f"line {number}", row) for number, row in rows], defaults)
 
 
 def _of_folder(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -156,8 +170,8 @@ def _variant(method: str, given: Mapping[str, Any], problems: Problems, where: s
         keep, size = cells.keep(given.get("keep")), cells.size(given.get("size"))
     if "strength" in asked and "strength" in settings:
         raise BadParameter("strength is given as a setting and by its column: leave one of them out.")
-    kind, name = method_asked(method, parts, settings)
-    return Variant(name, name, cells.read_by(kind, settings, name), parts, keep, size, asked)
+    _, name, values = method_asked(method, parts, settings)
+    return Variant(name, name, values, parts, keep, size, asked)
 
 
 def _output(named: str, picture: Path, kind: str, taken: set[str]) -> str:

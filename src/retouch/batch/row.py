@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retouch.errors import RetouchError
+from retouch.errors import BadPicture, RetouchError
 from retouch.runs.variants import Variant
 
 
@@ -50,7 +50,7 @@ class Row:
             made_by: the model with all that is on top of it, and who writes captions.
 
         Raises:
-            OSError: when a file is not there any more.
+            BadPicture: when a file is not there any more.
         """
         asked = [
             _of_file(self.picture), None if self.mask is None else _of_file(self.mask), self.source, self.target,
@@ -97,5 +97,8 @@ class Problems:
 
 
 def _of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:  # it was there a moment ago
+        raise BadPicture(f"{str(path)!r} cannot be read any more ({error.strerror}): check the path.") from None

@@ -146,6 +146,8 @@ class Batch:
             "notes": list(dict.fromkeys([*notes, *made.notes])), **({"caption": caption} if caption else {}),
         }  # fmt: skip
         recipe = {**(made.recipe or {}), MARK: mark}
+        if isinstance(recipe.get("picture"), dict):  # an executor is given the open picture, not the file
+            recipe["picture"] = {**recipe["picture"], "name": row.picture.name}
         write_picture(made.image, self.folder / row.output, recipe=recipe, force=True)
         self.thumbs.take(row.output, "after", made.image)
         self.made += 1

@@ -21,7 +21,7 @@ def main() -> None:
     from retouch.errors import RetouchError
 
     try:
-        commands(*sys.argv[1:3])()
+        commands(*sys.argv[1:3])(prog_name="retouch")
     except RetouchError as error:
         sys.stderr.write(f"retouch: {error}\n")
         sys.exit(2)

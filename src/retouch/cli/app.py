@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import completion
 
 from retouch.cli import (
     batch,
     bench,
     compare,
     diorama,
+    doctor,
     edit,
     fit,
     keep,
@@ -19,13 +22,17 @@ from retouch.cli import (
     measures,
     methods,
     models,
+    redo,
     report,
+    root,
+    show,
     speed,
     studio,
     study,
     suites,
     sweep,
 )
+from retouch.cli.catalogue import epilog, told
 
 if TYPE_CHECKING:
     from retouch.suites.suite import Suite
@@ -58,33 +65,40 @@ def commands(asked: str = "", of: str = "") -> typer.Typer:
     from retouch.cli.suite_options import with_options
 
     app = typer.Typer(
+        cls=root.Root,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         help="Edit real pictures by text with diffusion models.",
     )
     app.callback()(_root)
-    app.command("edit")(with_on_top(edit.edit))
-    app.command("fit")(with_on_top(fit.fit))
-    app.command("sweep")(with_on_top(sweep.sweep))
-    app.command("keep")(keep.keep)
-    app.command("mask")(with_on_top(mask.mask))
-    app.command("compare")(with_on_top(compare.compare))
-    app.command("batch")(with_on_top(batch.batch))
+    if root.COMPLETE in os.environ:  # a shell asks what may follow
+        completion.completion_init()  # type: ignore[attr-defined]
+
+    def add(name: str, command: Callable[..., None], hidden: bool = False) -> None:
+        app.command(name, help=told(command), epilog=epilog(name), hidden=hidden)(command)
+
+    for name, command in _ON_A_MODEL.items():
+        add(name, with_on_top(command))
+    for name, command in _OTHERS.items():
+        add(name, command)
     if (asked, of) == ("bench", "speed"):
         app.add_typer(_timing(), name="bench")
     else:
-        app.command("bench")(with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
-    app.command("report")(report.report)
-    app.command("study")(study.study)
-    app.command("app")(with_on_top(studio.studio))
-    app.command("methods")(methods.methods)
-    app.command("suites")(suites.suites)
-    app.command("measures")(measures.measures)
-    app.command("models")(with_on_top(models.models))
-    app.command("recipe")(edit.recipe)
-    app.add_typer(diorama.app, name="diorama")
+        add("bench", with_options(with_on_top(bench.bench), _suites() if asked == "bench" else {}))
+    add("recipe", show.recipe, hidden=True)  # `show --json` by its first name
+    app.add_typer(diorama.app, name="diorama", epilog=epilog("diorama"))
     return app
+
+
+_ON_A_MODEL: dict[str, Callable[..., None]] = {
+    "edit": edit.edit, "batch": batch.batch, "fit": fit.fit, "sweep": sweep.sweep, "compare": compare.compare,
+    "mask": mask.mask, "app": studio.studio, "redo": redo.redo, "models": models.models,
+}  # fmt: skip
+_OTHERS: dict[str, Callable[..., None]] = {
+    "keep": keep.keep, "show": show.show, "report": report.report, "study": study.study, "suites": suites.suites,
+    "measures": measures.measures, "methods": methods.methods, "doctor": doctor.doctor, "completion": root.completion,
+}  # fmt: skip
 
 
 def _timing() -> typer.Typer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ import typer
 from retouch.cli import bench_options as of
 from retouch.cli import executors, options, streams
 from retouch.cli.messages import note, progress_bar, tell_json
-from retouch.errors import BadParameter
+from retouch.errors import BadParameter, RetouchError
 
 if TYPE_CHECKING:
     from retouch.batch.row import Row
@@ -23,7 +24,7 @@ _MANY = 25  # columns that nothing is read from are named up to so many
 
 
 def batch(
-    edits: Annotated[Path, typer.Argument(help="A table, .csv or .jsonl, or a folder of pictures.")],
+    edits: Annotated[Path, typer.Argument(help="A table, .csv or .jsonl, - for stdin, or a folder of pictures.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The folder of results; unfinished ones go on.")],
     target: Annotated[str, typer.Option("--to", help="What pictures should show whose rows do not say.")] = "",
     source: Annotated[str, typer.Option("--from", help="What they show now; else it is proposed.")] = "",
@@ -65,19 +66,17 @@ def batch(
 
 def _batch(asked: SimpleNamespace) -> None:
     """The command; the options by their names."""
-    streams.check_streams({"--output": asked.output, "EDITS": asked.edits})
+    streams.check_streams({"--output": asked.output})
     read_as, share = options.model_settings(asked.set_model, asked.on_top), of.read_shard(asked.shard)
-    several = of.read_names(asked.devices)
-    of.check_executor(asked.executor, asked.address, several, asked.device, asked.at_once)
+    workers = executors.Workers(
+        asked.executor, asked.model, asked.device, read_as, asked.address, asked.worker_cpus, asked.worker_gpus,
+        asked.at_once, of.read_names(asked.devices),
+    )  # fmt: skip
     say = (lambda sentence: None) if asked.quiet else note
     words = _words(asked)
     rows = _checked(asked, words.caption is not None, say)
 
-    editor = executors.loaded(asked.model, asked.device or (several[0] if several else ""), read_as)
-    work = executors.executor(
-        asked.executor, editor, asked.model, asked.device, asked.address, asked.worker_cpus, asked.worker_gpus, read_as,
-        asked.at_once, several,
-    )  # fmt: skip
+    work = workers.executor(editor := workers.editor())
     from retouch.batch.run import Batch, opened
     from retouch.batch.thumbs import Thumbs
 
@@ -113,7 +112,7 @@ def _checked(asked: SimpleNamespace, captioned: bool, say: options.Say) -> Seque
         RetouchError: naming everything that is.
     """
     from retouch.batch.check import check_batch, check_place
-    from retouch.batch.read import FORMATS, Defaults, read_batch
+    from retouch.batch.read import FORMATS, Defaults, read_batch, read_stream
     from retouch.parameters import settings_from_text
 
     if asked.kind not in FORMATS:
@@ -125,7 +124,9 @@ def _checked(asked: SimpleNamespace, captioned: bool, say: options.Say) -> Seque
         "settings": settings_from_text(asked.settings or []), "seed": asked.seed, "keep": asked.keep,
         "strength": asked.strength, "size": asked.size,
     }  # fmt: skip
-    read = read_batch(asked.edits, Defaults(given, asked.kind))
+    defaults = Defaults(given, asked.kind)
+    stream = streams.is_stream(asked.edits)
+    read = read_stream(streams.input_text(), defaults) if stream else read_batch(asked.edits, defaults)
     check_batch(read, asked.output, captioned)
     if read.unread:
         say(f"nothing is read from the columns {', '.join(map(repr, read.unread[:_MANY]))}.")
@@ -136,15 +137,19 @@ def _run(batch: Batch, work: Any, everything: Sequence[tuple[Row, str]], asked: 
     """Makes what is left; the summary is written however it ends."""
     from retouch.batch.summary import write_summary
 
-    title = f"Batch of {asked.edits.name}"
+    title = f"Batch of {'standard input' if streams.is_stream(asked.edits) else asked.edits.name}"
     try:
         with progress_bar("batch", quiet=asked.quiet) as progress:
             batch.run(work, progress=progress, tell=tell_json if asked.as_json else None)
     except KeyboardInterrupt:
         write_summary(batch, everything, title)
-        kept = f"{str(batch.folder)!r} keeps the {batch.made} edits made now and all before"
+        kept = f"{str(batch.folder)!r} keeps what is finished, {batch.made} edits of it made now"
         note(f"retouch: interrupted; {kept}: the same command goes on from there.")
         raise typer.Exit(130) from None
+    except RetouchError:  # the disk is full, say
+        with suppress(RetouchError):
+            write_summary(batch, everything, title)
+        raise
     return write_summary(batch, everything, title)
 
 

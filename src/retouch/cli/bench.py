@@ -38,33 +38,24 @@ def bench(
     address: of.Address = "",
     worker_cpus: of.WorkerCpus = 1,
     worker_gpus: of.WorkerGpus = 0,
-    batch: of.Batch = 1,
-    devices: of.Devices = "",
-    captioner: of.Captioner = "",
-    keep: of.Keep = "off",
-    size: options.Size = None,
-    masks: of.Masks = False,
-    suited: of.Suited = False,
-    measures: of.Measures = "default",
-    clip: of.Clip = "",
-    dino: of.Dino = "",
-    skip_missing: of.SkipMissing = False,
-    retry_failed: of.RetryFailed = False,
-    device: options.Device = "",
-    quiet: options.Quiet = False,
+    batch: of.Batch = 1, devices: of.Devices = "",
+    captioner: of.Captioner = "", keep: of.Keep = "off", size: options.Size = None,
+    masks: of.Masks = False, suited: of.Suited = False,
+    measures: of.Measures = "default", clip: of.Clip = "", dino: of.Dino = "",
+    skip_missing: of.SkipMissing = False, retry_failed: of.RetryFailed = False,
+    device: options.Device = "", quiet: options.Quiet = False,
     suite_options: Mapping[str, str] | None = None,
-) -> None:
+) -> None:  # fmt: skip
     """Run METHODS on a SUITE. Killed or interrupted, the same command goes on where it was.
 
-    `retouch bench speed --help`: how fast methods are.
-
-    Exit code 1 when edits failed: the run keeps the others, and the reasons.
+    Exit code 1 when edits failed: the run keeps the others, and the reasons. `retouch bench speed` times methods.
     """
     streams.check_streams({"--output": output})
     read_as = options.model_settings(set_model, on_top)
     variants, others = _variants(methods, variant or [], keep, size, outputs or [])
     numbers, share = of.read_seeds(seeds), of.read_shard(shard)
-    of.check_executor(executor, address, several := of.read_names(devices), device, batch)
+    several = of.read_names(devices)
+    workers = executors.Workers(executor, model, device, read_as, address, worker_cpus, worker_gpus, batch, several)
     from retouch.runs.bench import begin
 
     say = (lambda sentence: None) if quiet else note
@@ -72,10 +63,7 @@ def bench(
     skip, found = _skipped(opened, mine, skip_missing, say), _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
-    editor = executors.loaded(model, device or (several[0] if several else ""), read_as)
-    work = executors.executor(
-        executor, editor, model, device, address, worker_cpus, worker_gpus, read_as, batch, several
-    )
+    work = workers.executor(editor := workers.editor())
     measuring.load(output, say)
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     _take(run, opened, found, share, skip, say)

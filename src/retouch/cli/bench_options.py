@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ Methods = Annotated[str, typer.Option(help="Names separated by commas; tuning-fr
 Variants = Annotated[
     list[str] | None,
     typer.Option(
-        help="A method with settings, METHOD:NAME=VALUE,… or LABEL=METHOD:NAME=VALUE,…; a NAME may be that of a part "
+        help="A method with settings, METHOD:NAME=VALUE,… or LABEL= and the same; a NAME may be that of a part "
         "(inversion, control, guidance, sampler); repeatable."
     ),
 ]
@@ -91,19 +90,3 @@ def read_shard(text: str) -> tuple[int, int]:
     if not (share.isdecimal() and shards.isdecimal() and int(share) < int(shards)):
         raise BadParameter(f"--shard is {text!r}, expected I/N with I in 0..N-1, as 0/2 and 1/2.")
     return int(share), int(shards)
-
-
-def check_executor(executor: str, address: str, devices: Sequence[str], device: str, batch: int) -> None:
-    """Refuses an executor that there is not.
-
-    Raises:
-        BadParameter: naming the option.
-    """
-    if executor not in ("local", "ray"):
-        raise BadParameter(f"--executor is {executor!r}, expected local or ray.")
-    if devices and (executor != "local" or device):
-        raise BadParameter("--devices goes without --device and --executor: Ray has --worker-gpus.")
-    if batch > 1 and executor != "local":
-        raise BadParameter("--batch goes with --executor local.")
-    if address and executor != "ray":
-        raise BadParameter("--address goes with --executor ray.")

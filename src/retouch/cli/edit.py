@@ -1,4 +1,4 @@
-"""``retouch edit`` and ``retouch recipe``: edit one picture; show how a picture was made."""
+"""``retouch edit``: edit one picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from retouch.cli import options, streams
 from retouch.cli.candidates import check_candidates, write_candidates
-from retouch.cli.messages import note, progress_bar, tell_json
+from retouch.cli.messages import note, progress_bar
 from retouch.errors import BadParameter
 
 if TYPE_CHECKING:
@@ -174,24 +174,11 @@ def _chosen(
     from retouch.request import AUTO
     from retouch.runs.variants import method_asked
 
-    given = settings_from_text(settings or [])
-    if strength is not None and "strength" in given:
+    if strength is not None and "strength" in settings_from_text(settings or []):
         raise BadParameter("strength is given by --set and by --strength: leave one of them out.")
-    chosen, name = method_asked(method, parts, given)
+    chosen, name, given = method_asked(method, parts, settings_from_text(settings or []))
     if clip and name != AUTO:
         raise BadParameter(f"--clip verifies what auto chooses, and the method is {name}: leave it out.")
     if model != "diorama" and chosen.needs_source and not source.strip():
         raise needs_source(chosen.name)
     return chosen, {**parts, **given, **({"clip": clip} if clip else {})}
-
-
-def recipe(
-    picture: Annotated[Path, typer.Argument(help="A picture that retouch wrote; - for stdin.")],
-) -> None:
-    """Show how PICTURE was made, as JSON."""
-    from retouch.errors import BadPicture
-
-    found = streams.recipe_inside(picture)
-    if found is None:
-        raise BadPicture(f"{picture} carries no recipe: edits, sheets of them and painted pictures do.")
-    tell_json(found, indent=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from textwrap import wrap
@@ -38,6 +38,35 @@ def tell_prose(text: str) -> None:
 
     for line in wrap(text, Console().width, break_long_words=False, break_on_hyphens=False):
         tell(line)
+
+
+def tell_facts(facts: Mapping[str, str]) -> None:
+    """Names and what there is to say of each, on stdout: in two columns, texts in lines as wide as the terminal."""
+    from rich.console import Console
+
+    indent = max(map(len, facts), default=0) + _GAP
+    for name, text in facts.items():
+        lines = wrap(printable(text), Console().width - indent, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines or [""]):
+            tell(f"{'' if number else name:{indent}}{line}".rstrip())
+
+
+def tell_command(words: Sequence[str]) -> None:
+    """A command to be typed, on stdout: quoted for a shell, and where the terminal is narrow, in lines that go on."""
+    from shlex import quote
+
+    from rich.console import Console
+
+    units = list[str]()
+    for word in words:  # an option and its value stay in one line
+        option = bool(units) and units[-1].startswith("-") and " " not in units[-1] and not word.startswith("--")
+        units[-1:] = [f"{units[-1]} {quote(word)}"] if option else [*units[-1:], quote(word)]
+    room, lines = Console().width - 2, [""]
+    for unit in units:
+        if lines[-1].strip() and len(lines[-1]) + 1 + len(unit) > room:
+            lines.append("  ")
+        lines[-1] += unit if not lines[-1].strip() else f" {unit}"
+    typer.echo(" \\\n".join(lines))
 
 
 def tell_json(value: Any, indent: int | None = None) -> None:

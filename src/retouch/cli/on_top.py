@@ -39,7 +39,9 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "lora": (
         Annotated[
             list[str] | None,
-            typer.Option(help="A LoRA, FILE.safetensors[:WEIGHT], of kohya's, diffusers' or peft's kind; repeatable."),
+            typer.Option(
+                help="A LoRA of kohya's, diffusers' or peft's kind, FILE or FILE:WEIGHT, a .safetensors; repeatable."
+            ),
         ],
         None,
     ),
@@ -52,7 +54,10 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     ),
     "embedding": (
         Annotated[
-            list[str] | None, typer.Option(help="A textual inversion, FILE.safetensors[:WORD for prompts]; repeatable.")
+            list[str] | None,
+            typer.Option(
+                help="A textual inversion, FILE or FILE:WORD, a .safetensors and its word in prompts; repeatable."
+            ),
         ],
         None,
     ),

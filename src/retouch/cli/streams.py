@@ -59,6 +59,19 @@ def recipe_inside(path: Path) -> dict[str, Any] | None:
     return recipe_from_bytes(_bytes_in(), _INPUT) if is_stream(path) else read_recipe(path)
 
 
+def input_text() -> str:
+    """A text from standard input.
+
+    Raises:
+        BadPicture: when there is none to be had.
+        BadParameter: when it is not UTF-8.
+    """
+    try:
+        return _bytes_in("a table").decode()
+    except UnicodeDecodeError:
+        raise BadParameter("standard input is not UTF-8 text, expected a table, .csv or .jsonl.") from None
+
+
 def check_streams(files: Mapping[str, Path | None], **pictures: Path | None) -> None:
     """Refuses ``-`` where a file has to be, and for more than one picture.
 
@@ -115,9 +128,9 @@ def name_of(output: Path) -> str:
     return _OUTPUT if is_stream(output) else str(output)
 
 
-def _bytes_in() -> bytes:
+def _bytes_in(what: str = "a picture") -> bytes:
     if sys.stdin is not None and sys.stdin.isatty():
-        raise BadPicture("standard input is a terminal, expected a picture: send one into the command, or name a file.")
+        raise BadPicture(f"standard input is a terminal, expected {what}: send one into the command, or name a file.")
     return _binary(sys.stdin, _INPUT).read()
 
 

@@ -14,7 +14,7 @@ from retouch.parameters import parameter
 from retouch.parts.asked import Asked, Idle
 from retouch.parts.edits import AttentionEdit, BlockEdit
 from retouch.parts.part import Control
-from retouch.parts.rows import Step, taken_from_source
+from retouch.parts.rows import Step, picked, taken_from_source
 
 Injected = Literal["inner", "block"]
 
@@ -78,7 +78,7 @@ class _QueriesAndKeys(AttentionEdit):
         order = taken_from_source(step.rows)
         if order is None or not step.within(self.share):
             return query, key, value
-        return query[order], key[order], value
+        return picked(query, order), picked(key, order), value
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,4 @@ class _Features:
 
     def change(self, output: Tensor, step: Step) -> Tensor:
         order = taken_from_source(step.rows)
-        return output if order is None or not step.within(self.share) else output[order]
+        return output if order is None or not step.within(self.share) else picked(output, order)

@@ -16,7 +16,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import Step, taken_from_source
+from retouch.parts.rows import Step, picked, taken_from_source
 from retouch.prompts import changed_words
 
 SharingMode = Literal["structure", "non-rigid"]
@@ -105,5 +105,5 @@ class _Sharing(AttentionEdit):
         if order is None or not shares:
             return query, key, value
         if structure:
-            return query[order], key, value
-        return query, key[order], value[order]
+            return picked(query, order), key, value
+        return query, picked(key, order), picked(value, order)

@@ -18,7 +18,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NEGATIVE, TARGET_NULL, Row, Step, variants_of
+from retouch.parts.rows import SOURCE, SOURCE_NULL, TARGET, TARGET_NEGATIVE, TARGET_NULL, Row, Step, picked, variants_of
 from retouch.parts.word_maps import WordMaps
 from retouch.prompts import find_words
 
@@ -152,7 +152,7 @@ class _Sharing(AttentionEdit):
         if not served:
             return query, key, value
         order = [rows.index(served.get(row, row)) for row in rows]
-        return query, key[order], value[order]
+        return query, picked(key, order), picked(value, order)
 
     def allowed(self, layer: AttentionLayer, step: Step, queries: int, keys: int) -> dict[Row, Tensor]:
         masks: dict[Row, Tensor] = {}
@@ -160,7 +160,8 @@ class _Sharing(AttentionEdit):
             self.maps.enter(step)
         for target, _ in self._pairs(step):
             of_keys, of_queries = self.control.inside(SOURCE, keys), self.control.inside(TARGET, queries)
-            # a mask of all or nothing splits nothing, and would leave queries without a key
-            if of_keys is not None and of_queries is not None and of_keys.any() and not of_keys.all():
-                masks[target] = of_queries[:, None] == of_keys[None, :]
+            if of_keys is not None and of_queries is not None:
+                # a mask of all or nothing splits nothing, and would leave queries without a key
+                splits = of_keys.any() & ~of_keys.all()
+                masks[target] = (of_queries[:, None] == of_keys[None, :]) | ~splits
         return masks

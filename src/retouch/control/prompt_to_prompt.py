@@ -19,7 +19,7 @@ from retouch.parts.asked import Asked, Idle
 from retouch.parts.edits import AttentionEdit
 from retouch.parts.job import Job
 from retouch.parts.part import Control
-from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, variants_of
+from retouch.parts.rows import SOURCE, TARGET, Row, State, Step, picked, variants_of
 from retouch.prompts import Tokens, per_token, refinement_mapping, replacement_mapping, word_numbers
 
 Aligner = Literal["auto", "replace", "refine"]
@@ -196,6 +196,7 @@ class _CrossMaps(AttentionEdit):
         self.always = self.reweights and control.reweight_while == "always"
         self._of: tuple[int, int, torch.dtype] | None = None  # the step that the next three are for, and their type
         self._last, self._taken, self._own = 0, self.mapping, self.shared
+        self._steps = self.mapping.new_empty(0)  # by step, see _now
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross"
@@ -224,14 +225,21 @@ class _CrossMaps(AttentionEdit):
         They are a step's, and all layers ask for them.
         """
         if self._of != (step.number, step.total, dtype):
-            until = replaced_steps(self.share, step.total)
-            now = (step.number < until).to(self.mapping)
+            now = self._now(step)
             kept, factors = self.shared * now, self.factors
             if not self.always:
                 factors = torch.where(now > 0, factors, torch.ones_like(factors))
             self._taken, self._own = ((x * factors).to(dtype) for x in (self.mapping * kept, 1 - kept))
-            self._last, self._of = int(until.max()), (step.number, step.total, dtype)
+            self._of = step.number, step.total, dtype
         return self._taken, self._own
+
+    def _now(self, step: Step) -> Tensor:
+        """Which tokens' maps are replaced at the step, 0 or 1: of all steps at once, so that no step waits for it."""
+        if len(self._steps) != step.total:
+            until = replaced_steps(self.share, step.total).reshape(1, -1)
+            self._steps = (torch.arange(step.total)[:, None] < until).to(self.mapping)
+            self._last = int(until.max())
+        return self._steps[step.number]
 
 
 @dataclass(frozen=True)
@@ -252,4 +260,4 @@ class _SelfMaps(AttentionEdit):
             return query, key, value
         source, targets = rows.index(SOURCE), variants_of(TARGET, rows)
         order = [source if row in targets else i for i, row in enumerate(rows)]
-        return query[order], key[order], value
+        return picked(query, order), picked(key, order), value

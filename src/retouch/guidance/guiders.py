@@ -30,19 +30,18 @@ _PUBLISHED = {
 }
 
 
-def rescaled(gradient: Tensor, pull: Tensor, low: float, high: float) -> tuple[Tensor, float | None]:
+def rescaled(gradient: Tensor, pull: Tensor, low: float, high: float) -> tuple[Tensor, Tensor]:
     """γ·v∇g with γ = clip(r, r_low, r_up)/r and r = ‖v∇g‖ / ‖w(ε(c_tgt) − ε(∅))‖ (section 4.3).
 
     Returns:
-        the rescaled gradient, whose norm is clip(r) times the pull's, and clip(r). Without a gradient zero and None.
+        the rescaled gradient, whose norm is clip(r) times the pull's, and clip(r), []. Without a gradient both are 0,
+        and one that is no number stays so: the processor does not wait for the values.
     """
     size, reference = gradient.norm(), pull.norm()
-    if not torch.isfinite(size):
-        raise RetouchError("the guiders' gradient overflows in half precision: load the model in float32 or bfloat16.")
-    if size == 0:
-        return gradient, None
-    ratio = min(max(float(size / reference.clamp(min=1e-30)), low), high)
-    return gradient * (ratio * reference / size), ratio
+    ratio = (size / reference.clamp(min=1e-30)).clamp(low, high)
+    there = size != 0
+    factor = torch.where(there, ratio * reference / size, torch.zeros_like(size))
+    return gradient * factor, torch.where(there, ratio, torch.zeros_like(ratio))
 
 
 @dataclass
@@ -56,9 +55,6 @@ class Guiders(Addition):
 
     The evaluations without a gradient go in one batch with the rest of the step; the graph is that of one evaluation
     (``style``: two), whose ε(z_t, c_tgt) is used for guidance as well where no control changes it.
-
-    Attributes:
-        ratios: clip(r) of the guided steps so far that had a gradient.
     """
 
     name: ClassVar[str] = "guiders"
@@ -91,11 +87,16 @@ class Guiders(Addition):
     gradient_checkpointing: bool = parameter(
         False, "recompute the network's activations in the backward pass: slower, in much less memory"
     )
-    ratios: list[float] = field(default_factory=list, init=False)
+    _ratios: list[Tensor] = field(default_factory=list, init=False)
     _energies: list[Tensor] = field(default_factory=list, init=False)
     _model: Backbone | None = field(default=None, init=False)
     _trajectory: Trajectory | None = field(default=None, init=False)
-    _starting: bool = field(default=False, init=False)
+    _alike: Tensor | None = field(default=None, init=False)  # whether target and inverted latent are; None: are one
+
+    @property
+    def ratios(self) -> list[float]:
+        """clip(r) of the guided steps so far that had a gradient."""
+        return [ratio for ratio in map(float, self._ratios) if ratio != 0]
 
     def chosen(self) -> dict[str, float]:
         """The numbers: the preset's, where none is given."""
@@ -188,8 +189,7 @@ class Guiders(Addition):
         pull = self.base.pull(predictions, branch, step) if TARGET_NULL in predictions else predictions[TARGET]
         numbers = self.chosen()
         correction, ratio = rescaled(gradient, pull * scale, numbers["low"], numbers["high"])
-        if ratio is not None:
-            self.ratios.append(ratio)
+        self._ratios.append(ratio)
         if scale == 0:  # pure noise, where no prediction says anything of the noise
             return predictions
         correction = correction / scale
@@ -199,18 +199,34 @@ class Guiders(Addition):
     def adds(self, energy: Callable[[], Tensor], row: Row) -> None:
         """Adds an energy that compares ``row`` with the inverted one.
 
-        Where (z*_t, c_src) is compared with itself, at the first step, it is left out: it and its gradient are 0, and
-        what they would be is rounding, which rescaling blows up to r_low.
+        Where (z*_t, c_src) is compared with itself, as at the first step, it is left out: it and its gradient are 0,
+        and what they would be is rounding, which rescaling blows up to r_low.
         """
-        if row != TARGET_AS_SOURCE or not self._starting:
+        if row != TARGET_AS_SOURCE:
             self._energies.append(energy())
+        elif self._alike is not None:
+            value = energy()
+            self._energies.append(torch.where(self._alike, torch.zeros_like(value), value))
+
+    def notes(self) -> Sequence[str]:
+        """Of the base guidance; the values of the gradients are only waited for here.
+
+        Raises:
+            RetouchError: when one was no number.
+        """
+        if self._ratios and not torch.stack(self._ratios).isfinite().all():
+            raise RetouchError(
+                "the guiders' gradient overflows in half precision: load the model in float32 or bfloat16."
+            )
+        return super().notes()
 
     def _gradient(self, target: Tensor, step: Step) -> tuple[Tensor, Tensor | None]:
         """v∇g at the target's latent, and the prediction for (z_t, c_tgt) where it was among those with a gradient."""
         assert self._model is not None and self._trajectory is not None
         before, step.rows = step.rows, self._gradient_rows
         texts = self._trajectory.batch(step.rows, step.index)
-        self._starting = torch.equal(target, self._trajectory.latents[step.index + 1])
+        inverted = self._trajectory.latents[step.index + 1]
+        self._alike = None if target is inverted else (target == inverted).all()
         with torch.enable_grad(), saving(self._model, self.gradient_checkpointing):
             latents = target.detach().requires_grad_()
             predicted = self._model.predict(latents.expand(len(step.rows), -1, -1, -1), step.timestep, texts)

@@ -29,7 +29,7 @@ _COARSE = 800  # above this timestep noise says little of places: diffusers take
 
 def attention_mask(heat: Tensor, threshold: float) -> Tensor:
     """M¹: a map [1, 1, rows, columns] smoothed, and cut at its ``threshold`` quantile (0..1), 0 or 1, same shape."""
-    line = torch.tensor([-1.0, 0.0, 1.0], device=heat.device).square().neg().exp()  # diffusers' Gaussian, σ = 1/√2
+    line = torch.arange(-1.0, 2.0, device=heat.device).square().neg().exp()  # diffusers' Gaussian, σ = 1/√2
     kernel = torch.outer(line, line)[None, None] / line.sum() ** 2
     smooth = functional.conv2d(functional.pad(heat.float(), (1, 1, 1, 1), mode="reflect"), kernel)
     return (smooth >= torch.quantile(smooth, threshold)).float()

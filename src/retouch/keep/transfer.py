@@ -10,7 +10,7 @@ import numpy as np
 from retouch.keep.planes import Mask, Plane, blurred, grown, luma_chroma, mean, spread, touching
 
 _EDGE = cv2.BORDER_REPLICATE
-_WINDOW = 3  # pixels of the model's grid: the radius in which a change of colour is taken for one and the same
+_WINDOW = 5  # pixels of the model's grid: the radius in which a change of colour is taken for one and the same
 _RIDGE = 30.0  # squared grey levels: where the picture is flat the change is an offset alone
 _BEYOND = 24.0  # grey levels: texture is finer than an edit draws it
 _DARK = 16.0  # grey levels added to both before their brightness is compared

@@ -42,8 +42,9 @@ def denoise(
     Returns:
         the final latents by branch: "target", and "source" where the control shares or it was wanted.
     """
-    total, free = trajectory.steps, weaker(mask, strength)
+    total, free, held_source = trajectory.steps, weaker(mask, strength), weaker(None, strength)
     left_out = held_steps(free, total)
+    free, held_source = (None if one is None else one.to(trajectory.start) for one in (free, held_source))
     start, shares, watch = trajectory.latents[total - left_out], control.shares or beside, Watch()
     state, report = {"target": start} | ({"source": start} if shares else {}), progress or (lambda steps: None)
     halves = control.shares and not trajectory.same("source_null", "source")
@@ -68,7 +69,7 @@ def denoise(
                     below["source"] = trajectory.path[index]
                 elif shares:
                     source, _ = _led_on(model, SOURCE_BRANCH, predictions, guidance, sampler, step)
-                    below["source"] = held(source, trajectory.latents[index], weaker(None, strength), number, total)
+                    below["source"] = held(source, trajectory.latents[index], held_source, number, total)
                 for part in (guidance, control):
                     below = part.after_step(below, step)
                 below["target"] = held(below["target"], trajectory.latents[index], free, number, total)

@@ -16,7 +16,7 @@ from retouch.backbone.protocol import Backbone
 from retouch.errors import RetouchError
 from retouch.parts.edits import AttentionEdit, BlockEdit, Group, Now
 from retouch.parts.joint import EditedJointAttention
-from retouch.parts.rows import Row
+from retouch.parts.rows import Row, picked, put
 from retouch.parts.seat import ALREADY, Seat
 
 
@@ -184,21 +184,21 @@ class EditedAttention:
         fast = [i for i in range(len(query)) if i not in slow and i not in allowed]
         out = torch.empty_like(query)
         if fast:
-            some = _regular(fast)
-            out[some] = functional.scaled_dot_product_attention(query[some], key[some], value[some], scale=attn.scale)
+            q, k, v = (picked(x, fast) for x in (query, key, value))
+            put(out, fast, functional.scaled_dot_product_attention(q, k, v, scale=attn.scale))
         for i, mask in allowed.items():
             if i not in slow:
                 out[i] = functional.scaled_dot_product_attention(
                     query[i], key[i], value[i], attn_mask=mask, scale=attn.scale
                 )
         if slow:
-            these = _regular(slow)
             # in float32: the networks of SD 2.x overflow half precision before the scale
-            scores = (query[these].float() * attn.scale) @ key[these].float().transpose(-1, -2)
+            scores = (picked(query, slow).float() * attn.scale) @ picked(key, slow).float().transpose(-1, -2)
             for place, i in enumerate(slow):
                 if i in allowed:
                     scores[place] = scores[place].masked_fill(~allowed[i], torch.finfo(scores.dtype).min)
-            out[these] = self._edited(groups, asked, scores.softmax(-1).to(value.dtype)) @ value[these]
+            probs = self._edited(groups, asked, scores.softmax(-1).to(value.dtype))
+            put(out, slow, probs @ picked(value, slow))
         return out
 
     def _wanted(self, group: Group) -> list[Row]:
@@ -230,10 +230,3 @@ class EditedAttention:
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
-
-
-def _regular(rows: list[int]) -> slice | list[int]:
-    """Rows of a batch as a slice, which copies nothing, where they are evenly spaced."""
-    step = rows[1] - rows[0] if len(rows) > 1 else 1
-    even = step > 0 and rows == list(range(rows[0], rows[-1] + 1, step))
-    return slice(rows[0], rows[-1] + 1, step) if even else rows

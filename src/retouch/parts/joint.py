@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from retouch.backbone.layers import AttentionLayer
 from retouch.parts.edits import Group
-from retouch.parts.rows import Row
+from retouch.parts.rows import Row, picked, put
 
 
 class EditedJointAttention:
@@ -90,17 +90,21 @@ class _Part:
         if fast:
             if len(fast) == len(rows):
                 return functional.scaled_dot_product_attention(query, key, value)
-            out[fast] = functional.scaled_dot_product_attention(query[fast], key[fast], value[fast])
+            q, k, v = (picked(x, fast) for x in (query, key, value))
+            put(out, fast, functional.scaled_dot_product_attention(q, k, v))
         for i, mask in enumerate(masks):
             if mask is not None and rows[i] not in asked:
                 out[i] = functional.scaled_dot_product_attention(query[i], key[i], value[i], attn_mask=mask)
         if asked:
             these = [rows.index(row) for row in asked]
-            scores = query[these].float() @ key[these].float().transpose(-1, -2) * query.shape[-1] ** -0.5
+            scores = (
+                picked(query, these).float() @ picked(key, these).float().transpose(-1, -2) * query.shape[-1] ** -0.5
+            )
             for i, row in enumerate(asked):
                 if row in allowed:
                     scores[i] = scores[i].masked_fill(~allowed[row], torch.finfo(scores.dtype).min)
-            out[these] = self._changed(asked, scores.softmax(-1).to(value.dtype), seen) @ value[these]
+            probs = self._changed(asked, scores.softmax(-1).to(value.dtype), seen)
+            put(out, these, probs @ picked(value, these))
         return out
 
     def _allowed(self, queries: int, seen: dict[str, tuple[Tensor, Tensor]]) -> dict[Row, Tensor]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from retouch.backbone.schedule import Level, Schedule
@@ -59,6 +60,32 @@ def taken_from_source(rows: Sequence[Row]) -> list[int] | None:
         return None
     source = list(rows).index(SOURCE)
     return [source if row.branch == "target" else i for i, row in enumerate(rows)]
+
+
+def picked(batch: Tensor, order: Sequence[int]) -> Tensor:
+    """The rows of a batch in this order, as a view where they are evenly spaced.
+
+    (An index of numbers would be copied to the GPU, and the processor waits for it.)
+    """
+    even = _evenly(order)
+    return torch.cat([batch[i : i + 1] for i in order]) if even is None else batch[even]
+
+
+def put(batch: Tensor, order: Sequence[int], rows: Tensor) -> None:
+    """Writes ``rows`` into these rows of a batch."""
+    even = _evenly(order)
+    if even is not None:
+        batch[even] = rows
+        return
+    for i, row in zip(order, rows, strict=True):
+        batch[i] = row
+
+
+def _evenly(rows: Sequence[int]) -> slice | None:
+    """Rows as a slice; None where they are not evenly spaced."""
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    even = step > 0 and list(rows) == list(range(rows[0], rows[-1] + 1, step))
+    return slice(rows[0], rows[-1] + 1, step) if even else None
 
 
 def variants_of(row: Row, rows: Sequence[Row]) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from retouch.backbone.layers import AttentionLayer
@@ -32,7 +33,8 @@ class WordMaps:
     def recorder(self, model: Backbone) -> AttentionEdit:
         """The attention edit that reads the maps; it changes nothing. Earlier maps are forgotten."""
         self._sums.clear()
-        return _Recorder(self, word_map_downsampling(model))
+        places = {row: torch.tensor(list(words), device=model.device) for row, words in self.words.items() if words}
+        return _Recorder(self, word_map_downsampling(model), places)
 
     def enter(self, step: Step) -> None:
         """Forgets, where only one step's maps are wanted, those of another."""
@@ -69,16 +71,17 @@ def word_map_downsampling(model: Backbone) -> int:
 class _Recorder(AttentionEdit):
     maps: WordMaps
     downsampling: int
+    places: Mapping[Row, Tensor]  # of the words' tokens, on the device
 
     def wants(self, layer: AttentionLayer) -> bool:
         return layer.kind == "cross" and layer.downsampling == self.downsampling
 
     def rows_with_probs(self, layer: AttentionLayer, step: Step) -> Sequence[Row]:
-        return [row for row, words in self.maps.words.items() if words]
+        return list(self.places)
 
     def change_probs(self, layer: AttentionLayer, step: Step, probs: dict[Row, Tensor]) -> dict[Row, Tensor]:
         self.maps.enter(step)
-        for row, words in self.maps.words.items():
-            if row in probs and words:
-                self.maps.add(row, probs[row].detach()[:, :, list(words)].float().sum(-1).mean(0))
+        for row, places in self.places.items():
+            if row in probs:
+                self.maps.add(row, probs[row].detach().index_select(-1, places).float().sum(-1).mean(0))
         return probs

@@ -18,7 +18,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "date": now,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": processor(),
     }
     for name in ("torch", "diffusers", "transformers", "peft", "torchmetrics", "pillow"):
         try:
@@ -31,7 +31,8 @@ def environment(device: torch.device) -> dict[str, Any]:
     return found
 
 
-def _cpu() -> str:
+def processor() -> str:
+    """The name of the processor, as the system says it."""
     names = Path("/proc/cpuinfo")
     for line in names.read_text().splitlines() if names.is_file() else []:
         if line.startswith("model name"):

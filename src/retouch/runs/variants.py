@@ -80,8 +80,12 @@ def chosen_methods(text: str) -> list[str]:
     return names
 
 
-def method_asked(method: str, parts: Mapping[str, str], settings: Mapping[str, Any]) -> tuple[type[Method], str]:
-    """The class of the method that an edit asks for, and its name; "" stands for auto, or the plain one with parts.
+def method_asked(
+    method: str, parts: Mapping[str, str], settings: Mapping[str, Any]
+) -> tuple[type[Method], str, dict[str, Any]]:  # fmt: skip
+    """The class of the method that an edit asks for, its name, and the settings, read.
+
+    "" stands for auto, or with parts for the plain method.
 
     How values go together is judged later, with what the model recommends.
 
@@ -89,14 +93,12 @@ def method_asked(method: str, parts: Mapping[str, str], settings: Mapping[str, A
         BadParameter: when there is no such method or part, or it has no such setting or not this value.
     """
     if method in ("", AUTO) and not parts:
-        plain_method(settings)
-        return kind_named(AUTO), AUTO
+        return kind_named(AUTO), AUTO, read_settings(method_type(able := plain_method(settings)), settings, able)
     name = method or PLAIN_METHOD
     if name == AUTO:
         raise BadParameter(f"auto chooses the parts itself: leave {next(iter(parts))} out, or name a method.")
     kind = method_type(name, **parts)
-    read_settings(kind, settings, name)
-    return kind, name
+    return kind, name, read_settings(kind, settings, name)
 
 
 def suited(variant: Variant, suite: Suite, entry: Entry) -> Variant:

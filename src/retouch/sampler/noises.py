@@ -28,5 +28,7 @@ class Noises:
         if self.trajectory.noises is not None:
             return self.trajectory.noises[index]
         if index not in self._drawn:
-            self._drawn[index] = torch.randn(like.shape, generator=self.generator).to(like)
+            # those of all steps to come, in their order: no step waits for a copy from the processor
+            drawn = torch.stack([torch.randn(like.shape, generator=self.generator) for _ in range(index + 1)]).to(like)
+            self._drawn = dict(zip(range(index, -1, -1), drawn, strict=True))
         return self._drawn[index]

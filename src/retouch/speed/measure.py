@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
@@ -16,7 +17,7 @@ from retouch.errors import RetouchError
 from retouch.runs.environment import environment
 from retouch.runs.memory import PeakMemory
 from retouch.speed.peaks import card_name, peak_flops
-from retouch.speed.watched import flops, now, run_bare, watched
+from retouch.speed.watched import Spent, flops, now, run_bare, watched
 
 SOURCE, TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
 Say = Callable[[str], None]
@@ -31,6 +32,8 @@ class Cost:
         seconds: of one edit.
         around_seconds: of these, texts and the autoencoder.
         network_seconds: the same network calls with nothing around them.
+        overhead: what an edit's steps take beyond their bare network calls, as a share of these; on a CPU in processor
+            seconds, which other programs do not lengthen.
         peak_mib: memory that an edit takes at most, above the weights; None where it cannot be told.
         flops: of the network in one edit.
         rates: pictures per second by how many are edited at once; None where memory ran out.
@@ -43,15 +46,11 @@ class Cost:
     seconds: float
     around_seconds: float
     network_seconds: float
+    overhead: float
     peak_mib: float | None
     flops: int
     rates: Mapping[int, float | None] = field(default_factory=dict)
     rate_peaks: Mapping[int, float | None] = field(default_factory=dict)
-
-    @property
-    def overhead(self) -> float:
-        """What an edit's steps take beyond their bare network calls, as a share of these."""
-        return (self.seconds - self.around_seconds) / self.network_seconds - 1
 
     @property
     def flops_per_second(self) -> float:
@@ -67,6 +66,7 @@ class Speed:
         weights_mib: of all parts.
         peak_flops: of the device in this precision; None where it is not known.
         environment: versions and machine.
+        load: how many programs wanted a processor when it began, this one not counted; None where nobody counts.
     """
 
     model: str
@@ -77,13 +77,12 @@ class Speed:
     weights_mib: float
     peak_flops: float | None
     environment: Mapping[str, Any]
+    load: float | None
     methods: Sequence[Cost]
 
     def as_json(self) -> dict[str, Any]:
         """All of it, with what follows from it."""
-        rows = [
-            {**asdict(one), "overhead": one.overhead, "flops_per_second": one.flops_per_second} for one in self.methods
-        ]
+        rows = [{**asdict(one), "flops_per_second": one.flops_per_second} for one in self.methods]
         return {**asdict(self), "methods": rows}
 
 
@@ -107,11 +106,18 @@ def measure(
         editor.method_for(name, SOURCE, TARGET, {"num_inference_steps": steps})
     weights = sum(p.numel() * p.element_size() for part in _parts(model) for p in part.parameters())
     card = card_name(model.device)
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
     found = [_cost(editor, name, steps, batches, repeats, size, say) for name in methods]
     return Speed(
         model.name, str(model.dtype).removeprefix("torch."), size or model.native_side, steps, repeats,
-        weights / 2**20, None if card is None else peak_flops(card, model.dtype), environment(model.device), found,
+        weights / 2**20, None if card is None else peak_flops(card, model.dtype), environment(model.device), load,
+        found,
     )  # fmt: skip
+
+
+def _forget(model: Any) -> None:
+    """Texts and pictures are read again."""
+    model.kept.clear()
 
 
 def _parts(model: Any) -> list[torch.nn.Module]:
@@ -124,13 +130,14 @@ def _cost(
     """One method: edits and bare calls alternate, so that both see the same machine."""
     model, asked = editor.model, _asked(editor, name, steps, size)
     _warm_up(editor, asked, say)
-    seconds, arounds, bares, peaks = list[float](), list[float](), list[float](), list[float | None]()
+    edits, arounds, bares, peaks = list[Spent](), list[Spent](), list[Spent](), list[float | None]()
     for number in range(repeats):
         say(f"{name}: edit {number + 1} of {repeats}")
+        _forget(model)
         with PeakMemory(model.device) as memory, watched(model) as seen:
             began = now(model.device)
             editor.edit(**asked)
-            seconds.append(now(model.device) - began)
+            edits.append(now(model.device) - began)
         arounds.append(seen.around)
         peaks.append(memory.mib)
         say(f"{name}: bare network {number + 1} of {repeats}")
@@ -138,15 +145,25 @@ def _cost(
             bares.append(run_bare(model, seen.calls))
     with turn(model):
         counted = flops(model, seen.calls)
-    one = median(seconds)
+    one, around, bare = (median(spent.seconds for spent in found) for found in (edits, arounds, bares))
     rates, rate_peaks = dict[int, float | None](), dict[int, float | None]()
     for batch in batches:
         say(f"{name}: {batch} at once")
         rates[batch], rate_peaks[batch] = (1 / one, peaks[0]) if batch == 1 else _rate(editor, asked, batch, repeats)
     return Cost(
-        name, seen.evaluations, sum(call.shape[0] for call in seen.calls if call.backward), one, median(arounds),
-        median(bares), max((peak for peak in peaks if peak is not None), default=None), counted, rates, rate_peaks,
+        name, seen.evaluations, sum(call.shape[0] for call in seen.calls if call.backward), one, around, bare,
+        _overhead(model.device, edits, arounds, bares),
+        max((peak for peak in peaks if peak is not None), default=None), counted, rates, rate_peaks,
     )  # fmt: skip
+
+
+def _overhead(device: torch.device, edits: Sequence[Spent], arounds: Sequence[Spent], bares: Sequence[Spent]) -> float:
+    """Of edits without what is around their steps over their bare calls, pair by pair."""
+
+    def of(spent: Spent) -> float:
+        return spent.processor if device.type == "cpu" else spent.seconds
+
+    return median(of(edit - around) / of(bare) for edit, around, bare in zip(edits, arounds, bares, strict=True)) - 1
 
 
 def _warm_up(editor: Editor, asked: Mapping[str, Any], say: Say) -> None:
@@ -172,15 +189,16 @@ def _asked(editor: Editor, name: str, steps: int, size: int | None) -> dict[str,
 def _rate(editor: Editor, asked: Mapping[str, Any], batch: int, repeats: int) -> tuple[float | None, float | None]:
     """Pictures per second of so many at once, and their peak memory; None where there is too little."""
     device, seconds, peak = editor.model.device, list[float](), None
-    edits = [{**asked, "seed": seed} for seed in range(batch)]
+    edits = [{**asked, "image": asked["image"].point(lambda v, n=n: max(0, v - n))} for n in range(batch)]
     try:
         if device.type != "cpu":
             editor.edit_many(edits, batch=batch)
         for _ in range(repeats):
             with PeakMemory(device) as memory:
+                _forget(editor.model)
                 began = now(device)
                 editor.edit_many(edits, batch=batch)
-                seconds.append(now(device) - began)
+                seconds.append((now(device) - began).seconds)
             peak = memory.mib if peak is None or memory.mib is None else max(peak, memory.mib)
     except (torch.OutOfMemoryError, RetouchError) as error:
         if not any(isinstance(one, torch.OutOfMemoryError) for one in (error, error.__cause__)):

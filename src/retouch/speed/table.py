@@ -12,8 +12,9 @@ def headline(speed: Speed) -> str:
     said = speed.environment
     place = said.get("gpu") or f"{said['cpu']}, {said['threads']} thread{'s' * (said['threads'] != 1)}"
     peak = f", at most {speed.peak_flops / 1e12:.0f} TFLOP/s" if speed.peak_flops else ""
+    busy = f", while {speed.load:.0f} other programs ran" if speed.load and speed.load >= 1 else ""
     return (
-        f"{speed.model} at {speed.side}x{speed.side} in {speed.dtype}, T = {speed.steps}: {place}{peak}; torch "
+        f"{speed.model} at {speed.side}x{speed.side} in {speed.dtype}, T = {speed.steps}: {place}{peak}{busy}; torch "
         f"{said['torch']}, {said['date'][:10]}. The weights are {_gib(speed.weights_mib)} GiB."
     )
 

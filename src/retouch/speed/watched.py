@@ -21,6 +21,20 @@ _AROUND = ("condition", "encode", "decode")
 
 
 @dataclass(frozen=True)
+class Spent:
+    """Time: ``seconds`` of the clock, and ``processor`` seconds, which other programs do not lengthen."""
+
+    seconds: float
+    processor: float
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.seconds - other.seconds, self.processor - other.processor)
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.seconds + other.seconds, self.processor + other.processor)
+
+
+@dataclass(frozen=True)
 class Call:
     """One evaluation of a batch: its shape, and which inputs a gradient was wanted of."""
 
@@ -55,11 +69,11 @@ class Watched:
 
     Attributes:
         calls: of the network, in order.
-        around: seconds in texts and in the autoencoder.
+        around: in texts and in the autoencoder.
     """
 
     calls: list[Call] = field(default_factory=list)
-    around: float = 0.0
+    around: Spent = field(default_factory=lambda: Spent(0, 0))
 
     @property
     def evaluations(self) -> int:
@@ -90,7 +104,7 @@ def watched(model: Backbone) -> Iterator[Watched]:
                 return own[name](*given, **more)
             finally:
                 inside = False
-                found.around += now(model.device) - began
+                found.around = found.around + (now(model.device) - began)
 
         return called
 
@@ -104,17 +118,17 @@ def watched(model: Backbone) -> Iterator[Watched]:
             delattr(model, name)  # the class's own again
 
 
-def now(device: torch.device) -> float:
-    """Seconds of a clock, once the device has done what it was given."""
+def now(device: torch.device) -> Spent:
+    """The clocks, once the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-    return time.perf_counter()
+    return Spent(time.perf_counter(), time.process_time())
 
 
-def run_bare(model: Backbone, calls: Sequence[Call]) -> float:
-    """Seconds of the same network calls with nothing around them, and no edit."""
+def run_bare(model: Backbone, calls: Sequence[Call]) -> Spent:
+    """The same network calls with nothing around them, and no edit."""
     given = [call.inputs(model.device) for call in calls]
     began = now(model.device)
     for call, (latents, condition) in zip(calls, given, strict=True):

@@ -85,7 +85,16 @@ def rows_of(table: Path) -> list[tuple[int, dict[str, Any]]]:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise BadSuite(f"{str(table)!r} cannot be read ({type(error).__name__}): it should be UTF-8 text.") from None
-    if table.suffix.lower() == ".csv":
+    return rows_in(text, table, csv=table.suffix.lower() == ".csv")
+
+
+def rows_in(text: str, table: Path, *, csv: bool) -> list[tuple[int, dict[str, Any]]]:
+    """As :func:`rows_of`, from a table's text; ``table`` is what messages call it.
+
+    Raises:
+        BadSuite: when it cannot be read so.
+    """
+    if csv:
         return _csv_rows(text, table)
     rows = []
     for number, line in enumerate(text.split("\n"), 1):  # str.splitlines splits at U+2028 too, which a prompt may hold

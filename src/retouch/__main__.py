@@ -1,0 +1,5 @@
+"""``python -m retouch``: the command line."""
+
+from retouch.cli import main
+
+main()
