@@ -26,8 +26,8 @@ _ENOUGH = {
     "reference_steps": 2,
 }  # fmt: skip
 """Optimiser steps until all is there at once: at the second, Adam's moments beside activations and gradients."""
-_ROOMY = 12
-"""With so many times the weights' bytes free, any method has enough at any size that models are trained for."""
+_ROOMY, _AT_LEAST = 12, 24 * 2**30
+"""With so many times the weights' bytes, and at least so many, any method has enough at any usual size."""
 _MARGIN = 1.1
 """Beside tensors there are workspaces, and gaps between them."""
 
@@ -185,7 +185,7 @@ def check_memory(
     there = sum(_size(part) for part in model.modules.values())
     lying = there if model.memory != "low" else 0
     room = free + lying
-    if room > _ROOMY * there:
+    if room > max(_ROOMY * there, _AT_LEAST):
         return
 
     def takes(memory: Memory, width: int, height: int) -> int:
