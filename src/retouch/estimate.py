@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from retouch.backbone.clip import clip_without_values
 from retouch.backbone.live_bytes import LiveBytes
@@ -98,6 +98,7 @@ def _peak(
         resident = _Resident(double.modules, turns=memory == "low")
         weights = [one for part in double.modules.values() for one in (*part.parameters(), *part.buffers())]
         counted = LiveBytes(weights, lambda: resident.bytes)
+        _as_on_gpu(double.network)
         with counted:
             if "clip" in {field.name for field in fields(method)}:
                 vars(double)["clip"] = clip_without_values(double.text_width)
@@ -150,6 +151,17 @@ class _Imagined(Turns):
         """Counts the part in or out."""
         self._there = self._there | {name} if place == self.device else self._there - {name}
         self._resident.bytes = sum(self._sizes[one] for one in self._there)
+
+
+def _as_on_gpu(network: nn.Module) -> None:
+    """In mixed precision norms are computed in float32, as torch does it on a GPU alone."""
+
+    def wide(_module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        return tuple(one.float() for one in given) if torch.is_autocast_enabled("cpu") else None
+
+    for module in network.modules():
+        if isinstance(module, nn.GroupNorm | nn.LayerNorm):
+            module.register_forward_pre_hook(wide)
 
 
 class _Forgetful(Work):
