@@ -52,6 +52,7 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "fingerprint": job.model.fingerprint,
         **({"dtype": str(job.model.dtype).removeprefix("torch.")} if job.model.dtype != torch.float32 else {}),
         **({"memory": job.model.memory} if _tiled(job) else {}),
+        **({"compiled": True} if job.model.compiled else {}),
         **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),

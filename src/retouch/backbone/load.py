@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 import torch
 
+from retouch.backbone.compiled import check_compiler, compile_model
 from retouch.backbone.folder import from_folder, is_cascade, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
@@ -47,7 +48,8 @@ class LoadSettings(TypedDict, total=False):
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
     ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
     ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``. ``super_resolution`` is the second stage of
-    a pixel cascade whose base stage is loaded. ``memory`` is "fast", "balanced" or "low" (docs/memory.md).
+    a pixel cascade whose base stage is loaded. ``memory`` is "fast", "balanced" or "low" (docs/memory.md). ``compile``
+    has torch compile the network's blocks (docs/speed.md).
     """
 
     device: str | torch.device | None
@@ -63,6 +65,7 @@ class LoadSettings(TypedDict, total=False):
     long_prompts: bool
     super_resolution: str | PathLike[str] | None
     memory: str | None
+    compile: bool
     offline: bool
     torch_dtype: torch.dtype | str | None
     local_files_only: bool
@@ -116,6 +119,7 @@ def load(
     long_prompts: bool = False,
     super_resolution: str | PathLike[str] | None = None,
     memory: str | None = None,
+    compile: bool = False,
 ) -> UNetBackbone:
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
@@ -134,6 +138,7 @@ def load(
         lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
         super_resolution: of a cascade's base stage the second one: a folder or a hub name.
         memory: how much of the device's memory it may take: "fast" (the default), "balanced" or "low".
+        compile: whether torch compiles the network's blocks, each as its shapes are first met.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -146,6 +151,8 @@ def load(
     settings = read_model_settings(said)
     additions = read_on_top(lora, vae, embedding, clip_skip, long_prompts)
     place, saves = device_named(device), memory_named(memory)
+    if compile:
+        check_compiler(place)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
@@ -162,6 +169,8 @@ def load(
                 part.to(precision)
     model.device = place
     save_memory(model, saves)
+    if compile:
+        compile_model(model)
     return model
 
 

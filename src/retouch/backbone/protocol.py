@@ -30,7 +30,7 @@ class Backbone(Protocol):
         device: where it computes.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
         chunks: how many chunks texts have at the moment.
-        memory: how much memory it may take, see :mod:`retouch.backbone.saving`.
+        memory, compiled: how much memory it may take, see :mod:`retouch.backbone.saving`; whether it is compiled.
         remarks: what the user should know of how it computed in this turn, in sentences.
     """
 
@@ -44,6 +44,7 @@ class Backbone(Protocol):
     chunks: int
     remarks: list[str]
     memory: Literal["fast", "balanced", "low"]
+    compiled: bool
 
     @property
     def dtype(self) -> torch.dtype:

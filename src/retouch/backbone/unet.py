@@ -51,6 +51,7 @@ class UNetBackbone(ABC):
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
         chunks, kept: how many chunks texts have now; what texts and pictures were read as.
         memory: how much memory it may take, see :mod:`retouch.backbone.saving`.
+        compiled: whether torch has compiled its blocks, see :mod:`retouch.backbone.compiled`.
     """
 
     family: ClassVar[Family]
@@ -67,6 +68,7 @@ class UNetBackbone(ABC):
         self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
         self.lock, self.live, self.kept, self.remarks = threading.RLock(), live, Kept(), list[str]()
         self.memory: Memory = "fast"
+        self.compiled = False
         for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
 

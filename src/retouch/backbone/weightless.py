@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from retouch.backbone.compiled import uncompiled
 from retouch.backbone.kept import Kept
 from retouch.backbone.unet import UNetBackbone
 
@@ -68,5 +69,5 @@ def _copied(module: nn.Module, stand_in: StandIn) -> nn.Module:
         made = stand_in(one)
         memo[number] = nn.Parameter(made, one.requires_grad) if isinstance(one, nn.Parameter) else made
     # deepcopy keeps what it remembers alive; the originals stay in ``tensors`` until it is done
-    double: nn.Module = deepcopy(module, memo)
-    return remove_hook_from_module(double, recurse=True)
+    double: nn.Module = remove_hook_from_module(deepcopy(module, memo), recurse=True)
+    return uncompiled(double)

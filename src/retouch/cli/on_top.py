@@ -36,6 +36,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "compile": (
+        Annotated[
+            bool, typer.Option("--compile", help="Have torch compile it: slow at first, for many edits; docs/speed.md.")
+        ],
+        False,
+    ),
     "lora": (
         Annotated[
             list[str] | None,
