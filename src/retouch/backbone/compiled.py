@@ -44,14 +44,32 @@ def check_compiler(device: torch.device) -> None:
         raise BadParameter(f"networks are compiled for cuda and the cpu, not for {device.type}: leave compiling out.")
 
 
+def prepare_network(model: Any, compile: bool = False, channels_last: bool = False) -> None:
+    """From here on a backbone's networks are computed so; pictures are as before within rounding.
+
+    Args:
+        compile: see :func:`compile_model`.
+        channels_last: whether convolutions' weights lie in memory with the channels last.
+    """
+    for network in _networks(model) if channels_last else ():
+        network.to(memory_format=torch.channels_last)
+    if compile:
+        compile_model(model)
+
+
+def _networks(model: Any) -> list[Any]:
+    """Both of a cascade's, the one of others."""
+    second = getattr(model, "super_resolution", None)
+    return [model.unet, *(() if second is None else (second.unet,))]
+
+
 def compile_model(model: Any, backend: str = "inductor") -> None:
     """Compiles the blocks of a backbone's networks, both of a cascade's, and notes that they are.
 
     Args:
         backend: torch's name of what compiles.
     """
-    second = getattr(model, "super_resolution", None)
-    for network in (model.unet, *(() if second is None else (second.unet,))):
+    for network in _networks(model):
         compile_blocks(network, backend)
     model.compiled = True
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import torch
 
-from retouch.backbone.compiled import check_compiler, compile_model
+from retouch.backbone.compiled import check_compiler, prepare_network
 from retouch.backbone.folder import from_folder, is_cascade, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
@@ -49,7 +49,7 @@ class LoadSettings(TypedDict, total=False):
     ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
     ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``. ``super_resolution`` is the second stage of
     a pixel cascade whose base stage is loaded. ``memory`` is "fast", "balanced" or "low" (docs/memory.md). ``compile``
-    has torch compile the network's blocks (docs/speed.md).
+    has torch compile the network's blocks, ``channels_last`` lays out its weights so (docs/speed.md).
     """
 
     device: str | torch.device | None
@@ -66,6 +66,7 @@ class LoadSettings(TypedDict, total=False):
     super_resolution: str | PathLike[str] | None
     memory: str | None
     compile: bool
+    channels_last: bool
     offline: bool
     torch_dtype: torch.dtype | str | None
     local_files_only: bool
@@ -120,6 +121,7 @@ def load(
     super_resolution: str | PathLike[str] | None = None,
     memory: str | None = None,
     compile: bool = False,
+    channels_last: bool = False,
 ) -> UNetBackbone:
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
@@ -139,6 +141,7 @@ def load(
         super_resolution: of a cascade's base stage the second one: a folder or a hub name.
         memory: how much of the device's memory it may take: "fast" (the default), "balanced" or "low".
         compile: whether torch compiles the network's blocks, each as its shapes are first met.
+        channels_last: whether the network's weights lie in memory with the channels last.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -169,8 +172,7 @@ def load(
                 part.to(precision)
     model.device = place
     save_memory(model, saves)
-    if compile:
-        compile_model(model)
+    prepare_network(model, compile, channels_last)
     return model
 
 

@@ -42,6 +42,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         False,
     ),
+    "channels_last": (
+        Annotated[
+            bool, typer.Option("--channels-last", help="Lay out its weights with the channels last; see docs/speed.md.")
+        ],
+        False,
+    ),
     "lora": (
         Annotated[
             list[str] | None,
