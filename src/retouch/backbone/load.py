@@ -42,6 +42,11 @@ _EXPECTED = (
 class LoadSettings(TypedDict, total=False):
     """How a model is loaded: the arguments of :func:`load` but for its name, each of which may be left out.
 
+    ``prediction`` is what the network predicts, "epsilon", "v_prediction" (or "v") or "sample", ``zero_snr`` whether it
+    was trained down to pure noise, and ``native`` the side in pixels of the pictures it was trained on, each in place
+    of what the checkpoint's files say. ``guidance`` is what a network with a guidance embedding is told at every
+    evaluation; 1, no guidance, by default.
+
     ``lora`` names safetensors files in kohya's, diffusers' or peft's layout: one or several, each as
     ``"style.safetensors:0.8"`` or (file, weight). ``vae`` is another autoencoder: a folder, file or hub name.
     ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
@@ -132,16 +137,9 @@ def load(
         dtype: of the network, also as "float32", "float16" or "bfloat16"; default: float16 on cuda, else float32. On
             the CPU float16 becomes float32.
         offline: never ask a hub; what was fetched before may be used.
-        prediction: what the network predicts, in place of what the checkpoint's files say: "epsilon", "v_prediction"
-            (or "v") or "sample".
-        zero_snr: whether it was trained down to pure noise, likewise.
-        native: the side in pixels of the pictures it was trained on, likewise.
-        guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
-        lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
-        super_resolution: of a cascade's base stage the second one: a folder or a hub name.
-        memory: how much of the device's memory it may take: "fast" (the default), "balanced" or "low".
-        compile: whether torch compiles the network's blocks, each as its shapes are first met.
-        channels_last: whether the network's weights lie in memory with the channels last.
+        prediction, zero_snr, native, guidance: what its files say amiss or not, see :class:`LoadSettings`.
+        lora, vae, embedding, clip_skip, long_prompts, super_resolution: what is put on top of it, likewise.
+        memory, compile, channels_last: how it is computed, likewise.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -159,21 +157,25 @@ def load(
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
-    # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
     second = None if super_resolution is None else second_folder(super_resolution, offline)
     first = torch.device("cpu") if saves == "low" else place
     model = _named(name, first, torch.float32 if wide else precision, settings, offline, additions.vae, second)
     put_on_top(model, additions)
     if wide:
-        model.fingerprint = model.fingerprint
-        with quietly():
-            for part in model.modules.values():
-                part.to(precision)
+        _rounded(model, precision)
     model.device = place
     save_memory(model, saves)
     prepare_network(model, compile, channels_last)
     return model
+
+
+def _rounded(model: UNetBackbone, precision: torch.dtype) -> None:
+    """The fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads."""
+    model.fingerprint = model.fingerprint
+    with quietly():
+        for part in model.modules.values():
+            part.to(precision)
 
 
 def _named(
