@@ -40,6 +40,12 @@ def test_the_tables_of_suites_and_measures_are_current():
     assert all(f"| `{name}` |" in text for name in suites()) and all(name.split(".")[0] in text for name in every())
 
 
+def test_the_page_on_memory_is_current():
+    assert (ROOT / "docs" / "memory.md").read_text() == generator("make_memory").page(), (
+        "run: python docs/make_memory.py"
+    )
+
+
 def test_the_page_on_speed_is_current():
     assert (ROOT / "docs" / "speed.md").read_text() == generator("make_speed").page(), "run: python docs/make_speed.py"
 
