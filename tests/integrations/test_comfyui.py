@@ -167,6 +167,7 @@ def test_the_example_with_the_hosts_own_model_edits_and_leaves_no_file(comfy):
     assert editor.model.prediction_type == "epsilon"
     assert done["4"][0].shape == IMAGE.shape and comfy.sd.written and comfy.management.unloaded
     assert not list((comfy.base / "temp").iterdir())
+    assert json.loads(done["4"][2])[0]["model"] == "ComfyUI's model"
 
 
 def test_the_hosts_model_is_read_as_the_host_samples_it(comfy):

@@ -101,12 +101,15 @@ class RetouchFromCheckpoint(io.ComfyNode):
         cls, model: Any, clip: object, vae: object, precision: str, device: str, prediction: str
     ) -> io.NodeOutput:
         """Has it written, reads it, removes the file."""
-        how = _said(model.get_model_object("model_sampling")) | _how(precision, device, prediction)
+        said, how = _said(model.get_model_object("model_sampling")), _how(precision, device, prediction)
+        how = how if "prediction" in how else how | said
         with tempfile.TemporaryDirectory(prefix="retouch-", dir=_temporary()) as folder:
             path = Path(folder) / "model.safetensors"
             comfy.sd.save_checkpoint(str(path), model, clip=clip, vae=vae)
             comfy.model_management.unload_all_models()  # room for what is read: both would lie on the device
-            return io.NodeOutput(Editor.from_pretrained(path, **how))
+            editor = Editor.from_pretrained(path, **how)
+        editor.model.name = "ComfyUI's model"  # in recipes and sentences; its fingerprint says which
+        return io.NodeOutput(editor)
 
 
 def _said(sampling: object) -> dict[str, Any]:
