@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image
 
 from retouch.errors import BadPicture
+from retouch.report.columns import Column
 from retouch.report.gathered import Gathered
-from retouch.report.tables import Column
 from retouch.runs.manifest import Record
 from retouch.runs.run import Run
 from retouch.suites.suite import Case
