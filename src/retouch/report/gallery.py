@@ -16,7 +16,7 @@ from retouch.runs.manifest import Record
 from retouch.runs.run import Run
 from retouch.suites.suite import Case
 
-SIDES = ((300, 512), (1200, 384))
+SIDES = ((300, 512), (600, 384))
 """Up to so many pictures, their longer side has at most so many pixels."""
 SMALLEST_SIDE = 256
 _QUALITY = 85
