@@ -79,3 +79,14 @@ def test_watched_a_run_shows_its_methods(tmp_path):
     assert done.returncode == 0 and done.stdout == ""
     heading, row = [line for line in done.stderr.splitlines() if line.startswith(("method", "quick"))]
     assert "asked change there, all else kept (%)" in heading and "2 of 2" in row
+
+
+def test_a_run_with_nothing_left_to_do_writes_nothing(tmp_path):
+    asked = ("bench", "diorama", "-o", tmp_path / "run", "--methods", "none", "--variant",
+             "quick=sdedit:num_inference_steps=2", "--kinds", "colour", "--count", 2, "--measures", "psnr")  # fmt: skip
+    times = []
+    for _ in range(3):  # at the second the run notes whose seeds are whose
+        assert retouch(*asked).returncode == 0
+        files = [path for path in sorted((tmp_path / "run").rglob("*")) if path.is_file() and path.suffix != ".lock"]
+        times.append({path.name: path.stat().st_mtime_ns for path in files})
+    assert times[1] == times[2]

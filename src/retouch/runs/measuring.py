@@ -111,7 +111,9 @@ def _say_what(run: Run, measures: Sequence[Measure], suite: Suite | None) -> dic
     about = {one.name: one.about() for one in suite.verdicts} if suite else {}  # first: these know the truth
     about |= {one.name: one.about(one.model) for one in measures}
     with alone(run.folder):
-        put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+        known = about_measures(run)
+        if {**known, **about} != known:
+            put_text(run.folder / "measures" / "about.json", json.dumps({**known, **about}, indent=1))
     return about
 
 
