@@ -88,7 +88,7 @@ def bench(
     A case's methods share its inversions; each edit is in the run's folder before the next is begun.
 
     Args:
-        executor: :func:`local`, or another.
+        executor: :func:`retouch.runs.edits.local`, or another.
         methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
