@@ -231,7 +231,7 @@ def test_the_last_answer_is_taken_back_by_touch_and_without_scripts(browser, run
             if scripts:
                 page.wait_for_selector("form.ready, body.words")
             page.get_by_role(role, name=name, exact=True).tap()
-            page.wait_for_selector(f"title:text-is('{title}')", state="attached")
+            page.wait_for_selector(f"header:has-text('{title}')")
 
         page.goto(address)
         tap("button", "Begin", "Question 1 of 2")
