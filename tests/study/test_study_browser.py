@@ -212,7 +212,7 @@ def test_the_last_answer_is_taken_back_by_key_and_by_button(browser, run):  # no
 
 def again(page, position):
     """Waits for an answered question that can be answered anew."""
-    page.wait_for_selector(f"header:has-text('Question {position} of') + main:has(.again) form.ready")
+    page.wait_for_selector(f"header:has-text('Question {position} of'):has(.again) + main form.ready")
 
 
 def kept(study):
@@ -223,7 +223,7 @@ def kept(study):
 def test_the_last_answer_is_taken_back_by_touch_and_without_scripts(browser, run, scripts):  # noqa: F811
     settings = {"viewport": NARROW, "has_touch": True, "is_mobile": True, "java_script_enabled": scripts}
     with (
-        served(run, questions="rating", per_rater=2, checks=0) as (study, address),
+        served(run, questions="both", per_rater=2, checks=0) as (study, address),
         watched(browser, allowed=(address, "data:"), **settings) as page,
     ):
 
@@ -235,14 +235,16 @@ def test_the_last_answer_is_taken_back_by_touch_and_without_scripts(browser, run
 
         page.goto(address)
         tap("button", "Begin", "Question 1 of 2")
-        tap("button", "4", "Question 2 of 2")
+        tap("button", "Left edit", "Question 2 of 2")
         back = page.get_by_role("link", name="Back to my last answer")
         assert back.bounding_box()["height"] >= 44  # a thumb's
         tap("link", "Back to my last answer", "Question 1 of 2")
-        assert page.locator("button.chosen").inner_text() == "4"
+        assert page.locator("button.chosen").get_attribute("value") == "left"
         wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-        assert (wide, high) <= (380, 780)
-        tap("button", "2", "Question 2 of 2")
+        assert wide <= 380 and high <= 780
+        tap("link", "Keep my answer and go on", "Question 2 of 2")
+        tap("link", "Back to my last answer", "Question 1 of 2")
+        tap("button", "Right edit", "Question 2 of 2")
         assert kept(study) == expected(study, 1, ["2", "2"])[:1] and study.changes() == 1
 
 
