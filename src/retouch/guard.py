@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any
 
+from retouch.errors import BadParameter
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -15,6 +17,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_BODY = 2**20
 """Bytes of a request that brings no picture."""
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\])(?::\d{1,5})?", re.ASCII)
+
+_NAME = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?")
 
 
 class Guard:
@@ -116,6 +120,15 @@ def hosts_of(host: str, port: int, more: Collection[str] = ()) -> set[str]:
     """The names by which a server at ``host`` may be visited: this machine's own, and those that were named.
 
     A name without a port, as a proxy's, goes with any that a browser leaves out.
+
+    Raises:
+        BadParameter: for what no browser says for a name.
     """
+    for name in more:
+        if not _NAME.fullmatch(name):
+            raise BadParameter(
+                f"--allow-host is {name!r}, expected a name as it stands in a browser's address, with its port if it "
+                "has one: example.org or example.org:8080."
+            )
     named = {"127.0.0.1", "localhost", "[::1]"} | ({f"[{host}]" if ":" in host else host} - {"0.0.0.0", "[::]"})
     return {f"{name}:{port}" for name in named} | {name.lower() for name in more}

@@ -49,7 +49,7 @@ def test_intervals_cover_the_rate_where_all_raters_answer_about_all_cases(raters
     for seed, (of_raters, of_cases) in enumerate(EFFECTS):
         for mean in (0.0, 0.8):
             found = coverage(*crossed(raters, cases), of_raters, of_cases, mean, seed)
-            assert 0.915 <= found <= 0.985, (of_raters, of_cases, mean)  # 92 to 98 %, known to within 0.7
+            assert 0.92 <= found <= 0.98, (of_raters, of_cases, mean)
 
 
 @pytest.mark.parametrize(("raters", "cases"), [(8, 20), (50, 3), (3, 100)])
@@ -62,7 +62,7 @@ def test_intervals_cover_the_rate_where_answers_share_nothing(raters, cases):
 def test_intervals_cover_the_rate_where_raters_answer_about_different_cases(raters, cases, each):
     for seed, (of_raters, of_cases) in enumerate(EFFECTS):
         found = coverage(*dealt_out(raters, cases, each), of_raters, of_cases, 0.8, seed)
-        assert 0.92 <= found <= 0.985, (of_raters, of_cases)
+        assert 0.92 <= found <= 0.98, (of_raters, of_cases)
 
 
 def test_of_complete_designs_the_variance_is_that_of_the_analysis_of_variance():

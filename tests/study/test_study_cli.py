@@ -84,6 +84,10 @@ def test_the_plot_of_no_answers_is_refused_and_a_table_is_not(run, tmp_path):
         (("--plot", "x.png"), "--plot goes with --results"),
         (("--json",), "--json goes with --results"),
         (("--port", 70000), "--port is 70000"),
+        (
+            ("--port", 0, "--allow-host", "https://example.org/"),
+            "--allow-host is 'https://example.org/', expected a name",
+        ),
         (("--host", "nowhere.invalid"), "--host is 'nowhere.invalid'"),
     ],
 )

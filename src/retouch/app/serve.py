@@ -41,14 +41,15 @@ def serve(
 
     Raises:
         MissingExtra: without Gradio.
-        BadParameter: when the host or port cannot be had.
+        BadParameter: when the host or port cannot be had, or a further name can be none.
         BadModel: when the model cannot be loaded.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # nothing is told to anybody
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what it was ended by
     try:
         with listening(host, port) as taken:
-            _serve(loading, host, taken, ready, limit, idle, allowed)
+            hosts = hosts_of(host, taken.getsockname()[1], allowed)
+            _serve(loading, host, taken, ready, limit, idle, hosts)
     except KeyboardInterrupt:  # Ctrl-C is how it ends
         return
     finally:
@@ -57,7 +58,7 @@ def serve(
 
 def _serve(
     loading: Loading, host: str, taken: socket.socket, ready: Callable[[str], None], limit: float, idle: float,
-    allowed: Collection[str],
+    hosts: Collection[str],
 ) -> None:  # fmt: skip
     workshop = Workshop(loading, limit)
     workshop.start()  # it loads while Gradio is imported
@@ -68,7 +69,7 @@ def _serve(
 
         desk, port = Desk(workshop.ready(), workshop, idle), taken.getsockname()[1]
         config = uvicorn.Config(
-            application(desk, port, hosts_of(host, port, allowed)), log_level="warning", access_log=False,
+            application(desk, port, hosts), log_level="warning", access_log=False,
             server_header=False, timeout_graceful_shutdown=2, ws="none", proxy_headers=False,
         )  # fmt: skip
         server = uvicorn.Server(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from retouch.errors import BadParameter
@@ -35,7 +35,7 @@ def serve(
 
     Raises:
         MissingExtra: without starlette, jinja2 or uvicorn.
-        BadParameter: when the host or port cannot be had; then no study is begun.
+        BadParameter: when the host or port cannot be had, or a further name can be none; then no study is begun.
         BadStudy: when a picture of the study is not there; else as :meth:`Study.opened`.
     """
     for name in ("starlette", "jinja2"):
@@ -43,11 +43,15 @@ def serve(
     uvicorn = library("uvicorn")
     from retouch.study.server import application
 
-    with listening(host, port) as taken, Study.opened(run, given) as study:
+    with ExitStack() as held:
+        taken = held.enter_context(listening(host, port))
         port, everywhere = taken.getsockname()[1], host in _EVERYWHERE
-        names = {*allowed, *([f"{socket.gethostname()}:{port}"] if everywhere else [])}
+        hosts = hosts_of(host, port, allowed)
+        if everywhere:
+            hosts.add(f"{socket.gethostname()}:{port}".lower())
+        study = held.enter_context(Study.opened(run, given))
         config = uvicorn.Config(
-            application(run, study, hosts_of(host, port, names), any_address=everywhere), log_level="warning",
+            application(run, study, hosts, any_address=everywhere), log_level="warning",
             access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=3, proxy_headers=False,
         )  # fmt: skip
         server = uvicorn.Server(config)
