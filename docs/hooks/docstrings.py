@@ -40,7 +40,7 @@ def _objects(item: Object) -> Iterator[Object]:
 
 
 def _several(names: str, item: Object) -> str:
-    """The names of a line that describes several, held together: griffe parts a name from its type at the first space."""
+    """The names of a line that describes several, held together: griffe ends a name at the first space."""
     members = [item.members.get(name.strip()) for name in names.split(",")] if isinstance(item, Class) else []
     types = [str(one.annotation) for one in members if isinstance(one, Attribute)]
     held = names.replace(", ", ",\u00a0")
