@@ -16,7 +16,7 @@ from retouch.picture import recipe_from_bytes
 from tests.app.common import saved, until
 from tests.browser import browser, watched  # noqa: F401
 
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 380, "height": 780}
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 780}
 SOURCE, TARGET = "a photo of a red cat sitting on a beach", "a photo of a blue cat sitting on a beach"
 REFUSED = ("Failed to load resource",)  # what a browser says of a refusal
 pytestmark = [
@@ -354,9 +354,12 @@ def test_everything_is_reached_by_the_keyboard_alone(browser, address):  # noqa:
         eventually(page, "s.current === 2")
 
 
-def test_axe_finds_nothing_serious(browser, address):  # noqa: F811
+@pytest.mark.parametrize(
+    "how", [{"viewport": WIDE}, {"viewport": PHONE, "has_touch": True, "is_mobile": True}], ids=["desk", "phone"]
+)
+def test_axe_finds_nothing_serious(browser, address, how):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    with opened(browser, address) as page:
+    with opened(browser, address, **how) as page:
         before = axe.Axe().run(page).response["violations"]
         painted(page)
         page.locator("[data-method]").select_option("prox-npi")

@@ -131,6 +131,11 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Load:
+    """The model is to be loaded now: until then the page comes first."""
+
+
+@dataclass(frozen=True)
 class Loaded:
     """The model is there."""
 

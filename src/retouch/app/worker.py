@@ -57,21 +57,24 @@ class Stop(BaseException):
 def main(connection: Connection, ended: Event, loading: Loading) -> None:
     """Loads the model, then answers tasks until the other side closes the connection.
 
-    Says what can be done, :class:`retouch.app.about.About`, and :class:`Loaded` or :class:`Refused`; then for every
-    task its news, and an answer, :class:`Refused` or :class:`Ended`.
+    Says what can be done, :class:`retouch.app.about.About`; told to :class:`Load`, that the model is :class:`Loaded`, or
+    :class:`Refused`; then for every task its news, and an answer, :class:`Refused` or :class:`Ended`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has gone
         known = _known(loading.model)
-        if known is not None:  # what the model recommends is in its folder: the page need not wait for its weights
-            connection.send(about(loading.model, known))
         try:
-            bench = Bench(loading)
+            if known is not None:  # what the model recommends is in its folder: the page need not wait for its weights
+                connection.send(about(loading.model, known))
+                connection.recv()
+                bench = Bench(loading)
+            else:
+                bench = Bench(loading)
+                connection.send(about(bench.editor.model.name, bench.editor.model.recommended))
+                connection.recv()
         except RetouchError as error:
             connection.send(Refused(str(error)))
             return
-        if known is None:
-            connection.send(about(bench.editor.model.name, bench.editor.model.recommended))
         connection.send(Loaded())
         while True:
             connection.send(_answer(bench, connection.recv(), connection.send, ended))
