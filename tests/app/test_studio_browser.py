@@ -208,6 +208,46 @@ def test_a_mask_is_painted_erased_kept_saved_and_loaded(browser, address, tmp_pa
         assert marked() > one
 
 
+def test_parts_pictures_beside_and_a_region_in_numbers_act_on_the_edit_and_come_back(browser, address, tmp_path):  # noqa: F811
+    Image.new("RGB", (64, 64), "green").save(tmp_path / "green.png")
+    with opened(browser, address) as page:
+        painted(page)
+        page.locator("[data-method]").select_option("layer-diffusion")
+        page.set_input_files("[data-beside=reference]", tmp_path / "green.png")
+        page.locator("[data-there=reference]", has_text="there").wait_for()
+        page.get_by_role("button", name="Remove the reference").click()
+        page.locator("[data-there=reference]", has_text="none").wait_for()
+        page.get_by_label("a thing in words").fill("cat")
+        page.get_by_role("button", name="Mark it").click()
+        eventually(page, "s.mask > 0")
+        page.get_by_role("button", name="Take the mask").click()
+        eventually(page, "s.mask === 0 && s.beside.includes('foreground')")
+        page.locator("[data-method]").select_option("masactrl")
+        page.locator("[data-there=foreground]", has_text="there").wait_for()
+        page.locator(".s-settings summary").click()
+        page.get_by_label("num inference steps").fill("6")
+        page.locator(".s-parts summary").click()
+        page.locator("[data-part=guidance]").select_option("proximal")
+        page.get_by_label("quantile").wait_for(state="attached")
+        assert page.get_by_label("num inference steps").input_value() == "6"  # the method's own settings stay
+        page.get_by_role("button", name="More").click()
+        page.get_by_label("Edit only around this thing").fill("20,20,110,120")
+        edited(page)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download PNG").click()
+        download.value.save_as(tmp_path / "edit.png")
+        recipe = recipe_from_bytes((tmp_path / "edit.png").read_bytes(), "it")
+        assert recipe["foreground"] and recipe["region"] == [20, 20, 110, 120]
+        assert recipe["parts"]["guidance"] == "proximal" and recipe["parameters"]["num_inference_steps"] == 6
+        page.locator("[data-method]").select_option("ddim")
+        page.wait_for_selector("[data-parts-of=ddim]")
+        page.set_input_files("[data-at=open]", tmp_path / "edit.png")
+        page.wait_for_function(
+            "document.querySelector('[data-parts-of=masactrl] [data-part=guidance]')?.value === 'proximal'"
+        )
+        page.wait_for_selector(".s-view [data-at=said]:has-text('it was made with a foreground')")
+
+
 def files(tmp_path):
     """Files of every kind, each with what is said of it."""
     small = Image.new("RGB", (40, 30), "red")
@@ -362,8 +402,9 @@ def test_axe_finds_nothing_serious(browser, address, how):  # noqa: F811
     with opened(browser, address, **how) as page:
         before = axe.Axe().run(page).response["violations"]
         painted(page)
-        page.locator("[data-method]").select_option("prox-npi")
+        page.locator("[data-method]").select_option("masactrl")
         page.locator(".s-settings summary").click()
+        page.locator(".s-parts summary").click()
         edited(page)
         for name in ("Grid: many edits at once", "Fit once, sample often", "More"):
             page.get_by_role("button", name=name).click()
