@@ -28,6 +28,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed/uses.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow"
 
@@ -35,6 +36,7 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed/uses.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
 	# the golden walk once more with other kernels: a test must hold on every processor

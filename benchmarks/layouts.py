@@ -1,4 +1,4 @@
-"""Channels-last weights on this machine: the bare network with and without, alternating; medians.
+"""Channels-last weights and compiled blocks on this machine: the bare network with and without, alternating; medians.
 
 Processor seconds count, which other programs do not lengthen.
 """
@@ -6,11 +6,13 @@ Processor seconds count, which other programs do not lengthen.
 import argparse
 import json
 import time
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from retouch.backbone.compiled import compile_model
 from retouch.backbone.shaped import SHAPES, random_model
 from retouch.editor import Editor
 
@@ -28,13 +30,24 @@ def layouts(model, rows: int, rounds: int) -> dict:
     side = model.native_side // model.vae_factor
     latents = torch.randn(rows, model.unet.config.in_channels, side, side)
     condition = model.condition(["a red cat on a beach"] * rows)
-    found = {"contiguous": [], "channels_last": []}
+    found = {"contiguous": [], "channels_last": [], "compiled": []}
+    compile_model(model)
     for _ in range(rounds + 1):
         for name, times in found.items():
-            model.unet.to(memory_format=getattr(torch, f"{name}_format" if name == "contiguous" else name))
-            times.append(seconds(model, latents, condition))
-    model.unet.to(memory_format=torch.contiguous_format)
+            last = name == "channels_last"
+            model.unet.to(memory_format=torch.channels_last if last else torch.contiguous_format)
+            with nullcontext() if name == "compiled" else plain(model.unet):
+                times.append(seconds(model, latents, condition))
     return {"rows": rows, **{name: round(median(times[1:]), 3) for name, times in found.items()}}
+
+
+@contextmanager
+def plain(network):
+    """The network as it was before its blocks were compiled."""
+    own = [(block, vars(block).pop("forward")) for block in network.modules() if "forward" in vars(block)]
+    yield
+    for block, compiled in own:
+        block.forward = compiled
 
 
 def main() -> None:

@@ -36,27 +36,6 @@ def cost_section(cost: dict) -> list[str]:
     return lines
 
 
-def memory_section(memory: dict) -> list[str]:
-    """What a guided step holds."""
-    lines = [
-        "",
-        "## Memory of Guide-and-Rescale",
-        "",
-        paragraph(f"""`python benchmarks/memory.py`, {memory["date"]}: one guided step on a network of Stable Diffusion
-            1.x's size at {memory["side"]}x{memory["side"]} pixels in half precision, every tensor's bytes counted on
-            fake tensors, the weights of the U-Net included. No attention map is ever held whole: the energies keep
-            queries and keys."""),
-        "",
-        "| preset | gradient_checkpointing | peak, GiB | of which weights |",
-        "|---|---|---|---|",
-    ]
-    return lines + [
-        f"| {row['preset']} | {'on' if row['checkpointing'] else 'off'} | {row['total'] / 2**30:.2f} "
-        f"| {row['weights'] / 2**30:.2f} |"
-        for row in memory["rows"]
-    ]
-
-
 def pivot(rows: list[dict], cell) -> list[str]:
     """Methods down, kinds across."""
     kinds, names = (list(dict.fromkeys(row[key] for row in rows)) for key in ("kind", "method"))
@@ -225,7 +204,6 @@ def page(figures: dict, remarks: str) -> str:
         "Made by `python docs/make_benchmark.py` from the figures in `benchmarks/`.",
         "",
         *cost_section(figures["results"]),
-        *memory_section(figures["memory"]),
         *(fitting_section(figures["fitting"]) if "fitting" in figures else ()),
         *quality_section(figures["edits"]),
         *(fits_section(figures["fits"], figures["e4c"]) if {"fits", "e4c"} <= figures.keys() else ()),

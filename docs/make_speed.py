@@ -50,11 +50,12 @@ def row(one: dict, batches: list[int], peak: float | None) -> str:
 
 
 def layouts() -> list[str]:
-    """Both layouts of the weights."""
+    """Both layouts of the weights, and compiled blocks."""
     found = json.loads((ROOT / "benchmarks" / "layouts.json").read_text())
-    lines = ["| network | rows | as it is, processor seconds | channels-last | date |", "|---|---|---|---|---|"]
+    lines = ["| network | rows | as it is, processor seconds | channels-last | compiled | date |", "|---" * 6 + "|"]
     return lines + [
-        f"| {name} | {one['rows']} | {one['contiguous']:g} | {one['channels_last']:g} | {one['date']} |"
+        f"| {name} | {one['rows']} | "
+        f"{' | '.join(f'{one[way]:g}' for way in ('contiguous', 'channels_last', 'compiled'))} | {one['date']} |"
         for name, one in found.items()
         if "rows" in one
     ]

@@ -40,6 +40,12 @@ def test_the_tables_of_suites_and_measures_are_current():
     assert all(f"| `{name}` |" in text for name in suites()) and all(name.split(".")[0] in text for name in every())
 
 
+def test_the_page_on_memory_is_current():
+    assert (ROOT / "docs" / "memory.md").read_text() == generator("make_memory").page(), (
+        "run: python docs/make_memory.py"
+    )
+
+
 def test_the_page_on_speed_is_current():
     assert (ROOT / "docs" / "speed.md").read_text() == generator("make_speed").page(), "run: python docs/make_speed.py"
 
@@ -77,7 +83,7 @@ def test_files_that_the_page_on_extending_names_are_there():
 
 
 def test_links_and_pictures_in_the_pages_exist():
-    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")):
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "integrations").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)|<img src=\"([^\"]+)\"", page.read_text()):
             path = next(filter(None, target))
             assert path.startswith("http") or (page.parent / path).exists(), f"{page.name} names {path}"

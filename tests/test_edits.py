@@ -7,7 +7,7 @@ from retouch.diorama.judge import load_judge
 from retouch.diorama.pairs import asked_and_kept, edit_pairs
 from retouch.editor import Editor
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("edits")]
 
 SHOWN = ("subject", "colour", "pose", "place", "accessory", "style")
 

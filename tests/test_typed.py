@@ -2,10 +2,7 @@
 
 import builtins
 import logging
-import os
 import re
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -96,11 +93,6 @@ def test_docstrings_name_no_error_that_there_is_not():
     assert not {path: names for path, names in wrong.items() if names}
 
 
-@pytest.mark.slow
-def test_a_program_that_uses_the_public_names_is_checked_by_their_types(tmp_path):
+def test_checkers_look_at_the_types():
+    """What uses the public names is checked by ``make test`` itself: tests/typed/uses.py."""
     assert (Path(retouch.__file__).parent / "py.typed").exists(), "without it no checker looks at the types"
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "pyproject.toml", "tests/typed/uses.py"]
-    checked = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "MYPYPATH": "src"}, capture_output=True, text=True, timeout=500
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr

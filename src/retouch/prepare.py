@@ -18,6 +18,7 @@ from torch.nn import functional
 from retouch.backbone.protocol import Backbone
 from retouch.cut_off import cut_off_notes
 from retouch.errors import BadFit, BadParameter
+from retouch.estimate import check_memory
 from retouch.fit.fitted import Fit
 from retouch.fit.weights import check_trainable
 from retouch.fit.work import Work
@@ -86,6 +87,7 @@ def prepare(model: Backbone, request: Request) -> tuple[Method, Job, Fitted]:
     )  # fmt: skip
     _check_picture(request, identity)
 
+    check_memory(model, method, fitted.image.size, source, target)
     pixels = torch.from_numpy(to_array(fitted.image))[None]
     latents = model.encode(pixels)
     job = Job(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from retouch.backbone.saving import tiles
 from retouch.backbone.super_resolution import SECOND, second_of
 from retouch.idle import acting
 from retouch.methods.composition import Composed
@@ -50,6 +51,8 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
         "model": job.model.name,
         "fingerprint": job.model.fingerprint,
         **({"dtype": str(job.model.dtype).removeprefix("torch.")} if job.model.dtype != torch.float32 else {}),
+        **({"memory": job.model.memory} if _tiled(job) else {}),
+        **({"compiled": True} if job.model.compiled else {}),
         **({"read_as": job.model.read_as.changed} if job.model.read_as.changed else {}),
         "method": method.name,
         **({"parts": method.parts} if isinstance(method, Composed) else {}),
@@ -72,6 +75,12 @@ def recipe_of(job: Job, method: Method) -> dict[str, Any]:
     if job.fit:
         recipe.setdefault("fit", {})["seed"] = job.fit.recipe.get("seed")
     return recipe
+
+
+def _tiled(job: Job) -> bool:
+    """Whether the memory setting shows in the picture."""
+    longest = max(job.latents.shape[-2:]) * job.model.vae_factor
+    return tiles(job.model.memory, longest, latent=not job.model.draws_by_text)
 
 
 def picture_of(image: Image.Image, path: str | PathLike[str] | None = None) -> dict[str, Any]:

@@ -96,3 +96,12 @@ def test_in_full_precision_guidance_or_the_file_is_to_blame(tmp_path):
     watch.seen(torch.tensor([1.0, torch.nan]), 5)
     with pytest.raises(RetouchError, match=r"not numbers at step 2 of 2 \(timestep 5\): try a lower guidance_scale"):
         watch.check("m", torch.float32)
+
+
+@pytest.mark.parametrize("kind", ["sd1", "sd2", "sdxl", "if"])
+def test_every_family_is_fitted_in_half_precision(tmp_path, kind):
+    """In bfloat16: torch mixes float16 with it on GPUs alone, and a model on a CPU is never loaded in float16."""
+    found = Editor(backbone(tmp_path, kind, torch.bfloat16)).edit(
+        PICTURE, method="imagic", **TEXTS, **SHORT, embedding_steps=2, network_steps=2, adapter_rank=2
+    )
+    assert found.recipe["fit"]["steps"]["network"] == 2 and not found.recipe["fit"]["stopped"]

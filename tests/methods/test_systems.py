@@ -45,12 +45,14 @@ def fitted(bench, case):
     return latents, up, found
 
 
+@pytest.mark.xdist_group("fitted null text")
 def test_the_null_text_loss_falls_at_every_timestep(fitted):
     _, _, found = fitted
     assert len(found.losses) == T
     assert all(last < first for first, last in found.losses)
 
 
+@pytest.mark.xdist_group("fitted null text")
 def test_null_text_reconstructs_better_than_the_empty_prompt(bench, case, fitted):
     latents, source, _ = case
     _, up, found = fitted
@@ -61,6 +63,7 @@ def test_null_text_reconstructs_better_than_the_empty_prompt(bench, case, fitted
     assert optimised >= unoptimised + 1
 
 
+@pytest.mark.xdist_group("fitted null text")
 def test_the_null_texts_lead_guided_sampling_along_the_fitted_path(bench, case, fitted):
     _, source, _ = case
     _, up, found = fitted

@@ -28,7 +28,7 @@ from retouch.suites.table import Table
 from tests.runs.quick import Counting
 from tests.test_cli import retouch
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("drift")]
 
 QUICK = ["edit-friendly:num_inference_steps=2", "sdedit:num_inference_steps=2"]
 SUITE = Drift(count=2, edits=3)

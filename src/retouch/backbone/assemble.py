@@ -22,6 +22,11 @@ from retouch.errors import BadModel, BadParameter
 _BACKBONES: Mapping[Family, type[UNetBackbone]] = {SD: StableDiffusion, SDXL: StableDiffusionXL, IF: PixelCascade}
 
 
+def backbone_type(family: Family) -> type[UNetBackbone]:
+    """How a family is computed."""
+    return _BACKBONES[family]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What is known of a checkpoint before its weights are read.

@@ -15,6 +15,7 @@ from retouch.backbone.fingerprint import fingerprint
 from retouch.backbone.load import EMBEDDED, EMBEDDED_MODELS, helper_folder
 from retouch.backbone.protocol import Backbone
 from retouch.backbone.quiet import quietly
+from retouch.backbone.shipped import tokenizers_of
 from retouch.errors import BadModel
 
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's
@@ -106,12 +107,35 @@ class Clip:
         return functional.normalize(model.text_projection(pooled), dim=-1)
 
 
+def clip_without_values(width: int) -> Clip:
+    """A CLIP of the size that goes with text embeddings of this width; whoever calls is without values."""
+    from transformers.models.clip.configuration_clip import CLIPConfig
+    from transformers.models.clip.modeling_clip import CLIPModel
+
+    huge = width == 1024  # ViT-H/14, else ViT-L/14
+    text = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
+    small = {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12}
+    sight = {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 16}
+    less = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
+    dim, eyes = (1024, sight) if huge else (768, less)
+    config = CLIPConfig(
+        text_config={**(text if huge else small), "projection_dim": dim},
+        vision_config={**eyes, "patch_size": 14, "image_size": 224, "projection_dim": dim}, projection_dim=dim,
+    )  # fmt: skip
+    clip = Clip("without values")
+    made = CLIPModel(config).eval().requires_grad_(False)
+    vars(clip)["_loaded"] = (made, tokenizers_of("sd1")["tokenizer"], {})
+    return clip
+
+
 def clip_for(model: Backbone, name: str = "auto") -> Clip:
     """The CLIP model called ``name``, or the one of the checkpoint's family.
 
     Raises:
         BadModel: for "auto" where the checkpoint is of no known family.
     """
+    if isinstance(own := getattr(model, "clip", None), Clip):  # of a model without values
+        return own
     if name != "auto":
         return Clip(name, model.device)
     if model.name in EMBEDDED_MODELS:

@@ -11,12 +11,14 @@ from typing import Any, TypedDict
 
 import torch
 
+from retouch.backbone.compiled import check_compiler, prepare_network
 from retouch.backbone.folder import from_folder, is_cascade, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
 from retouch.backbone.on_top import put_on_top, read_on_top
 from retouch.backbone.places import device_named, precision_named
 from retouch.backbone.quiet import quietly, without_collection
+from retouch.backbone.saving import memory_named, save_memory
 from retouch.backbone.settings import ModelSettings, read_model_settings
 from retouch.backbone.single_file import from_file
 from retouch.backbone.stages import from_stages, stages_judged
@@ -40,13 +42,19 @@ _EXPECTED = (
 class LoadSettings(TypedDict, total=False):
     """How a model is loaded: the arguments of :func:`load` but for its name, each of which may be left out.
 
+    ``prediction`` is what the network predicts, "epsilon", "v_prediction" (or "v") or "sample", ``zero_snr`` whether it
+    was trained down to pure noise, and ``native`` the side in pixels of the pictures it was trained on, each in place
+    of what the checkpoint's files say. ``guidance`` is what a network with a guidance embedding is told at every
+    evaluation; 1, no guidance, by default.
+
     ``lora`` names safetensors files in kohya's, diffusers' or peft's layout: one or several, each as
     ``"style.safetensors:0.8"`` or (file, weight). ``vae`` is another autoencoder: a folder, file or hub name.
     ``embedding`` names textual inversions, each as ``"cat.safetensors:<cat>"``, (file, word) or a file, which is
     called as it says itself. ``clip_skip`` leaves out so many of the text encoders' last layers, as in diffusers.
     ``long_prompts`` reads prompts beyond the token limit in chunks, in place of cutting them off. ``torch_dtype`` and
     ``local_files_only`` are diffusers' names of ``dtype`` and ``offline``. ``super_resolution`` is the second stage of
-    a pixel cascade whose base stage is loaded.
+    a pixel cascade whose base stage is loaded. ``memory`` is "fast", "balanced" or "low" (docs/memory.md). ``compile``
+    has torch compile the network's blocks, ``channels_last`` lays out its weights so (docs/speed.md).
     """
 
     device: str | torch.device | None
@@ -61,6 +69,9 @@ class LoadSettings(TypedDict, total=False):
     clip_skip: int
     long_prompts: bool
     super_resolution: str | PathLike[str] | None
+    memory: str | None
+    compile: bool
+    channels_last: bool
     offline: bool
     torch_dtype: torch.dtype | str | None
     local_files_only: bool
@@ -113,6 +124,9 @@ def load(
     clip_skip: int = 0,
     long_prompts: bool = False,
     super_resolution: str | PathLike[str] | None = None,
+    memory: str | None = None,
+    compile: bool = False,
+    channels_last: bool = False,
 ) -> UNetBackbone:
     """Loads a checkpoint of Stable Diffusion 1.x, 2.x or SDXL, or a pixel cascade in DeepFloyd IF's layout.
 
@@ -123,13 +137,9 @@ def load(
         dtype: of the network, also as "float32", "float16" or "bfloat16"; default: float16 on cuda, else float32. On
             the CPU float16 becomes float32.
         offline: never ask a hub; what was fetched before may be used.
-        prediction: what the network predicts, in place of what the checkpoint's files say: "epsilon", "v_prediction"
-            (or "v") or "sample".
-        zero_snr: whether it was trained down to pure noise, likewise.
-        native: the side in pixels of the pictures it was trained on, likewise.
-        guidance: what a network with a guidance embedding is told at every evaluation; 1, no guidance, by default.
-        lora, vae, embedding, clip_skip, long_prompts: what is put on top of it, see :class:`LoadSettings`.
-        super_resolution: of a cascade's base stage the second one: a folder or a hub name.
+        prediction, zero_snr, native, guidance: what its files say amiss or not, see :class:`LoadSettings`.
+        lora, vae, embedding, clip_skip, long_prompts, super_resolution: what is put on top of it, likewise.
+        memory, compile, channels_last: how it is computed, likewise.
 
     Raises:
         BadModel: when there is no such model or it is of another kind, in one sentence.
@@ -141,22 +151,31 @@ def load(
     said = {"prediction": prediction, "zero_snr": zero_snr, "native": native, "guidance": guidance}
     settings = read_model_settings(said)
     additions = read_on_top(lora, vae, embedding, clip_skip, long_prompts)
-    place = device_named(device)
+    place, saves = device_named(device), memory_named(memory)
+    if compile:
+        check_compiler(place)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it
-    # the fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads
     wide = precision == torch.bfloat16
     second = None if super_resolution is None else second_folder(super_resolution, offline)
-    model = _named(name, place, torch.float32 if wide else precision, settings, offline, additions.vae, second)
+    first = torch.device("cpu") if saves == "low" else place
+    model = _named(name, first, torch.float32 if wide else precision, settings, offline, additions.vae, second)
     put_on_top(model, additions)
-    if not wide:
-        return model
+    if wide:
+        _rounded(model, precision)
+    model.device = place
+    save_memory(model, saves)
+    prepare_network(model, compile, channels_last)
+    return model
+
+
+def _rounded(model: UNetBackbone, precision: torch.dtype) -> None:
+    """The fingerprint names the checkpoint and not the precision: bfloat16 would round what it reads."""
     model.fingerprint = model.fingerprint
     with quietly():
         for part in model.modules.values():
             part.to(precision)
-    return model
 
 
 def _named(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from retouch.backbone.condition import Condition
 from retouch.backbone.family import IF, Family
 from retouch.backbone.precision import check_said
 from retouch.backbone.recommended import Recommended
+from retouch.backbone.saving import checkpointed
 from retouch.backbone.super_resolution import SuperResolution
 from retouch.backbone.unet import UNetBackbone
 from retouch.prompts import Tokens, tokenize
@@ -50,6 +52,11 @@ class PixelCascade(UNetBackbone):
         """The parts that hold weights, by name."""
         second = {} if self.super_resolution is None else {"super_resolution": self.super_resolution.unet}
         return {part: getattr(self, part) for part in self.family.weighty} | second
+
+    def gradient_checkpointing(self) -> AbstractContextManager[None]:
+        """Both stages' networks recompute their activations in the backward pass."""
+        second = [] if self.super_resolution is None else [self.super_resolution.unet]
+        return checkpointed([self.unet, *second])
 
     @property
     def draws_by_text(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from threading import RLock
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,7 @@ class Backbone(Protocol):
         device: where it computes.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
         chunks: how many chunks texts have at the moment.
+        memory, compiled: how much memory it may take, see :mod:`retouch.backbone.saving`; whether it is compiled.
         remarks: what the user should know of how it computed in this turn, in sentences.
     """
 
@@ -42,6 +43,8 @@ class Backbone(Protocol):
     long_prompts: bool
     chunks: int
     remarks: list[str]
+    memory: Literal["fast", "balanced", "low"]
+    compiled: bool
 
     @property
     def dtype(self) -> torch.dtype:

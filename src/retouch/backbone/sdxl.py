@@ -76,7 +76,9 @@ class StableDiffusionXL(UNetBackbone):
         sizes = condition.sizes
         if sizes is None:
             sizes = self._uncropped(latents.shape[-2], latents.shape[-1], self.device).expand(len(latents), -1)
-        return {"text_embeds": condition.pooled.to(self.dtype), "time_ids": sizes.to(self.dtype)}
+        # in mixed precision torch puts tensors side by side that are of its own half or of float32, and of no other
+        kind = torch.float32 if torch.is_autocast_enabled(self.device.type) else self.dtype
+        return {"text_embeds": condition.pooled.to(kind), "time_ids": sizes.to(kind)}
 
     def _uncropped(self, h: int, w: int, device: torch.device) -> Tensor:
         """Those of pictures of h·w cells, [1, 6]: copied to the device once, and not at every step."""

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retouch.backbone.assemble import Plan, assembled, plan, vae_dtype
+from retouch.backbone.assemble import Plan, assembled, backbone_type, plan, vae_dtype
 from retouch.backbone.family import IF
 from retouch.backbone.filled import Subject, blank
 from retouch.backbone.load import EMBEDDED_CASCADE
@@ -57,6 +57,31 @@ def random_model(
     model = assembled(planned, place, parts=parts)
     model.fingerprint = "random"  # nothing is known by it, and reading all weights for it takes long
     return model
+
+
+def shape_of(name: str, dtype: torch.dtype) -> UNetBackbone:
+    """A model of one of the ``SHAPES`` without weights, of which sizes can be counted and nothing computed.
+
+    Of DeepFloyd IF all layers of its T5 are there.
+    """
+    configs = configs_of(SHAPES[name])
+    layers = configs["text_encoder"].get("num_layers")
+    planned = _planned(name, configs)
+    if layers is not None:
+        configs["text_encoder"]["num_layers"] = layers
+    with quietly():
+        parts = {
+            part: blank(Subject(name, part), configs[part]).to(
+                vae_dtype(dtype, configs[part]) if part == "vae" else dtype
+            )
+            for part in planned.family.weighty
+        }
+        tokenizers = {"tokenizer": t5_tokenizer(name, EMBEDDED_CASCADE / "tokenizer")}
+        parts |= tokenizers if planned.family is IF else tokenizers_of(SHAPES[name])
+    parts["unet"].register_to_config(sample_size=planned.side)
+    return backbone_type(planned.family)(
+        name, **parts, schedule_config=planned.schedule, device=torch.device("cpu"), read_as=planned.read_as
+    )
 
 
 def _planned(name: str, configs: dict[str, dict[str, Any]]) -> Plan:

@@ -63,10 +63,25 @@ def turn(model: Backbone, *, within: bool = False) -> Iterator[None]:
     with model.lock, clean_state(model.device), lent, torch.autocast(model.device.type, enabled=False), at_work(model):
         try:
             yield
-        except torch.OutOfMemoryError as error:
-            raise RetouchError(
-                f"{model.device} has too little free memory for {model.name!r}: close other programs, or use the cpu."
-            ) from error
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise out_of_memory(model) from error
+        except RuntimeError as error:
+            if "DefaultCPUAllocator" not in str(error):  # torch's own name for what MemoryError says elsewhere
+                raise
+            raise out_of_memory(model) from error
+
+
+def out_of_memory(model: Backbone) -> RetouchError:
+    """What is said where memory ran out, and what takes less."""
+    less = {
+        "fast": "load the model with memory=low (--memory low), take a smaller size",
+        "balanced": "load the model with memory=low (--memory low), take a smaller size",
+        "low": "take a smaller size, a method that takes no gradients",
+    }[model.memory]
+    here = "" if model.device.type == "cpu" else " or use the cpu"
+    return RetouchError(
+        f"{model.device} has too little free memory for {model.name!r}: {less}, close other programs{here}."
+    )
 
 
 @contextmanager

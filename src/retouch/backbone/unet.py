@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +22,7 @@ from retouch.backbone.kept import Kept
 from retouch.backbone.layers import AttentionLayer, Kind, Place, ResidualBlock, attention_layers, residual_blocks
 from retouch.backbone.precision import check_said, through_autoencoder
 from retouch.backbone.recommended import Recommended
+from retouch.backbone.saving import Memory, checkpointed
 from retouch.backbone.schedule import Schedule, prediction_type, schedule_from_config
 from retouch.backbone.settings import ReadAs
 from retouch.backbone.texts import chunks_of, spoken
@@ -49,6 +50,8 @@ class UNetBackbone(ABC):
         clip_skip: how many of the text encoders' last layers are left out.
         long_prompts: whether prompts beyond the token limit are read in chunks, and not cut off.
         chunks, kept: how many chunks texts have now; what texts and pictures were read as.
+        memory: how much memory it may take, see :mod:`retouch.backbone.saving`.
+        compiled: whether torch has compiled its blocks, see :mod:`retouch.backbone.compiled`.
     """
 
     family: ClassVar[Family]
@@ -64,6 +67,8 @@ class UNetBackbone(ABC):
         self.recommended, self.read_as = recommended or Recommended(), read_as or ReadAs()
         self.evaluations, self.clip_skip, self.long_prompts, self.chunks = 0, 0, False, 1
         self.lock, self.live, self.kept, self.remarks = threading.RLock(), live, Kept(), list[str]()
+        self.memory: Memory = "fast"
+        self.compiled = False
         for module in () if live else self.modules.values():
             module.eval().requires_grad_(False)
 
@@ -234,21 +239,9 @@ class UNetBackbone(ABC):
             return prediction
         return self.schedule(1).level_of(timestep, latents).noise(prediction, latents, self.prediction_type)
 
-    @contextmanager
-    def gradient_checkpointing(self) -> Iterator[None]:
-        """The network recomputes its activations in the backward pass: more time, much less memory."""
-        names = ("gradient_checkpointing", "_gradient_checkpointing_func")
-        was = [
-            (vars(one), {name: vars(one)[name] for name in names if name in vars(one)}) for one in self.unet.modules()
-        ]
-        try:
-            self.unet.enable_gradient_checkpointing()
-            yield
-        finally:
-            for attributes, own in was:
-                for name in names:
-                    attributes.pop(name, None)
-                attributes.update(own)
+    def gradient_checkpointing(self) -> AbstractContextManager[None]:
+        """The networks recompute their activations in the backward pass: more time, much less memory."""
+        return checkpointed([self.unet])
 
     def schedule(self, num_inference_steps: int) -> Schedule:
         """The checkpoint's own schedule with this many steps (see :func:`schedule_from_config`)."""

@@ -29,6 +29,25 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "memory": (
+        Annotated[
+            str | None,
+            typer.Option(help="Of the device it may take: fast (all it needs), balanced or low; see docs/memory.md."),
+        ],
+        None,
+    ),
+    "compile": (
+        Annotated[
+            bool, typer.Option("--compile", help="Have torch compile it: slow at first, for many edits; docs/speed.md.")
+        ],
+        False,
+    ),
+    "channels_last": (
+        Annotated[
+            bool, typer.Option("--channels-last", help="Lay out its weights with the channels last; see docs/speed.md.")
+        ],
+        False,
+    ),
     "lora": (
         Annotated[
             list[str] | None,

@@ -134,8 +134,11 @@ def model_settings(given: list[str] | None, on_top: Mapping[str, Any] | None = N
     return read_model_settings(said).given() | above
 
 
-def read_region(text: str | None) -> tuple[float, ...] | str | None:
+def read_region(text: str | None, option: str = "--region") -> tuple[float, ...] | str | None:
     """What --region says: four numbers, or a word.
+
+    Args:
+        option: what the text was given as.
 
     Raises:
         BadParameter: for nothing, some other count of numbers, or what is no number.
@@ -147,7 +150,7 @@ def read_region(text: str | None) -> tuple[float, ...] | str | None:
         return text
     numbers = [_number(piece) for piece in pieces]
     if len(numbers) != 4 or None in numbers:
-        raise BadParameter(f"--region is {text!r}, expected left,top,right,bottom in pixels, or a word.")
+        raise BadParameter(f"{option} is {text!r}, expected left,top,right,bottom in pixels, or a word.")
     return tuple(number for number in numbers if number is not None)
 
 

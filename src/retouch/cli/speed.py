@@ -26,6 +26,8 @@ RandomInit = Annotated[bool, typer.Option("--random-init", help="Random weights:
 Steps = Annotated[int, typer.Option(help="Denoising steps T of every method.")]
 Batches = Annotated[str, typer.Option(help="Pictures edited at once, as 1,2,4,8; default on a GPU that, on a CPU 1.")]
 Precision = Annotated[str, typer.Option(help="float32, float16 or bfloat16; default: float16 on a GPU, else float32.")]
+Compile = Annotated[bool, typer.Option("--compile", help="Have torch compile the network's blocks.")]
+ChannelsLast = Annotated[bool, typer.Option("--channels-last", help="Lay out its weights with the channels last.")]
 Repeats = Annotated[int, typer.Option(help="Of every timing; the median counts.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Also write the figures here, as .json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
@@ -38,6 +40,8 @@ def speed(
     steps: Steps = 50,
     batches: Batches = "",
     dtype: Precision = "",
+    compile: Compile = False,
+    channels_last: ChannelsLast = False,
     size: options.Size = None,
     repeats: Repeats = 1,
     output: Output = None,
@@ -61,7 +65,7 @@ def speed(
     check_size(size)
     if output is not None:
         check_place(output, force, (".json",))
-    editor = _editor(model, random_init, device, dtype)
+    editor = _editor(model, random_init, device, dtype, compile, channels_last)
     counts = several or _counts(_ON_CPU if editor.model.device.type == "cpu" else _ON_GPU)
 
     from retouch.speed.measure import measure
@@ -80,15 +84,23 @@ def _counts(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, parts)))
 
 
-def _editor(model: str, random: bool, device: str, dtype: str) -> Editor:
+def _editor(model: str, random: bool, device: str, dtype: str, compile: bool, channels_last: bool) -> Editor:
+    from retouch.backbone.compiled import check_compiler, prepare_network
+    from retouch.backbone.places import device_named
     from retouch.backbone.shaped import SHAPES, random_model
     from retouch.editor import Editor
 
+    if compile:
+        check_compiler(device_named(device or None))
     if model in SHAPES:
-        return Editor(random_model(model, device or None, dtype or None))
+        shaped = random_model(model, device or None, dtype or None)
+        prepare_network(shaped, compile, channels_last)
+        return Editor(shaped)
     if random or model.endswith("-shape"):
         raise BadParameter(f"--model is {model!r}, and there are random weights for {', '.join(SHAPES)} alone.")
-    return Editor.from_pretrained(model, device=device or None, dtype=dtype or None)
+    return Editor.from_pretrained(
+        model, device=device or None, dtype=dtype or None, compile=compile, channels_last=channels_last
+    )
 
 
 def _write(found: Speed, output: Path, force: bool) -> None:

@@ -75,8 +75,9 @@ def low_rank_adapters(network: nn.Module, rank: int, seed: int = 0) -> Iterator[
             torch.manual_seed(seed)
             for place, leaf, layer in places:
                 adapted = LowRank(layer, rank).train(layer.training)
-                for half in (adapted.lora_A, adapted.lora_B):
-                    half.to(next(layer.parameters()).device)
+                device = next(layer.parameters()).device
+                if device.type != "cpu":  # where they were drawn
+                    adapted.lora_A.to(device), adapted.lora_B.to(device)
                 place[leaf] = adapted
         yield {name: parameter for name, parameter in network.named_parameters() if f".{_NAME}." in name}
     finally:

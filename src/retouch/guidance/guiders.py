@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.saving import saving
 from retouch.errors import BadParameter, RetouchError
 from retouch.guidance.map_distance import map_distance
 from retouch.parameters import parameter, parameters_of
@@ -225,10 +225,9 @@ class Guiders(Addition):
         assert self._model is not None and self._trajectory is not None
         before, step.rows = step.rows, self._gradient_rows
         texts = self._trajectory.batch(step.rows, step.index)
-        saving = self._model.gradient_checkpointing() if self.gradient_checkpointing else nullcontext()
         inverted = self._trajectory.latents[step.index + 1]
         self._alike = None if target is inverted else (target == inverted).all()
-        with torch.enable_grad(), saving:
+        with torch.enable_grad(), saving(self._model, self.gradient_checkpointing):
             latents = target.detach().requires_grad_()
             predicted = self._model.predict(latents.expand(len(step.rows), -1, -1, -1), step.timestep, texts)
             gradient = torch.zeros_like(target)

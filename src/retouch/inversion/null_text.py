@@ -11,6 +11,7 @@ from torch import Tensor
 
 from retouch.backbone.condition import Condition, StepwiseCondition
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.saving import saving
 from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
@@ -103,9 +104,10 @@ class NullText(Inversion):
         """DDIM inversion and the fits."""
         latents, conditions, source, null = inverted(job, steps)
         schedule = job.model.schedule(steps)
-        found = null_text_inversion(
-            job.model, latents, source, null, schedule, guidance_scale=guidance_scale, inner_steps=self.inner_steps,
-            learning_rate=self.learning_rate, early_stop=self.early_stop, keep=self.keep, progress=job.progress,
-        )  # fmt: skip
+        with saving(job.model):
+            found = null_text_inversion(
+                job.model, latents, source, null, schedule, guidance_scale=guidance_scale, inner_steps=self.inner_steps,
+                learning_rate=self.learning_rate, early_stop=self.early_stop, keep=self.keep, progress=job.progress,
+            )  # fmt: skip
         conditions["null"] = conditions["source_null"] = StepwiseCondition(found.conditions)
         return Trajectory(schedule, latents, conditions, found.path)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from retouch.backbone.condition import Condition, StepwiseCondition
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.saving import saving
 from retouch.backbone.schedule import Schedule
 from retouch.inversion import per_step
 from retouch.inversion.ddim import inverted
@@ -78,10 +79,11 @@ class PromptTuning(Inversion):
         """DDIM inversion and the fits; the source branch's path is where they led."""
         latents, conditions, source, _ = inverted(job, steps)
         schedule, target = job.model.schedule(steps), conditions["target"]
-        found = prompt_tuning_inversion(
-            job.model, latents, source, schedule, inner_steps=self.inner_steps, learning_rate=self.learning_rate,
-            early_stop=self.early_stop, progress=job.progress,
-        )  # fmt: skip
+        with saving(job.model):
+            found = prompt_tuning_inversion(
+                job.model, latents, source, schedule, inner_steps=self.inner_steps, learning_rate=self.learning_rate,
+                early_stop=self.early_stop, progress=job.progress,
+            )  # fmt: skip
         mixed = [Condition.lerp(own, target.at(index), self.eta) for index, own in enumerate(found.conditions)]
         conditions["source"] = conditions["source_null"] = StepwiseCondition(found.conditions)
         conditions["target"] = StepwiseCondition(mixed)

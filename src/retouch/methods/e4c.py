@@ -106,7 +106,7 @@ class E4C(Composed, inversion="latent-align", control="feature-sharing", guidanc
             return loss(job.model.decode(outcome.target), _crops(job, iteration))
 
         wanted = chosen.guided_weights(job)
-        with copied_weights(job.model.network, wanted) as variables, NetworkFit().computing(job.model):
+        with copied_weights(job.model.network, wanted) as variables, NetworkFit().computing(job.model, attached=True):
             job.work.optimise("guidance", variables, run, steps=self.iterations, learning_rate=self.learning_rate)
             job.work.raise_if_unusable()
             return chosen.denoised(job, trajectory)

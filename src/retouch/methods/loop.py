@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
+from retouch.backbone.condition import Condition
 from retouch.backbone.precision import Watch
 from retouch.backbone.processors import has_other_processors
 from retouch.backbone.protocol import Backbone
@@ -56,7 +59,8 @@ def denoise(
             with torch.set_grad_enabled(bool(gateways)):
                 latents = torch.cat([here[row.branch] for row in step.rows])
             with torch.set_grad_enabled(number in gateways):
-                predicted = model.predict(latents, step.timestep, trajectory.batch(step.rows, index))
+                texts = trajectory.batch(step.rows, index)
+                predicted = _predicted(model, latents, step, texts, (control, guidance, sampler))
             with torch.set_grad_enabled(bool(gateways)):
                 predictions = dict(zip(step.rows, watch.seen(predicted, step.timestep).split(1), strict=True))
                 target, original = _led_on(model, TARGET_BRANCH, predictions, guidance, sampler, step)
@@ -75,6 +79,28 @@ def denoise(
                 preview(original.detach())
     watch.check(model.name, model.dtype)
     return state
+
+
+def _predicted(model: Backbone, latents: Tensor, step: Step, texts: Condition, parts: Sequence[Part]) -> Tensor:
+    """What the network predicts; a gateway's graph is made anew in the backward pass, where memory is saved."""
+    if model.memory == "fast" or not torch.is_grad_enabled():
+        return model.predict(latents, step.timestep, texts)
+
+    @contextmanager
+    def once_more() -> Iterator[None]:
+        before = model.evaluations
+        with attached(model, *_changes(model, parts)) as now:
+            now.step = step
+            try:
+                yield
+            finally:  # it ends where all that is needed has been made
+                model.evaluations = before
+
+    found: Tensor = checkpoint(
+        lambda rows: model.predict(rows, step.timestep, texts), latents, use_reentrant=False, preserve_rng_state=False,
+        context_fn=lambda: (nullcontext(), once_more()),
+    )  # fmt: skip
+    return found
 
 
 def check_changes(model: Backbone, *parts: Part) -> None:

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from retouch.backbone.condition import Condition
 from retouch.backbone.protocol import Backbone
+from retouch.backbone.saving import saving
 from retouch.fit.fitted import Fit
 from retouch.fit.weights import copied_weights, fitted_weights, low_rank_adapters
 from retouch.methods.method import Method
@@ -38,13 +39,18 @@ class NetworkFit:
     gradient_checkpointing: bool = False
 
     @contextmanager
-    def computing(self, model: Backbone) -> Iterator[None]:
-        """The precision and memory mode of a fit, whatever is fitted."""
+    def computing(self, model: Backbone, *, attached: bool = False) -> Iterator[None]:
+        """The precision and memory mode of a fit, whatever is fitted.
+
+        Args:
+            attached: whether the network's attention is edited in forward passes, which a block recomputed later would
+                not know: whoever edits saves memory by itself then.
+        """
         with ExitStack() as stack:
             if self.bfloat16 or model.dtype != torch.float32:
                 stack.enter_context(torch.autocast(model.device.type, torch.bfloat16))
-            if self.gradient_checkpointing:
-                stack.enter_context(model.gradient_checkpointing())
+            if not attached:
+                stack.enter_context(saving(model, self.gradient_checkpointing))
             yield
 
     @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retouch.backbone.compiled import as_it_is
 from retouch.backbone.layers import AttentionLayer
 from retouch.backbone.processors import PLAIN_ATTENTION
 from retouch.backbone.protocol import Backbone
@@ -56,6 +57,7 @@ def installed(model: Backbone, groups: Sequence[Group]) -> Iterator[None]:
             changed[key] = EditedJointAttention(kinds, mine) if kinds[0].joint else EditedAttention(kinds[0], mine)
     with ExitStack() as hooks:
         for name in dict.fromkeys(block.name for group in groups for block in group.blocks):
+            hooks.enter_context(as_it_is(network, name))
             hooks.enter_context(_hooked(network.get_submodule(name), name, groups))
         if changed == own:
             yield

@@ -13,7 +13,7 @@ from retouch.backbone.schedule import Level, Schedule
 from retouch.errors import BadParameter
 from retouch.parameters import parameter
 
-_ROWS = 8  # of one network batch
+_ROWS, _FEW = 8, 2  # of one network batch; and where memory is low
 
 Once = Callable[[Hashable, int, Callable[[], list[Tensor]]], list[Tensor]]
 """Takes a name for some maps, how many evaluations they cost and what makes them; makes them unless it has them."""
@@ -76,7 +76,7 @@ def noise_maps(
         one [1, C, h, w] for every schedule index below ``len(path) - 1``.
     """
     conditions = [text] if null is None else [null, text]
-    at_once = max(1, _ROWS // len(conditions))
+    at_once = max(1, (_FEW if model.memory == "low" else _ROWS) // len(conditions))
     found: list[Tensor] = []
     for first in range(0, len(path) - 1, at_once):
         indices = range(first, min(first + at_once, len(path) - 1))

@@ -62,8 +62,11 @@ class Variant:
         return replace(self, label="", keep=_DRAWN)
 
 
-def chosen_methods(text: str) -> list[str]:
+def chosen_methods(text: str, option: str = "--methods") -> list[str]:
     """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
+
+    Args:
+        option: what the text was given as.
 
     Raises:
         BadParameter: for none, or one that does not exist.
@@ -74,7 +77,7 @@ def chosen_methods(text: str) -> list[str]:
         return [name for name, kind in methods().items() if not kind.optimises]
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise BadParameter(f"--methods is {text!r}, expected names separated by commas, tuning-free, or all.")
+        raise BadParameter(f"{option} is {text!r}, expected names separated by commas, tuning-free, or all.")
     for name in names:
         kind_named(name)
     return names

@@ -1,0 +1,1 @@
+"""The nodes, and what they share: fields from declared parameters, pictures from tensors, the host's progress."""

@@ -1,0 +1,1 @@
+"""What runs inside other programs, tried on stand-ins for them."""

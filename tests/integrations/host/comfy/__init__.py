@@ -1,0 +1,1 @@
+"""A stand-in for the modules of ComfyUI that the pack calls."""
