@@ -105,7 +105,7 @@ def mixed(about: About, method: AboutMethod, parts: Mapping[str, str]) -> AboutM
     def named(axis: str, name: str) -> list[AboutPart]:
         known = about.parts.get(axis, {})
         found = [known[one] for one in name.split("+") if one in known]
-        base = found[0].brings.get(axis) if found else None
+        base = found[0].brings.get(axis, "") if found else ""
         return [known[base], *found] if base in known else found
 
     for part in named("inversion", changed.get("inversion", "")):

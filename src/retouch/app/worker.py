@@ -57,8 +57,9 @@ class Stop(BaseException):
 def main(connection: Connection, ended: Event, loading: Loading) -> None:
     """Loads the model, then answers tasks until the other side closes the connection.
 
-    Says what can be done, :class:`retouch.app.about.About`; told to :class:`Load`, that the model is :class:`Loaded`,
-    or :class:`Refused`; then for every task its news, and an answer, :class:`Refused` or :class:`Ended`.
+    Says what can be done, :class:`retouch.app.about.About`; told to :class:`retouch.app.tasks.Load` it, that the model
+    is :class:`Loaded`, or :class:`Refused`; then for every task its news, and an answer, :class:`Refused` or
+    :class:`Ended`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has gone
