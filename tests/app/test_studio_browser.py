@@ -223,10 +223,10 @@ def test_parts_pictures_beside_and_a_region_in_numbers_act_on_the_edit_and_come_
         page.get_by_role("button", name="Take the mask").click()
         eventually(page, "s.mask === 0 && s.beside.includes('foreground')")
         page.locator("[data-method]").select_option("masactrl")
+        page.locator("[data-of=masactrl] summary").click()
         page.locator("[data-there=foreground]", has_text="there").wait_for()
-        page.locator(".s-settings summary").click()
         page.get_by_label("num inference steps").fill("6")
-        page.locator(".s-parts summary").click()
+        page.locator("[data-parts-of=masactrl] summary").click()
         page.locator("[data-part=guidance]").select_option("proximal")
         page.get_by_label("quantile").wait_for(state="attached")
         assert page.get_by_label("num inference steps").input_value() == "6"  # the method's own settings stay
@@ -403,8 +403,8 @@ def test_axe_finds_nothing_serious(browser, address, how):  # noqa: F811
         before = axe.Axe().run(page).response["violations"]
         painted(page)
         page.locator("[data-method]").select_option("masactrl")
-        page.locator(".s-settings summary").click()
-        page.locator(".s-parts summary").click()
+        page.locator("[data-of=masactrl] summary").click()
+        page.locator("[data-parts-of=masactrl] summary").click()
         edited(page)
         for name in ("Grid: many edits at once", "Fit once, sample often", "More"):
             page.get_by_role("button", name=name).click()
