@@ -23,7 +23,7 @@ class Batch:
         edits: what came out, of the same shape.
         masks: [B, 1, H, W] of 0 and 1, 1 where the edit may change things; None where nothing says.
         sources: what the inputs show; None where nothing says.
-        targets: what the edits should show.
+        targets: what the edits should show; "" where nothing says.
 
     Raises:
         BadPicture: when the shapes and lengths do not go together.

@@ -85,7 +85,7 @@ def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, st
             {
                 "name": column.name, "value": finite(cell.mean), "shown": column.shown(cell.mean), "mark": cell.mark,
                 "interval": interval(column, cell) if rated else "",
-                "strip": _strip(cell, [one.cells[column.name] for one in board.rows]) if rated else None,
+                "strip": _strip(column, cell, [one.cells[column.name] for one in board.rows]) if rated else None,
                 "count": cell.count if rated and cell.count != row.edits else 0,
             }
         )  # fmt: skip
@@ -97,10 +97,14 @@ def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, st
     }  # fmt: skip
 
 
-def _strip(cell: Cell, column: Sequence[Cell]) -> list[float] | None:
-    """Where the interval begins and ends and where the mean is, per cent of the column's width."""
-    ends = [end for one in column for end in (one.low, one.high) if math.isfinite(end)]
-    if math.isnan(cell.low) or len(column) < 2 or max(ends) == min(ends):
+def _strip(column: Column, cell: Cell, cells: Sequence[Cell]) -> list[float] | None:
+    """Where the interval begins and ends and where the mean is, per cent of the column's width.
+
+    None where there is nothing to compare: a cell without an interval, or a column whose values all read the same,
+    though the last digits of a mean may differ.
+    """
+    ends = [end for one in cells for end in (one.low, one.high) if math.isfinite(end)]
+    if math.isnan(cell.low) or len(cells) < 2 or column.number(max(ends)) == column.number(min(ends)):
         return None
     scale = 100 / (max(ends) - min(ends))
     return [round((value - min(ends)) * scale, 1) for value in (cell.low, cell.high, cell.mean)]

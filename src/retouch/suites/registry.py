@@ -20,6 +20,7 @@ _OWN = {
     "tedbench": "retouch.suites.tedbench:TEdBench",
     "pie-bench": "retouch.suites.pie_bench:PieBench",
     "folder": "retouch.suites.table:Table",
+    "before-after": "retouch.suites.before_after:BeforeAfter",
 }
 
 _SPEED = "speed"

@@ -1,0 +1,221 @@
+"""Anybody's edits, judged: folders of results beside the pictures they were made of, what follows and what is kept."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from retouch.errors import BadParameter
+from retouch.measures.measure import Measure
+from retouch.measures.models import Models
+from retouch.measures.registry import chosen, every
+from retouch.quantity import shown
+from retouch.runs.bench import begin
+from retouch.runs.outputs import take_outputs
+from retouch.runs.paired import paired
+from retouch.runs.results import about_measures, measured_lines
+from retouch.runs.run import Run
+from retouch.runs.take import Measuring
+from retouch.suites.before_after import BeforeAfter
+from retouch.suites.preflight import unusable
+
+FOLLOWS = ("directional_similarity", "clip_score")
+"""What tells whether an edit shows what was asked: where there are target texts, and a CLIP model is named."""
+KEEPS = ("untouched", "shift", "tone_drift", "sharpness", "psnr", "ssim")
+"""What tells how little else was changed: outside the masks where there are masks, else of whole pictures."""
+
+_OUTSIDE = ".outside"
+_DECIMALS = {"directional_similarity": 3, "ssim": 3, "shift": 2, "sharpness": 2}
+
+Path_ = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What was measured of one edit: NaN where a measure says nothing.
+
+    Attributes:
+        name: the picture's, or the step's.
+        method: the label of the folder that it is from.
+    """
+
+    name: str
+    method: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Edits and what was measured of them.
+
+    Attributes:
+        about: what the measures are, by name, as :func:`retouch.runs.results.about_measures`.
+        pairs: by method, then by name.
+        masked: whether every picture has a mask, so that what is kept is told outside of it.
+    """
+
+    about: Mapping[str, Mapping[str, str]]
+    pairs: Sequence[Pair]
+    masked: bool = False
+
+    @property
+    def methods(self) -> list[str]:
+        """The labels."""
+        return list(dict.fromkeys(pair.method for pair in self.pairs))
+
+    def mean(self, method: str, measure: str) -> float:
+        """Over the edits of a method that have a value; NaN where none has."""
+        values = [pair.values[measure] for pair in self.pairs if pair.method == method]
+        there = [value for value in values if not math.isnan(value)]
+        return fmean(there) if there else math.nan
+
+    @property
+    def columns(self) -> list[str]:
+        """The measures of the table: of following, then of keeping, then those that were asked for by name."""
+        there = [name for name in self.about if any(not math.isnan(pair.values[name]) for pair in self.pairs)]
+        pairs = [name for base in KEEPS for name in self._kept(base) if name in there]
+        usual = {one.name for one in chosen(["default"])[0]}
+        return [*(name for name in FOLLOWS if name in there), *pairs, *(name for name in there if name not in usual)]
+
+    def _kept(self, base: str) -> list[str]:
+        """Of whole pictures; outside the masks where every picture has one; both where some have."""
+        return [base + _OUTSIDE] if self.masked else [base, base + _OUTSIDE]
+
+    @property
+    def headings(self) -> list[str]:
+        """Of :meth:`cells`."""
+        cut = _OUTSIDE if self.masked else " "
+        units = [(name.removesuffix(cut), self.about[name].get("unit", "")) for name in self.columns]
+        return ["edits of", "count", *(f"{name} ({unit})" if unit else name for name, unit in units)]
+
+    def cells(self, method: str) -> list[str]:
+        """A method's row as text: its label, how many edits, and the means."""
+        values = [
+            shown(self.mean(method, name), self.about[name].get("unit", ""), _DECIMALS.get(name.split(".")[0], 1))
+            for name in self.columns
+        ]
+        return [method, str(sum(pair.method == method for pair in self.pairs)), *values]
+
+    def figures(self) -> dict[str, Any]:
+        """All of it for machines, JSON-ready: means by method, and every pair."""
+
+        def plain(values: Mapping[str, float]) -> dict[str, float | None]:
+            return {name: None if math.isnan(value) else value for name, value in values.items()}
+
+        means = {method: {name: self.mean(method, name) for name in self.about} for method in self.methods}
+        return {
+            "measures": dict(self.about),
+            "methods": [
+                {"method": method, "edits": int(self.cells(method)[1]), "values": plain(values)}
+                for method, values in means.items()
+            ],
+            "pairs": [
+                {"name": pair.name, "method": pair.method, "values": plain(pair.values)} for pair in self.pairs
+            ],
+        }  # fmt: skip
+
+
+def judge_edits(
+    before: Path_,
+    after: Mapping[str, Path_],
+    *,
+    targets: Path_ = "",
+    steps: int = 1,
+    folder: Path_ | None = None,
+    measures: Sequence[str] = ("default",),
+    clip: str | None = None,
+    dino: str | None = None,
+    resize: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Judged:
+    """Measures edits that anybody made, by any means: whether they follow what was asked, and keep the rest.
+
+    Pictures and edits go together by name; endings may differ. Nothing is edited, and no diffusion model is loaded.
+
+    Args:
+        before: the folder of the pictures as they were.
+        after: by label, folders of their edits: of every picture one, of its size.
+        targets, steps: as for :class:`retouch.suites.before_after.BeforeAfter`.
+        folder: of a run of that suite to be made, or gone on with, which ``retouch report`` reads; None for none.
+        measures: names and groups, as ``retouch measures`` lists them.
+        clip: the CLIP model of the measures that compare with texts; None for none: then those are left out.
+        dino: the vision transformer of the structure distance.
+        resize: edits of other sizes are scaled to their picture's, where they are refused otherwise.
+        say: is told what is left out and why, before anything is measured.
+        progress: called with (edits measured, edits to measure).
+
+    Raises:
+        BadSuite, BadPicture: for a folder without pictures, names that do not pair, sizes that differ, a damaged
+            picture, or a table that does not fit; before anything is written.
+        BadParameter: for no edits or an unknown measure.
+        BadRun: for a folder that holds something else.
+
+    Example:
+        >>> judged = judge_edits("before", {"theirs": "after"}, targets="targets.csv", clip="diorama")
+        >>> judged.mean("theirs", "untouched")
+    """
+    if not after:
+        raise BadParameter("there is nothing to judge: name at least one folder of edits.")
+    suite = BeforeAfter(before, targets, steps)
+    unusable(suite, suite.entries, skip=False)
+    found = {label: paired(suite, Path(place), label, resize=resize) for label, place in after.items()}
+    names = _with_texts(measures, suite, clip, say)
+    measuring = Measuring(names, suite, Models(clip, dino))
+    if folder is not None:
+        measuring.load(Path(folder), say)
+        return _judged(Path(folder), suite, found, measuring, say, progress)
+    with TemporaryDirectory(prefix="retouch-") as place:
+        measuring.load(Path(place), say)
+        return _judged(Path(place), suite, found, measuring, say, progress)
+
+
+def _with_texts(
+    measures: Sequence[str], suite: BeforeAfter, clip: str | None, say: Callable[[str], None]
+) -> Sequence[str]:
+    """The measures without those that compare with texts, where there is nothing to compare; groups by their names."""
+    told = sum(bool(entry.target) for entry in suite.entries)
+    if clip and told:
+        if told < len(suite.entries):
+            say(f"{len(suite.entries) - told} of {len(suite.entries)} edits have no target: CLIP says nothing of them.")
+        return measures
+    single, sets = chosen(measures)
+    kept = [one.name for one in single if not one.name.startswith(FOLLOWS) or one.name in measures]
+    if len(kept) < len(single):
+        lacking = "no CLIP model is named (--clip)" if told else "nothing says what the edits should show (--targets)"
+        say(f"{' and '.join(FOLLOWS)} are left out: {lacking}.")
+    return [*kept, *(one.name for one in sets)]
+
+
+def _judged(
+    folder: Path, suite: BeforeAfter, found: Mapping[str, Mapping[str, Path]], measuring: Measuring,
+    say: Callable[[str], None], progress: Callable[[int, int], None] | None,
+) -> Judged:  # fmt: skip
+    run = begin(folder, suite, None, {}, others=list(found))
+    for label, pictures in found.items():
+        take_outputs(run, suite, label, pictures)
+    measuring.take(run, [entry.id for entry in suite.entries], "0/1", say, progress)
+    return _judged_of(run, list(found), masked=all("mask" in entry.files for entry in suite.entries))
+
+
+def _judged_of(run: Run, labels: Sequence[str], masked: bool) -> Judged:
+    """What a run says of the edits under these labels."""
+    about = {name: one for name, one in about_measures(run).items() if name not in every() or _of_an_edit(name)}
+    values = {(row["case"], row["method"]): row["values"] for row in measured_lines(run)}
+
+    def of(name: str, label: str) -> dict[str, float]:
+        own = values.get((name, label), {})
+        return {one: math.nan if own.get(one) is None else float(own[one]) for one in about}
+
+    names = sorted({record.case for record in run.finished().values()})
+    return Judged(about, [Pair(name, label, of(name, label)) for label in labels for name in names], masked)
+
+
+def _of_an_edit(name: str) -> bool:
+    return isinstance(every()[name], Measure)
