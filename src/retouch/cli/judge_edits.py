@@ -45,8 +45,8 @@ def judge_edits(
     with progress_bar("measure", quiet=quiet) as progress:
         found = judge(
             before, _labelled(after), targets=targets or "", steps=steps, folder=output,
-            measures=of.read_names(measures), clip=clip or None, dino=dino or None, resize=resize, say=(lambda _: None) if quiet else note,
-            progress=progress,
+            measures=of.read_names(measures), clip=clip or None, dino=dino or None, resize=resize,
+            say=(lambda _: None) if quiet else note, progress=progress,
         )  # fmt: skip
     if as_json:
         tell_json(found.figures(), indent=2)

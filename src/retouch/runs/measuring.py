@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from PIL import Image
@@ -60,8 +61,8 @@ def measure(
     ]
     done = 0
     with run.appending("measures", shard) as file:
-        for group in _groups(run, left):
-            values = _values(group, measures, suite)
+        for group in ahead(grouped(_edits(run, left))):
+            values = values_of(group, measures, suite)
             for i, (record, _, _) in enumerate(group):
                 own = {name: number(column[i]) for name, column in values.items()}
                 append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
@@ -89,31 +90,46 @@ def check_models(run: Run, models: Mapping[str, str]) -> None:
             )
 
 
-_Group = Sequence[tuple[Record, Case, Image.Image]]
+Edit = tuple[Record, Case, Image.Image]
 
 
-def _groups(run: Run, records: Sequence[Record]) -> Iterator[_Group]:
-    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
-    waiting: dict[Any, list[tuple[Record, Case, Image.Image]]] = defaultdict(list)
-    pixels, name, case = 0, "", None
+def _edits(run: Run, records: Sequence[Record]) -> Iterator[Edit]:
+    name, case = "", None
     for record in records:
         if record.case != name:
             name, case = record.case, run.case(record.case)
-        if case is None:
-            continue
+        if case is not None:
+            yield record, case, run.edit(record)
+
+
+def grouped(edits: Iterable[Edit]) -> Iterator[list[Edit]]:
+    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
+    waiting: dict[Any, list[Edit]] = defaultdict(list)
+    pixels = 0
+    for record, case, image in edits:
         group, size = waiting[case.picture.size, case.mask is None], case.picture.width * case.picture.height
-        group.append((record, case, run.edit(record)))
+        group.append((record, case, image))
         pixels += size
         if pixels > _WAITING:
             group = max(waiting.values(), key=lambda one: sum(image.width * image.height for *_, image in one))
         if pixels > _WAITING or len(group) >= max(1, min(BATCH, _PIXELS // size)):
             pixels -= sum(image.width * image.height for *_, image in group)
-            yield group
+            yield list(group)
             group.clear()
     yield from (group for group in waiting.values() if group)
 
 
-def _values(group: _Group, measures: Sequence[Measure], suite: Suite | None) -> dict[str, Sequence[float]]:
+def ahead(groups: Iterator[list[Edit]]) -> Iterator[list[Edit]]:
+    """The same groups; while one is looked at the next is read."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = reader.submit(next, groups, None)
+            yield group
+
+
+def values_of(group: Sequence[Edit], measures: Sequence[Measure], suite: Suite | None) -> dict[str, Sequence[float]]:
+    """What the measures, and the suite itself, say of each edit of a group."""
     batch = Batch.from_images(
         [case.picture for _, case, _ in group], [image for *_, image in group],
         [case.entry.target for _, case, _ in group], [case.entry.source for _, case, _ in group],

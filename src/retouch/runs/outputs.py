@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image
-
 from retouch.errors import BadParameter, BadPicture
-from retouch.picture import read_picture
 from retouch.runs.cases import stored_case
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
+from retouch.runs.paired import edit_of
 from retouch.runs.run import Run
 from retouch.runs.writer import Writer
 from retouch.suites.pictures import ENDINGS, is_picture
@@ -73,9 +71,8 @@ def take_outputs(
                 )
             if known and known.key in there:
                 continue
-            case, image = stored_case(run, suite, entry), read_picture(found[entry.id]).image
-            if image.size != case.picture.size:
-                image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
+            case = stored_case(run, suite, entry)
+            image = edit_of(case, found[entry.id], resize=True)
             writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
     return taken
 

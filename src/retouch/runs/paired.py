@@ -2,50 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from retouch.picture import read_picture
-from retouch.suites.pictures import pictures_of
-from retouch.suites.suite import BadSuite, Suite
-
-_SHOWN = 5
+from retouch.suites.pictures import pictures_of, some
+from retouch.suites.suite import BadSuite, Case, Suite
 
 
-def paired(suite: Suite, folder: Path, label: str, *, resize: bool = False) -> dict[str, Path]:
-    """The pictures of a folder by the suite's ids, each looked at: one for every id, and none that is no id.
+def paired(suite: Suite, folder: Path, label: str) -> dict[str, Path]:
+    """The pictures of a folder by the suite's ids: one for every id, and none that is no id.
 
     Args:
         label: of the edits, for messages.
-        resize: whether an edit may have another size than its picture.
 
     Raises:
-        BadSuite: for an edit that is missing, one of no picture, or one of another size.
-        BadPicture: for one that cannot be read.
+        BadSuite: for an edit that is missing, or one of no picture.
     """
     found = pictures_of(folder, f"the edits of {label}")
     wanted = [entry.id for entry in suite.entries]
     missing, beyond = [name for name in wanted if name not in found], [one for one in found if one not in set(wanted)]
     if missing:
         raise BadSuite(
-            f"{str(folder)!r} has no edit of {_some(missing)}, {len(missing)} of {len(wanted)}: give every picture "
-            "one, called by its name, or take the others away."
+            f"{str(folder)!r} has no edit of {some(missing)}, {len(missing)} of {len(wanted)}: give every picture one, "
+            "called by its name, or take the others away."
         )
     if beyond:
         raise BadSuite(
-            f"{str(folder)!r} holds {_some([found[name].name for name in beyond])}, and no picture is called so: an "
+            f"{str(folder)!r} holds {some([found[name].name for name in beyond])}, and no picture is called so: an "
             "edit is called as its picture, whatever its ending."
         )
-    for entry in suite.entries:
-        size, whole = read_picture(found[entry.id]).image.size, suite.case(entry).picture.size
-        if size != whole and not resize:
-            raise BadSuite(
-                f"{str(found[entry.id])!r} is {size[0]} x {size[1]} and its picture is {whole[0]} x {whole[1]}: edits "
-                "are compared pixel by pixel; give both one size, or scale the edit with --resize."
-            )
-    return {entry.id: found[entry.id] for entry in suite.entries}
+    return {name: found[name] for name in wanted}
 
 
-def _some(names: Sequence[str]) -> str:
-    """A few names, and how many more."""
-    return ", ".join(map(repr, names[:_SHOWN])) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+def edit_of(case: Case, path: Path, *, resize: bool) -> Image.Image:
+    """An edit of a case, of its picture's size.
+
+    Args:
+        resize: whether another size is scaled; else it is refused.
+
+    Raises:
+        BadSuite: for one of another size.
+        BadPicture: for one that cannot be read.
+    """
+    image, (width, height) = read_picture(path).image, case.picture.size
+    if image.size == (width, height):
+        return image
+    if not resize:
+        raise BadSuite(
+            f"{str(path)!r} is {image.width} x {image.height} and its picture is {width} x {height}: edits are "
+            "compared pixel by pixel; give both one size, or scale the edit with --resize."
+        )
+    return image.resize((width, height), Image.Resampling.LANCZOS)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from retouch.suites.pictures import pictures_of
+from retouch.suites.pictures import pictures_of, some
 from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of, option
 from retouch.suites.table import rows_of, table_of, texts_of
 
@@ -88,7 +87,7 @@ def _asked(table: Path, pictures: dict[str, Path], steps: int) -> _Asked:
         if name not in known:
             raise BadSuite(
                 f"line {line} of {str(table)!r} names {name!r}, and no picture is called so: there are "
-                f"{_some(list(pictures))}."
+                f"{some(list(pictures))}."
             )
         if known[name] in found:
             raise BadSuite(f"line {line} of {str(table)!r} names {name!r} once more: give every picture one line.")
@@ -96,9 +95,3 @@ def _asked(table: Path, pictures: dict[str, Path], steps: int) -> _Asked:
     if not found:
         raise BadSuite(f"{str(table)!r} holds no rows: give a line for a picture, or leave the table out.")
     return found
-
-
-def _some(names: Sequence[str], most: int = 5) -> str:
-    """A few names, and how many more."""
-    shown = ", ".join(map(repr, names[:most]))
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from retouch.suites.suite import BadSuite, folder_of
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Of files that are taken for pictures."""
+_SHOWN = 5  # names in a message
 
 
 def pictures_of(folder: str | os.PathLike[str], what: str) -> dict[str, Path]:
@@ -36,3 +38,8 @@ def pictures_of(folder: str | os.PathLike[str], what: str) -> dict[str, Path]:
 def is_picture(path: Path) -> bool:
     """Whether a path's ending is a picture's; hidden files are none."""
     return path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names for a message, and how many more."""
+    return ", ".join(map(repr, names[:_SHOWN])) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
