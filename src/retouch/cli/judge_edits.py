@@ -53,7 +53,8 @@ def judge_edits(
     else:
         tell_table(found.headings, [found.cells(label) for label in found.methods])
         tell()
-        tell_prose(f"Means over the pictures; {'outside the masks' if found.masked else 'over whole pictures'}.")
+        where = " What is kept is told outside the masks." if found.masked else ""
+        tell_prose(f"Means over {found.cells(found.methods[0])[1]} pictures.{where}")
     if output is not None:
         _tell_drift(output, steps, as_json)
         if not quiet:

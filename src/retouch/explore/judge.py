@@ -149,13 +149,13 @@ def judge_edits(
         clip: the CLIP model of the measures that compare with texts; None for none: then those are left out.
         dino: the vision transformer of the structure distance.
         resize: edits of other sizes are scaled to their picture's, where they are refused otherwise.
-        say: is told what is left out and why, before anything is measured.
+        say: is told what is left out and why.
         progress: called with (edits measured, edits to measure).
 
     Raises:
         BadSuite, BadPicture: for a folder without pictures, names that do not pair, sizes that differ, a damaged
             picture, or a table that does not fit; before anything is written.
-        BadParameter: for no edits or an unknown measure.
+        BadParameter: for no edits, an unknown measure, or where none of them can be taken.
         BadRun: for a folder that holds something else.
 
     Example:
@@ -166,15 +166,22 @@ def judge_edits(
         raise BadParameter("there is nothing to judge: name at least one folder of edits.")
     suite = BeforeAfter(before, targets, steps)
     found = {label: paired(suite, Path(place), label) for label, place in after.items()}
-    names = _with_texts(measures, suite, clip, say)
+    names, notes = _measurable(measures, suite, clip)
     if folder is None:
-        return _measured(suite, found, *_loaded(names, Models(clip, dino), say), resize, progress)
+        able, about = _loaded(names, Models(clip, dino), notes)
+        judged = _measured(suite, found, able, about, resize, progress)
+        for sentence in notes:
+            say(sentence)
+        return judged
     for entry in suite.entries:  # what is wrong is found before anything is written
         case = suite.case(entry)
         for pictures in found.values():
             edit_of(case, pictures[entry.id], resize=resize)
     measuring = Measuring(names, suite, Models(clip, dino))
-    measuring.load(Path(folder), say)
+    measuring.load(Path(folder), notes.append)
+    _check_some(measuring.none, notes)
+    for sentence in notes:
+        say(sentence)
     run = begin(Path(folder), suite, None, {}, others=list(found))
     for label, pictures in found.items():
         take_outputs(run, suite, label, pictures)
@@ -184,34 +191,41 @@ def judge_edits(
     return _judged(suite, found, about, values)
 
 
-def _with_texts(
-    measures: Sequence[str], suite: BeforeAfter, clip: str | None, say: Callable[[str], None]
-) -> Sequence[str]:
-    """The measures without those that compare with texts, where there is nothing to compare; groups by their names."""
-    told = sum(bool(entry.target) for entry in suite.entries)
-    if clip and told:
-        if told < len(suite.entries):
-            say(f"{len(suite.entries) - told} of {len(suite.entries)} edits have no target: CLIP says nothing of them.")
-        return measures
+def _measurable(measures: Sequence[str], suite: BeforeAfter, clip: str | None) -> tuple[list[str], list[str]]:
+    """The measures without those that have no texts or masks to go by, and what there is to say of it."""
     single, sets = chosen(measures)
-    kept = [one.name for one in single if not one.name.startswith(FOLLOWS) or one.name in measures]
-    if len(kept) < len(single):
-        lacking = "no CLIP model is named (--clip)" if told else "nothing says what the edits should show (--targets)"
-        say(f"{' and '.join(FOLLOWS)} are left out: {lacking}.")
-    return [*kept, *(one.name for one in sets)]
+    told, notes = sum(bool(entry.target) for entry in suite.entries), list[str]()
+    if not any("mask" in entry.files for entry in suite.entries):
+        lost = [one.name for one in single if one.masked and one.name in measures]
+        single = [one for one in single if not one.masked]
+        notes += [f"{', '.join(lost)}: left out, as no picture has a mask (--targets)."] if lost else []
+    if not clip or not told:
+        kept = [one for one in single if not one.name.startswith(FOLLOWS)]
+        reason = "no CLIP model is named (--clip)" if told else "nothing says what the edits should show (--targets)"
+        notes += [f"{' and '.join(FOLLOWS)}: left out, as {reason}."] if len(kept) < len(single) else []
+        single = kept
+    elif told < len(suite.entries):
+        notes.append(f"{len(suite.entries) - told} pictures have no target: CLIP says nothing of their edits.")
+    return [one.name for one in (*single, *sets)], notes
 
 
 def _loaded(
-    names: Sequence[str], models: Models, say: Callable[[str], None]
+    names: Sequence[str], models: Models, notes: list[str]
 ) -> tuple[list[Measure], Mapping[str, Mapping[str, str]]]:
     """Measures with their models in hand, and what they are."""
     single, sets = chosen(names)
     if sets:
         raise BadParameter(f"{sets[0].name} is of all edits together, which a run keeps: name a folder with -o.")
     able, lacking = loaded(single, models)
-    for name, reason in lacking:
-        say(f"{name} is left out: {reason}")
+    notes += [f"{name} is left out: {reason}" for name, reason in lacking]
+    _check_some(not able, notes)
     return able, {one.name: one.about(one.model) for one in able}
+
+
+def _check_some(none: bool, notes: Sequence[str]) -> None:
+    """Refuses to judge by nothing."""
+    if none:
+        raise BadParameter(notes[0] if notes else "there is nothing to measure by: name a measure with --measures.")
 
 
 def _measured(
