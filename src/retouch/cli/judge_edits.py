@@ -51,12 +51,14 @@ def judge_edits(
     if as_json:
         tell_json(found.figures(), indent=2)
     else:
-        tell_table(found.headings, [found.cells(label) for label in found.methods])
+        tell_table(found.headings, found.rows)
         tell()
         where = " What is kept is told outside the masks." if found.masked else ""
-        tell_prose(f"Means over {found.cells(found.methods[0])[1]} pictures.{where}")
+        row = " Every edit is compared with the picture as it was before the first." if steps > 1 else ""
+        tell_prose(f"Means over the pictures.{where}{row}")
     if output is not None:
-        _tell_drift(output, steps, as_json)
+        if steps > 1:
+            _write_drift(output)
         if not quiet:
             note(f"see them side by side: retouch report {output}")
 
@@ -75,15 +77,9 @@ def _labelled(texts: list[str]) -> dict[str, Path]:
     return found
 
 
-def _tell_drift(output: Path, steps: int, as_json: bool) -> None:
-    """Of edits in a row, how far they drifted; the run's folder gets the table and strips."""
-    if steps == 1:
-        return
+def _write_drift(output: Path) -> None:
+    """The table of edits in a row, and a strip of every picture's, into the run's folder."""
     from retouch.explore.drift import drift_of
     from retouch.runs.run import Run
 
-    drift = drift_of(Run.open(output))
-    drift.write()
-    if not as_json:
-        tell()
-        tell_table(["edits of", *drift.headings], [[row.method, *drift.cells(row)] for row in drift.rows])
+    drift_of(Run.open(output)).write()

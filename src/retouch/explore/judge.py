@@ -43,11 +43,13 @@ class Pair:
     Attributes:
         name: the picture's, or the step's.
         method: the label of the folder that it is from.
+        step: which of its picture's edits in a row it is, from 1; 0 for one by itself.
     """
 
     name: str
     method: str
     values: Mapping[str, float]
+    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,13 @@ class Judged:
         """The labels."""
         return list(dict.fromkeys(pair.method for pair in self.pairs))
 
-    def mean(self, method: str, measure: str) -> float:
-        """Over the edits of a method that have a value; NaN where none has."""
-        values = [pair.values[measure] for pair in self.pairs if pair.method == method]
-        there = [value for value in values if not math.isnan(value)]
+    def of(self, method: str, step: int | None = None) -> list[Pair]:
+        """The edits of a method; of one step alone where one is named."""
+        return [pair for pair in self.pairs if pair.method == method and step in (None, pair.step)]
+
+    def mean(self, method: str, measure: str, step: int | None = None) -> float:
+        """Over the edits of a method, or of one step of it, that have a value; NaN where none has."""
+        there = [pair.values[measure] for pair in self.of(method, step) if not math.isnan(pair.values[measure])]
         return fmean(there) if there else math.nan
 
     @property
@@ -89,18 +94,26 @@ class Judged:
 
     @property
     def headings(self) -> list[str]:
-        """Of :meth:`cells`."""
+        """Of :attr:`rows`."""
         cut = _OUTSIDE if self.masked else " "
         units = [(name.removesuffix(cut), self.about[name].get("unit", "")) for name in self.columns]
-        return ["edits of", "count", *(f"{name} ({unit})" if unit else name for name, unit in units)]
+        after = ["after"] if any(pair.step for pair in self.pairs) else []
+        return ["edits of", *after, "count", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
-    def cells(self, method: str) -> list[str]:
-        """A method's row as text: its label, how many edits, and the means."""
-        values = [
-            shown(self.mean(method, name), self.about[name].get("unit", ""), _DECIMALS.get(name.split(".")[0], 1))
+    @property
+    def rows(self) -> list[list[str]]:
+        """The table as text: a method's label, after how many edits in a row, the number of edits, and their means."""
+        groups = dict.fromkeys((pair.method, pair.step) for pair in self.pairs)
+        return [
+            [method, *([str(step)] if step else []), str(len(self.of(method, step))), *self._means(method, step)]
+            for method, step in sorted(groups, key=lambda group: (self.methods.index(group[0]), group[1]))
+        ]
+
+    def _means(self, method: str, step: int) -> list[str]:
+        return [
+            shown(self.mean(method, name, step), self.about[name].get("unit", ""), _DECIMALS.get(name.split(".")[0], 1))
             for name in self.columns
         ]
-        return [method, str(sum(pair.method == method for pair in self.pairs)), *values]
 
     def figures(self) -> dict[str, Any]:
         """All of it for machines, JSON-ready: means by method, and every pair."""
@@ -112,11 +125,12 @@ class Judged:
         return {
             "measures": dict(self.about),
             "methods": [
-                {"method": method, "edits": int(self.cells(method)[1]), "values": plain(values)}
+                {"method": method, "edits": len(self.of(method)), "values": plain(values)}
                 for method, values in means.items()
             ],
             "pairs": [
-                {"name": pair.name, "method": pair.method, "values": plain(pair.values)} for pair in self.pairs
+                {"name": pair.name, "method": pair.method, "step": pair.step, "values": plain(pair.values)}
+                for pair in self.pairs
             ],
         }  # fmt: skip
 
@@ -260,6 +274,5 @@ def _judged(
         own = values.get((name, label), {})
         return {one: math.nan if (value := own.get(one)) is None else value for one in about}
 
-    names = [entry.id for entry in suite.entries]
-    masked = all("mask" in entry.files for entry in suite.entries)
-    return Judged(about, [Pair(name, label, of(name, label)) for label in found for name in names], masked)
+    pairs = [Pair(entry.id, label, of(entry.id, label), entry.step) for label in found for entry in suite.entries]
+    return Judged(about, pairs, all("mask" in entry.files for entry in suite.entries))
