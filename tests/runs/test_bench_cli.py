@@ -69,7 +69,10 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("nowhere",), "no suite 'nowhere'"),
         (("tedbench",), "say where with --data"),
         (("tedbench", "--data", "nowhere"), "there is no folder 'nowhere'"),
-        (("diorama", "--data", "."), "--data goes with the suites tedbench, pie-bench, folder, not diorama"),
+        (
+            ("diorama", "--data", "."),
+            "--data goes with the suites tedbench, pie-bench, magic-brush, folder, not diorama",
+        ),
         (("diorama", "--kinds", "mood"), "no edit kind 'mood'"),
         (("folder", "--data", ".", "--kinds", "pose"), "goes with the suites diorama, drift"),
         (("diorama", "--methods", "nothing"), "no method 'nothing'"),
