@@ -132,6 +132,31 @@ def test_the_fields_of_pie_bench_plus_plus_are_those_of_pie_bench(tmp_path):
     json.dumps(entry.about)
 
 
+def test_pie_bench_plus_plus_is_read_from_its_parquet_files(tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for kind, names in (("6_change_attribute_color_40", ("10", "11")), ("9_change_style_80", ("12",))):
+        rows = []
+        for name in names:
+            picture(tmp_path / "one.png", (512, 512), (int(name), 0, 0))
+            rows.append({
+                "image": {"bytes": (tmp_path / "one.png").read_bytes(), "path": f"{name}.png"}, "id": name,
+                "source_prompt": "a [red] cup", "target_prompt": "a [blue] cup", "edit_action": "{}",
+                "aspect_mapping": "{}", "blended_words": '["red,blue"]', "mask": "513 2",
+            })  # fmt: skip
+        (tmp_path / kind).mkdir()
+        parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / kind / "V1-00000-of-00001.parquet")
+    suite = PieBench(tmp_path)
+    assert [(entry.id, entry.kind) for entry in suite.entries] == [
+        ("10", "change colour"), ("11", "change colour"), ("12", "change style"),
+    ]  # fmt: skip
+    cases = [suite.case(entry) for entry in suite.entries]
+    assert [case.picture.getpixel((0, 0)) for case in cases] == [(10, 0, 0), (11, 0, 0), (12, 0, 0)]
+    assert np.asarray(cases[2].mask).sum() == 2 * 255 and not preflight(suite, suite.entries)
+    (tmp_path / "9_change_style_80" / "V1-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadSuite, match=r"V1-00000-of-00001\.parquet' cannot be read"):
+        PieBench(tmp_path)
+
+
 def test_pie_bench_masks_are_cut_at_the_end():
     mask = decode_mask([512 * 512 - 3, 100, 5 * 512 + 7, 1])
     assert mask.shape == (512, 512) and mask[5, 7] == 1 and mask[5, 8] == 0

@@ -16,6 +16,7 @@ from PIL import Image
 
 from retouch.errors import BadPicture
 from retouch.picture import read_picture
+from retouch.suites.parquet import parquet_files, parquet_picture, parquet_rows
 from retouch.suites.suite import (
     BadSuite,
     Case,
@@ -65,7 +66,7 @@ class PieBench(Suite):
 
     Tables of the same layout are read too: those without masks, such as DNA-Bench's, whose edits are then measured over
     whole pictures, those without kinds, and those with the fields of PIE-Bench++ (``source_prompt``,
-    ``target_prompt``, ``blended_words``, the mask as text).
+    ``target_prompt``, ``blended_words``, the mask as text), also as its Parquet files, a folder for each kind.
 
     Raises:
         BadSuite: when the folder or its table is not there or not of this layout.
@@ -73,7 +74,7 @@ class PieBench(Suite):
 
     name = "pie-bench"
     summary = "PIE-Bench, or another of its layout: ten kinds of edit, with source prompts, and masks where it has them"
-    needs = "the benchmark's folder on your disk, with mapping_file.json and annotation_images/"
+    needs = "the benchmark's folder on your disk, with mapping_file.json and annotation_images/, or PIE-Bench++'s"
 
     published = _PUBLISHED
 
@@ -81,8 +82,11 @@ class PieBench(Suite):
 
     def __post_init__(self) -> None:
         where = folder_of(self.data, "PIE-Bench")
-        found = json_table(where, "mapping_file.json")
         table = f"the mapping_file.json of {str(where)!r}"
+        if not (where / "mapping_file.json").exists() and parquet_files(where):
+            found, table = parquet_rows(where), f"the Parquet files of {str(where)!r}"
+        else:
+            found = json_table(where, "mapping_file.json")
         if not isinstance(found, dict):
             raise BadSuite(f"{table} is not PIE-Bench's: expected an object that holds each edit under its id.")
         rows = {name: _as_pie_bench(row, f"the edit {name!r} in {table}") for name, row in found.items()}
@@ -96,7 +100,8 @@ class PieBench(Suite):
 
     def case(self, entry: Entry) -> Case:
         """Picture and, where the table has one, mask."""
-        picture = read_picture(entry.files["picture"]).image
+        place = entry.files["picture"]
+        picture = (parquet_picture(place, entry.id) if place.suffix == ".parquet" else read_picture(place)).image
         if entry.id not in self._runs:
             return Case(entry, picture)
         if picture.size != (_SIDE, _SIDE):
@@ -187,7 +192,7 @@ def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
         target,
         source,
         {"instruction": row.get("editing_instruction", ""), "blended_word": blended, **more},
-        {"picture": where / "annotation_images" / row["image_path"]},
+        {"picture": Path(row["parquet"]) if "parquet" in row else where / "annotation_images" / row["image_path"]},
         _blending(blended, source, target),
     )
 
