@@ -63,7 +63,7 @@ def _read(path: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _at_hand(path: Path, changed: int) -> Any:
-    """The table of the file that is at hand, which is read once for all its rows; ``changed`` is when it was written."""
+    """The table of the file at hand, which is read once for all its rows; ``changed`` is when it was written."""
     try:
         return import_module("pyarrow.parquet").read_table(path)
     except ImportError:
