@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench leaderboard pictures format clean setup
+.PHONY: demo test check bench leaderboard pictures docs docs-serve format clean setup
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -28,6 +28,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed/uses.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow"
 
@@ -35,6 +36,7 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typed/uses.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
 	# the golden walk once more with other kernels: a test must hold on every processor
@@ -54,9 +56,17 @@ leaderboard: $(READY)
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py
 
+# the site: the pages and the reference; a link that leads nowhere fails it
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "Open site/index.html in a browser; to search, too: make docs-serve"
+
+docs-serve: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --dev-addr 127.0.0.1:8000
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	rm -rf .venv demo dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache

@@ -111,9 +111,9 @@ class Editor:
 
         Args:
             image, source, target, negative_prompt: the picture, what it shows, what it should show, and what not.
-            method, inversion, control, guidance, sampler, settings: how; the settings are the method's parameters, in
-                place of what the model recommends (``model.recommended``) and of the published defaults. By default
-                methods are tried until CLIP verifies the edit (docs/auto.md); ``clip`` names the CLIP model.
+            method, inversion, control, guidance, sampler, clip, settings: how; the settings are the method's
+                parameters, in place of what the model recommends (``model.recommended``) and of the published
+                defaults. By default methods are tried until CLIP (``clip`` names it) verifies the edit (docs/auto.md).
             mask, foreground, region, context, keep, strength: where it may happen, what stays, and how far it goes.
             size: the working size in pixels, in place of the model's own.
             upscaler: a model by which what is drawn anew in a large picture is enlarged.
@@ -147,9 +147,13 @@ class Editor:
 
         Args:
             edits: of each, the arguments of :meth:`edit`: ``{"image": "a.png", "source": ..., "target": ...}``.
+            batch: how many, at least 1.
             failed: "raise" ends with the first edit that cannot be made; "return" puts its error in its place.
             progress: called with (edits done, all edits).
             common: arguments that all edits have which do not say otherwise.
+
+        Raises:
+            RetouchError: with "raise", what is wrong with an edit, by its number.
         """
         with turn(self.model):
             return edit_many(self.model, [{**common, **one} for one in edits], batch, failed, progress)
@@ -162,7 +166,13 @@ class Editor:
         progress: Progress | None = None, detail: Detail | None = None, clip: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> list[EditResult]:  # fmt: skip
-        """The ``count`` (1..16) best of the edits that the method "auto" tries, the best first; see :meth:`edit`."""
+        """The best of the edits that the method "auto" tries, the best first.
+
+        The other arguments, and the errors, are those of :meth:`edit`.
+
+        Args:
+            count: how many at most, 1..16.
+        """
         request = Request(
             image=image, source=source, target=target, negative_prompt=negative_prompt, mask=mask, region=region,
             context=context, keep=keep, strength=strength, size=size, seed=seed, progress=progress, detail=detail,
@@ -172,24 +182,12 @@ class Editor:
             return candidates(self.model, request, count)
 
     def fit(
-        self,
-        image: AnyPicture,
-        *,
-        target: str,
-        method: str | Optimising = "imagic",
-        source: str | None = None,
-        negative_prompt: str | None = None,
-        mask: AnyMask | None = None,
-        foreground: AnyMask | None = None,
-        reference: AnyMask | None = None,
-        size: int | None = None,
-        seed: int = 0,
-        progress: Progress | None = None,
-        detail: Detail | None = None,
-        budget: float | None = None,
-        checkpoint: str | PathLike[str] | None = None,
+        self, image: AnyPicture, *, target: str, method: str | Optimising = "imagic", source: str | None = None,
+        negative_prompt: str | None = None, mask: AnyMask | None = None, foreground: AnyMask | None = None,
+        reference: AnyMask | None = None, size: int | None = None, seed: int = 0, progress: Progress | None = None,
+        detail: Detail | None = None, budget: float | None = None, checkpoint: str | PathLike[str] | None = None,
         **settings: Any,
-    ) -> Fit:
+    ) -> Fit:  # fmt: skip
         """Only the optimisation of a method that optimises: any number of edits can then be sampled from the fit.
 
         The arguments are those of :meth:`edit`; a negative prompt matters to a fit that samples, and edits made from
@@ -214,26 +212,19 @@ class Editor:
             return replace(fitting.fit(job), notes=job.notes)
 
     def variations(
-        self,
-        image: AnyPicture,
-        fit: Fit,
-        *,
-        seeds: Sequence[int] = (0, 1, 2, 3),
-        etas: Sequence[float] | None = None,
-        negative_prompt: str | None = None,
-        mask: AnyMask | None = None,
-        keep: str = "auto",
-        strength: float | None = None,
-        size: int | None = None,
-        progress: Progress | None = None,
-        **settings: Any,
-    ) -> list[EditResult]:
+        self, image: AnyPicture, fit: Fit, *,
+        seeds: Sequence[int] = (0, 1, 2, 3), etas: Sequence[float] | None = None, negative_prompt: str | None = None,
+        mask: AnyMask | None = None, keep: str = "auto", strength: float | None = None, size: int | None = None,
+        progress: Progress | None = None, **settings: Any,
+    ) -> list[EditResult]:  # fmt: skip
         """Samples every ``eta`` with every seed from one fit, in batches: eta by eta, in each the seeds in order.
 
         Args:
             image: the picture that the fit was made for.
+            fit: what :meth:`fit` made of it.
+            seeds: each gives another picture.
             etas: values of the parameter ``eta``, for methods that have it; None for its default alone.
-            negative_prompt, mask, keep, strength, size: as for :meth:`edit`; only the fit's own size goes with it.
+            negative_prompt, mask, keep, strength, size, progress: as for :meth:`edit`; of sizes only the fit's.
             settings: parameters of sampling.
 
         Raises:
@@ -261,8 +252,9 @@ class Editor:
         """Where a thing is in a picture: L of its size, 255 inside, for the argument ``mask`` of edits.
 
         Args:
-            word: names the thing, in words of ``prompt`` (None: the words alone); it is looked for by the network's
-                cross-attention, which a segmenter sharpens where there is one.
+            image: the picture, as for :meth:`edit`.
+            word, prompt: names the thing, and says what the picture shows (None: the words alone); it is looked for by
+                the network's cross-attention, which a segmenter sharpens where there is one.
             points, outside: (x, y) in pixels, inside the thing and outside it.
             box: (left, top, right, bottom) in pixels, around it.
             segmenter: a Segment Anything model (folder or hub name), "none", or "auto": the embedded one for the
@@ -280,12 +272,25 @@ class Editor:
     def method_for(
         self, name: str, source: str | None, target: str, settings: Mapping[str, Any], **parts: str | None
     ) -> Method:
-        """The method ``name`` as :meth:`edit` would run it: with what the model recommends, and ``settings`` on top."""
+        """A method as :meth:`edit` would run it: with what the model recommends, and the settings on top.
+
+        Args:
+            name: the method's.
+            source, target: the prompts; what is recommended may depend on them.
+            settings: its parameters.
+            parts: ``inversion``, ``control``, ``guidance`` and ``sampler``, by name.
+
+        Raises:
+            BadParameter: for a method, part or parameter that there is not, or a value outside its range.
+        """
         check_choice(name, source, target, settings, parts)
         return method_for(self.model, name, source, target, settings, **parts)
 
     def decode(self, latents: Tensor) -> Image.Image:
-        """The picture of latents [1, C, h, w].
+        """The picture of latents.
+
+        Args:
+            latents: [1, C, h, w], as the model has them.
 
         Raises:
             BadParameter: for anything else.

@@ -37,7 +37,10 @@ Preview = Callable[[Callable[[], Image.Image]], None]
 """Called after a step with a function that draws what the picture looks like by now, which costs a decoding."""
 
 AnyPicture = str | PathLike[str] | Image.Image | Picture
+"""A path, a PIL image, or a picture that was read."""
+
 AnyMask = str | PathLike[str] | Image.Image | Picture
+"""A path, a PIL image, or a picture that was read: what is white in it counts."""
 
 CONTEXT = 0.5
 """How much of the picture around a region is seen along with it, in sides of the region, on every side."""

@@ -86,8 +86,14 @@ class EditResult:
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the picture with its recipe inside; the checkpoint goes then.
 
+        Args:
+            path: of a PNG, JPEG or WebP file; the ending says which.
+            force: whether a file that is there already is replaced.
+
         Raises:
             OutputExists: when there is a file already and ``force`` is not set.
+            BadParameter: when the ending is of no such format, or there is no such folder.
+            BadPicture: when the disk does not take it; nothing is left behind.
         """
         write_picture(self.image, path, recipe=self.recipe, force=force)
         if self.checkpoint:

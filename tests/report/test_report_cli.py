@@ -9,7 +9,8 @@ import pytest
 
 from retouch.errors import OutputExists
 from retouch.report import as_text, gather, page, write_text
-from retouch.report.tables import Cell, Column, Leaderboard, Row
+from retouch.report.columns import Column
+from retouch.report.tables import Cell, Leaderboard, Row
 from retouch.runs.files import BadRun
 from retouch.runs.results import MissingExtra
 from tests.test_cli import retouch
@@ -24,14 +25,30 @@ def test_tables_for_papers_escape_their_words_and_mark_the_best():
     cells = {"psnr": Cell(27.216, 26.9, 27.5, 9, "best"), "both": Cell(0.5, 0.4, 0.6, 9), "spill": Cell(-2.0)}
     board = Leaderboard(columns, [Row("a_b & c|d", 9, 0, cells)])
     assert as_text(board, "latex") == (
+        "\\begin{table}\n\\caption{Means $\\pm$ half the width of their 95 \\% bootstrap intervals over cases. Bold: "
+        "better than every other method beyond chance (5 \\%, all pairs).}\n\\centering\n"
         "\\begin{tabular}{lrrr}\n\\toprule\nmethod & PSNR (dB) $\\uparrow$ & both (\\%) $\\uparrow$ & "
         "spill (cosine $\\times$ 100) $\\rightarrow$ 0 \\\\\n\\midrule\n"
         "a\\_b \\& c|d & \\textbf{27.22 $\\pm$ 0.30} & 50.0 $\\pm$ 10.0 & -2.0 \\\\\n\\bottomrule\n\\end{tabular}\n"
+        "\\end{table}\n"
     )
     assert as_text(board, "markdown") == (
         "| method | PSNR (dB) ↑ | both (%) ↑ | spill (cosine × 100) → 0 |\n| --- | ---: | ---: | ---: |\n"
-        "| a\\_b & c\\|d | **27.22 ± 0.30** | 50.0 ± 10.0 | -2.0 |\n"
+        "| a\\_b & c\\|d | **27.22 ± 0.30** | 50.0 ± 10.0 | -2.0 |\n\n"
+        "Means ± half the width of their 95 % bootstrap intervals over cases. Bold: better than every other "
+        "method beyond chance (5 %, all pairs).\n"
     )
+
+
+def test_nothing_is_bold_where_another_may_be_as_good():
+    columns = [Column("psnr", "PSNR", "dB", "higher", "measure", 2)]
+    rows = [
+        Row("a", 9, 0, {"psnr": Cell(27.2, 26.9, 27.5, 9, "best")}),
+        Row("b", 9, 0, {"psnr": Cell(27.1, 26.8, 27.4, 9, "close")}),
+    ]
+    for form in ("latex", "markdown"):
+        text = as_text(Leaderboard(columns, rows, "psnr"), form)
+        assert "**" not in text and "textbf" not in text and "Bold" not in text and "Sorted by PSNR." in text
 
 
 def test_the_command_writes_the_page_into_the_run(run):
@@ -54,7 +71,7 @@ def test_the_command_prints_tables_and_writes_them(run, tmp_path):
     ]  # fmt: skip
     done = retouch("report", run.folder, "--format", "latex", "-o", tmp_path / "table.tex")
     assert (done.returncode, done.stdout) == (0, "")
-    assert (tmp_path / "table.tex").read_text().startswith("\\begin{tabular}")
+    assert (tmp_path / "table.tex").read_text().startswith("\\begin{table}")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from retouch.runs.bench import Done
     from retouch.runs.cases import Captioner
     from retouch.runs.edits import Executor
+    from retouch.runs.manifest import Record
+    from retouch.runs.measuring import Told
     from retouch.runs.run import Run
     from retouch.runs.take import Measuring
     from retouch.runs.variants import Variant
@@ -42,7 +45,7 @@ def bench(
     captioner: of.Captioner = "", keep: of.Keep = "off", size: options.Size = None,
     masks: of.Masks = False, suited: of.Suited = False,
     measures: of.Measures = "default", clip: of.Clip = "", dino: of.Dino = "",
-    skip_missing: of.SkipMissing = False, retry_failed: of.RetryFailed = False,
+    skip_missing: of.SkipMissing = False, retry_failed: of.RetryFailed = False, watch: of.Watch = False,
     device: options.Device = "", quiet: options.Quiet = False,
     suite_options: Mapping[str, str] | None = None,
 ) -> None:  # fmt: skip
@@ -68,8 +71,8 @@ def bench(
     run = begin(output, opened, editor, variants, numbers, others=list(others), masked=masks, suited=suited)
     _take(run, opened, found, share, skip, say)
     done = _edit(
-        run, opened, work, quiet, say, methods=list(variants), seeds=numbers, shard=share, captioner=caption,
-        retry_failed=retry_failed, skip=skip, masked=masks, suited=suited,
+        run, opened, work, measuring, watch, quiet, say, methods=list(variants), seeds=numbers, shard=share,
+        captioner=caption, retry_failed=retry_failed, skip=skip, masked=masks, suited=suited,
     )  # fmt: skip
     _measure(run, measuring, mine, shard, quiet, say)
     if done.there or found:
@@ -175,13 +178,23 @@ def _tell_drift(run: Run, mine: Sequence[Entry]) -> None:
     tell_prose(drift.told())
 
 
-def _edit(run: Run, suite: Suite, work: Executor, quiet: bool, say: options.Say, **wanted: Any) -> Done:
-    """Makes what is left to do, and says how far it is."""
+def _edit(
+    run: Run, suite: Suite, work: Executor, measuring: Measuring, watch: bool, quiet: bool, say: options.Say,
+    **wanted: Any,
+) -> Done:  # fmt: skip
+    """Makes what is left to do, measured as it comes, and says how far it is."""
     from retouch.runs.bench import bench as run_bench
 
-    with progress_bar("bench", quiet=quiet) as progress:
+    share, shards = wanted["shard"]
+    with _followed(run, suite, measuring, watch, quiet, wanted) as (told, progress, after):
         try:
-            done = run_bench(run, suite, work, **wanted, progress=progress)
+            with measuring.as_they_come(run, f"{share}/{shards}", told) as measured:
+
+                def finished(record: Record) -> None:
+                    measured(record)
+                    after(record)
+
+                done = run_bench(run, suite, work, **wanted, progress=progress, after=finished)
         except KeyboardInterrupt:
             kept = f"{str(run.folder)!r} keeps what is finished: the same command goes on from there."
             note(f"retouch: interrupted; {kept}")
@@ -191,3 +204,31 @@ def _edit(run: Run, suite: Suite, work: Executor, quiet: bool, say: options.Say,
     if done.failed:
         note(f"retouch: {done.failed} of {done.total} edits failed (--retry-failed tries again), first: {done.reason}")
     return done
+
+
+@contextmanager
+def _followed(
+    run: Run, suite: Suite, measuring: Measuring, watch: bool, quiet: bool, wanted: Mapping[str, Any]
+) -> Iterator[tuple[Told | None, Callable[..., None] | None, Callable[[Record], None]]]:
+    """What is told of values, of progress and of finished edits: to a table that is watched, or to a bar."""
+    if not watch:
+        with progress_bar("bench", quiet=quiet) as progress:
+            yield None, progress, lambda record: None
+        return
+    from retouch.cli.watch import watching
+    from retouch.runs.tally import Tally
+    from retouch.suites.suite import share_of
+
+    edits = len(share_of(suite, wanted["shard"])) - len(wanted["skip"])
+    tally = Tally(run, suite, wanted["methods"], edits * len(wanted["seeds"]), measuring.names)
+    with watching(tally) as draw:
+
+        def told(record: Record, values: Mapping[str, float | None]) -> None:
+            tally.measured(record, values)
+            draw()
+
+        def finished(record: Record) -> None:
+            tally.finished(record)
+            draw()
+
+        yield told, None, finished

@@ -51,6 +51,7 @@ Clip = Annotated[
 ]
 Dino = Annotated[str, typer.Option(help="The vision transformer of the structure distance.")]
 SkipMissing = Annotated[bool, typer.Option("--skip-missing", help="Leave out cases whose files are absent or broken.")]
+Watch = Annotated[bool, typer.Option("--watch", help="A table of the methods that follows the run, on stderr.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try edits again that failed before.")]
 
 

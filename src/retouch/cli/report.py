@@ -23,6 +23,9 @@ def report(
     measures: Annotated[
         str, typer.Option(help="The measures to show, names separated by commas; default: all there are.")
     ] = "",
+    by: Annotated[
+        str, typer.Option(metavar="MEASURE", help="What methods are ranked by; default: the suite's main measure.")
+    ] = "",
     best_of_seeds: Annotated[
         str, typer.Option(metavar="MEASURE", help="Of a case's seeds count only the best one by this measure.")
     ] = "",
@@ -45,7 +48,7 @@ def report(
     if where is not None:
         check_text_output(where, force)
     names = [name.strip() for name in measures.split(",") if name.strip()]
-    gathered = gather(opened, measures=names, best_of_seeds=best_of_seeds.strip())
+    gathered = gather(opened, measures=names, best_of_seeds=best_of_seeds.strip(), by=by.strip())
     text = page(gathered, gallery) if form == "html" else as_text(leaderboard(gathered), form)
     if where is None:
         tell_text(text)

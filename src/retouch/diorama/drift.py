@@ -34,6 +34,7 @@ class Drift(Suite):
     name = "drift"
     summary = "edits in a row, there and back, each on the result of the one before: how far the rest drifts away"
     verdicts = VERDICTS
+    main = ("both",)
 
     kinds: str | Sequence[str] = option(
         f"what is asked in turn, separated by commas, of {', '.join(CHAINED)}", default="colour,accessory"

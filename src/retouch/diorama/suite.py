@@ -44,6 +44,7 @@ class DioramaSuite(Suite):
     name = "diorama"
     summary = "held-out scenes of the painted world, with source prompts, masks and the right answers"
     verdicts = VERDICTS
+    main = ("both",)
 
     kinds: str | Sequence[str] = option("edit kinds separated by commas, all where none is named", default="")
     count: int = option("scenes of each kind", default=20, low=1)

@@ -172,8 +172,10 @@ def run_sweep(
 ) -> Sweep:
     """Samples every η with every seed and measures the samples; what is given twice is sampled once.
 
-    Raises:
-        as :meth:`Editor.variations`.
+    The arguments, and the errors, are those of :meth:`Editor.variations`, and:
+
+    Args:
+        scorer: the CLIP model that scores; None leaves the score out.
     """
     if not isinstance(image, Picture):
         image = from_image(image) if isinstance(image, Image.Image) else read_picture(image)

@@ -57,6 +57,10 @@ class Fit:
     def save(self, path: str | PathLike[str], *, force: bool = False) -> None:
         """Writes the fit as one safetensors file; the checkpoint goes then, unless the work was interrupted.
 
+        Args:
+            path: of the file, ``.safetensors`` by custom.
+            force: whether a file that is there already is replaced.
+
         Raises:
             OutputExists: when there is a file already and ``force`` is not set.
             BadFit: when the place cannot be written to.
@@ -79,6 +83,10 @@ class Fit:
 
         The texts are no part of it: what the fit samples under are ``embeds``, for ``prompt_embeds``.
 
+        Args:
+            path: of the file, ``.safetensors`` by custom.
+            force: whether a file that is there already is replaced.
+
         Raises:
             OutputExists: when there is a file already and ``force`` is not set.
             BadFit: when the fit holds no low-rank adapters, or the place cannot be written to.
@@ -86,7 +94,11 @@ class Fit:
         write_lora(Path(path), self.weights(), self.rank, self.recipe, replace=force)
 
     def weights(self, stage: str = "") -> dict[str, Tensor]:
-        """The fitted weights of one network by parameter name: "" for the denoising network, or a cascade's stage."""
+        """The fitted weights of one network by parameter name.
+
+        Args:
+            stage: "" for the denoising network, "super_resolution" for a cascade's second one.
+        """
         if not stage:
             return {name: value for name, value in self.network.items() if not name.startswith(f"{SECOND}/")}
         return {n.removeprefix(f"{stage}/"): v for n, v in self.network.items() if n.startswith(f"{stage}/")}
@@ -108,6 +120,9 @@ class Fit:
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Fit:
         """Reads a fit and checks all that it holds; against a model, :func:`retouch.fit.checked.check_against` does.
+
+        Args:
+            path: of a file that :meth:`save` wrote.
 
         Raises:
             BadFit: when there is no such file, or it is damaged or no fit.

@@ -51,7 +51,7 @@ def by_clicks(
     box: tuple[float, ...] | None,
     segmenter: str,
 ) -> Image.Image:
-    """The thing that clicks or a box in ``image`` point at; see :meth:`Segmenter.mask`.
+    """The thing that clicks or a box in ``image`` point at; see :meth:`retouch.masks.segmenter.Segmenter.mask`.
 
     Raises:
         BadModel: where no segmenter is named and the model has none of its own.

@@ -6,24 +6,32 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from retouch.report.columns import Column
 from retouch.report.gallery import gallery
 from retouch.report.gathered import Gathered
-from retouch.report.tables import Cell, Column, Leaderboard, breakdown
+from retouch.report.ranking import Ranking
+from retouch.report.tables import Cell, Leaderboard, breakdown
 
 _COLOURS = (
-    "#3b82d6", "#e0792b", "#2f9e62", "#d1477a", "#8a6ad6", "#a8870f", "#1c9bb0", "#cf4a43", "#6f9420", "#8a8f98",
+    "#0084fc", "#e8001f", "#54b400", "#f000f0", "#0c6c6c", "#9c6000", "#a800cc", "#f08400", "#9c9ccc", "#84609c",
+    "#f06ca8", "#c0006c", "#008400", "#00a89c", "#603cfc", "#b46cfc",
 )  # fmt: skip
-"""For the methods; each can be told from a white and from a black background."""
+"""For the methods: as far apart from each other as sixteen can be (in OKLab) that are seen on white and on black."""
+
+_SYMBOLS = (
+    "circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "x", "triangle-down", "pentagon",
+    "hourglass", "bowtie", "star-diamond", "hexagram", "star-triangle-up", "diamond-tall",
+)  # fmt: skip
 
 
-_SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "x")
-
-
-def script_data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict[str, Any]:
+def script_data(
+    gathered: Gathered, board: Leaderboard, most_cases: int, ranked: Ranking | None = None
+) -> dict[str, Any]:  # fmt: skip
     """What the page's script reads: numbers for places, and every text ready made."""
+    on_front = {row.label for row in ranked.front} if ranked else set[str]()
     by_kind = breakdown(gathered, board.columns)
     counts = {kind: sum(entry.kind == kind for entry in gathered.entries.values()) for kind in by_kind}
-    axes = _axes(board)
+    axes = axes_of(board)
     seeds = {one.label: list(gathered.runs[one.run].manifest.seeds_of(one.name)) for one in gathered.methods}
     whole = {column.name: [row.cells[column.name] for row in board.rows] for column in board.columns}
     parts = [("all kinds", len(gathered.entries), whole)]  # by place: a kind may have any name
@@ -40,7 +48,7 @@ def script_data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict
         "methods": [
             {
                 "label": row.label, "colour": _COLOURS[i % len(_COLOURS)], "symbol": _SYMBOLS[i % len(_SYMBOLS)],
-                "seeds": seeds[row.label],
+                "seeds": seeds[row.label], "front": row.label in on_front,
             }
             for i, row in enumerate(board.rows)
         ],
@@ -55,6 +63,7 @@ def script_data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict
             column.name: [_point(column, row.cells[column.name]) for row in board.rows] for column in board.columns
         },
         "axes": axes,
+        "front": [ranked.price.name, ranked.column.name] if ranked and ranked.price else [],
         "kinds": kinds if len(counts) > 1 and shown else [],
         "gallery": gallery(gathered, board.columns, most_cases) if most_cases else [],
         "seeds": gathered.seeds,
@@ -62,7 +71,7 @@ def script_data(gathered: Gathered, board: Leaderboard, most_cases: int) -> dict
     }  # fmt: skip
 
 
-def _axes(board: Leaderboard) -> dict[str, str] | None:
+def axes_of(board: Leaderboard) -> dict[str, str] | None:
     """What the plane begins with; None where there is nothing to set against anything."""
     there = [
         column for column in board.columns if any(math.isfinite(row.cells[column.name].mean) for row in board.rows)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from retouch.report.columns import Column
 from retouch.report.gathered import Gathered
-from retouch.report.tables import Column
 from retouch.runs.run import Run
 
 _MACHINE = ("gpu", "cpu", "machine", "system", "device", "threads")

@@ -10,13 +10,13 @@ from typing import Any
 from PIL import Image
 
 from retouch.errors import BadPicture
+from retouch.report.columns import Column
 from retouch.report.gathered import Gathered
-from retouch.report.tables import Column
 from retouch.runs.manifest import Record
 from retouch.runs.run import Run
 from retouch.suites.suite import Case
 
-SIDES = ((300, 512), (1200, 384))
+SIDES = ((300, 512), (600, 384))
 """Up to so many pictures, their longer side has at most so many pixels."""
 SMALLEST_SIDE = 256
 _QUALITY = 85

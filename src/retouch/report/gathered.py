@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from retouch.errors import BadParameter
 from retouch.measures.registry import every
 from retouch.quantity import rank
-from retouch.runs.files import BadRun
+from retouch.report.checks import check_measures, check_one_model, check_one_suite, check_some
 from retouch.runs.results import about_measures, library, results, set_measures
 from retouch.runs.run import Run
+from retouch.suites.registry import suites
 from retouch.suites.suite import Entry
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Gathered:
     """All edits of the runs.
 
     Attributes:
-        methods: in the order of the runs.
+        methods: the best by the main measure first.
         entries: of every case that was begun, by id.
         edits: an edit a row, as :func:`retouch.runs.results.results` with ``label`` and ``run`` more; of several
             seeds only the best where one was asked for.
@@ -56,6 +57,7 @@ class Gathered:
         not_begun: cases that a run is of and none has begun.
         lacking: labels of the methods whose edits of a case are not all done, by case.
         best_of: the measure by which seeds were chosen; "" for none.
+        main: the measure that methods are ranked by, best first in ``methods``; "" for none, in the order of the runs.
     """
 
     runs: Sequence[Run]
@@ -72,6 +74,7 @@ class Gathered:
     not_begun: int
     lacking: Mapping[str, Sequence[str]]
     best_of: str = ""
+    main: str = ""
 
     @property
     def kinds(self) -> list[str]:
@@ -92,11 +95,14 @@ class Gathered:
         ]
 
 
-def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: str = "") -> Gathered:
+def gather(
+    runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: str = "", by: str = ""
+) -> Gathered:  # fmt: skip
     """Reads the runs.
 
     Args:
-        measures: these alone, in this order; none for all there are.
+        measures: these alone, in this order; none for all there are, the main one first.
+        by: the measure that methods are ranked by; "" for what the suite says, else the first.
         best_of_seeds: a measure; of a case's edits by a method only the one with its best value counts.
 
     Raises:
@@ -107,7 +113,7 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
     """
     if not runs:
         raise BadParameter("there is nothing to report: name at least one run.")
-    _check_one_suite(runs)
+    check_one_suite(runs)
     methods = _labelled(runs)
     labels = {(method.run, method.name): method.label for method in methods}
     whole = _all_edits(runs, labels)
@@ -115,10 +121,10 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
     about = _joined(abouts)
     failed = whole["error"] != ""
     edits, failures = whole[~failed], whole[failed]
-    _check_some(runs, edits, failures)
+    check_some(runs, edits, failures)
 
     there, sets = [name for name in about if name in whole.columns], _sets(runs, labels)
-    _check_measures(measures, best_of_seeds, there, sets)
+    check_measures([*measures, *filter(None, [by])], best_of_seeds, there, sets)
     if best_of_seeds:
         edits = _best(edits, best_of_seeds, about[best_of_seeds].get("better", ""))
         sets = {}  # they are of all seeds, so not of those chosen
@@ -127,18 +133,47 @@ def gather(runs: Sequence[Run], *, measures: Sequence[str] = (), best_of_seeds: 
         chosen = dict.fromkeys(measures)
         there = [name for name in chosen if name in there]
         sets = {label: {name: row[name] for name in chosen if name in row} for label, row in sets.items()}
+    main = by or _main(runs[0], there, about)
+    there = there if measures or main not in there else [main, *(name for name in there if name != main)]
     reported = [*there, *filter(None, [best_of_seeds]), *(name for row in sets.values() for name in row)]
-    _check_one_model(runs, abouts, dict.fromkeys(reported))
+    check_one_model(runs, abouts, dict.fromkeys(reported))
     begun = [run.cases() for run in runs]
     entries = {entry.id: entry for own in reversed(begun) for entry in own}
     entries = {name: entries[name] for name in sorted(entries)}
     sizes = [max(_cases_of(run.manifest.suite), len(own)) for run, own in zip(runs, begun, strict=True)]
     per_case = [sum(len(run.manifest.seeds_of(label)) for label in run.manifest.methods) for run in runs]
     return Gathered(
-        runs, methods, entries, edits.reset_index(drop=True), failures.reset_index(drop=True), about, there, sets,
+        runs, _ranked(methods, edits, sets, main, about), entries, edits.reset_index(drop=True),
+        failures.reset_index(drop=True), about, there, sets,
         len(whole), sum(map(mul, sizes, per_case)), unmeasured, max(*sizes, len(entries)) - len(entries),
-        _lacking(runs, methods, entries, whole), best_of_seeds,
+        _lacking(runs, methods, entries, whole), best_of_seeds, main,
     )  # fmt: skip
+
+
+def _main(run: Run, there: Sequence[str], about: Mapping[str, Mapping[str, str]]) -> str:
+    """What the suite says of those measures that are there; else the first that is better or worse at all."""
+    suite = suites().get(str(run.manifest.suite.get("suite")))
+    rated = [name for name in there if about[name].get("better")]
+    return next((name for name in (suite.main if suite else ()) if name in there), next(iter(rated), ""))
+
+
+def _ranked(
+    methods: Sequence[Method], edits: pandas.DataFrame, sets: Mapping[str, Mapping[str, float]], main: str,
+    about: Mapping[str, Mapping[str, str]],
+) -> list[Method]:  # fmt: skip
+    """The best by the main measure first, those without a value last, and equals in the order of the runs."""
+    if not main:
+        return list(methods)
+    means: dict[str, float] = {label: row[main] for label, row in sets.items() if main in row}
+    if main in edits.columns:
+        means = edits[main].astype(float).groupby(edits["label"]).mean().to_dict()
+    better = about.get(main, {}).get("better", "")
+
+    def place(method: Method) -> tuple[bool, float]:
+        value = means.get(method.label, math.nan)
+        return math.isnan(value), 0.0 if math.isnan(value) else -float(rank(value, better))
+
+    return sorted(methods, key=place)
 
 
 def _all_edits(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> pandas.DataFrame:
@@ -150,40 +185,6 @@ def _all_edits(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> pa
         frames.append(frame.assign(label=names, run=number)[names.notna()])
     whole: pandas.DataFrame = library("pandas").concat(frames, ignore_index=True)
     return whole
-
-
-def _check_measures(
-    measures: Sequence[str], best_of: str, there: Sequence[str], sets: Mapping[str, Mapping[str, float]]
-) -> None:
-    """Refuses what no edit has, and what says nothing of a choice among seeds."""
-    of_sets = dict.fromkeys(name for row in sets.values() for name in row)
-    for name in (*measures, *filter(None, [best_of])):
-        if name in there or (name in of_sets and not best_of):
-            continue
-        if name in of_sets:
-            raise BadParameter(
-                f"{name} is a measure of all edits together, and is left out when --best-of-seeds chooses among "
-                "them: leave one of the two out."
-            )
-        known = ", ".join(dict.fromkeys([*there, *(() if best_of else of_sets)])) or "none"
-        raise BadParameter(f"there is no measure {name!r} here; the measures are: {known}.")
-
-
-def _check_one_suite(runs: Sequence[Run]) -> None:
-    twice = [path for path, count in Counter(run.folder.resolve() for run in runs).items() if count > 1]
-    if twice:
-        raise BadRun(f"the run {str(twice[0])!r} is named twice: name each once.")
-    first, *others = runs
-    for run in others:
-        if _edits_of(run.manifest.suite) != _edits_of(first.manifest.suite):
-            raise BadRun(
-                f"the runs {str(first.folder)!r} and {str(run.folder)!r} are of different edits: report each by itself."
-            )
-
-
-def _edits_of(suite: Mapping[str, Any]) -> str:
-    """A suite's identity but for how the methods were helped, and for how many of its scenes."""
-    return json.dumps({key: suite[key] for key in suite if key not in ("masks", "settings", "count")}, sort_keys=True)
 
 
 def _joined(abouts: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, dict[str, str]]:
@@ -198,32 +199,6 @@ def _joined(abouts: Sequence[Mapping[str, Mapping[str, str]]]) -> dict[str, dict
             kept = found.setdefault(name, {**declared.get(name, {}), **known})
             kept["model"] = kept.get("model") or known.get("model", "")
     return found
-
-
-def _check_one_model(
-    runs: Sequence[Run], abouts: Sequence[Mapping[str, Mapping[str, str]]], measures: Iterable[str]
-) -> None:
-    """Refuses figures of one measure that different networks gave."""
-    for name in measures:
-        models: dict[str, tuple[str, str]] = {}
-        for run, about in zip(runs, abouts, strict=True):
-            if model := about.get(name, {}).get("model"):
-                models.setdefault(model.rpartition(" ")[2], (model, str(run.folder)))  # whatever it is called
-        if len(models) > 1:
-            (one, first), (other, second), *_ = models.values()
-            raise BadRun(
-                f"{name} was taken by {one} in {first!r} and by {other} in {second!r}, which cannot be compared: "
-                "measure both with the same --clip and --dino, or name other measures with --measures."
-            )
-
-
-def _check_some(runs: Sequence[Run], edits: pandas.DataFrame, failures: pandas.DataFrame) -> None:
-    if len(edits):
-        return
-    names = " and ".join(repr(str(run.folder)) for run in runs)
-    if len(failures):
-        raise BadRun(f"all {len(failures)} edits of {names} failed, the first because: {failures['error'].iloc[0]}")
-    raise BadRun(f"no edit of {names} is finished: let `retouch bench` make some first.")
 
 
 def _labelled(runs: Sequence[Run]) -> list[Method]:

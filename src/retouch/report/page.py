@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from retouch.report.data import finite, interval, script_data
+from retouch.report.data import axes_of, finite, interval, script_data
 from retouch.report.facts import facts, looked, settings, title, warnings
 from retouch.report.gathered import Gathered
+from retouch.report.ranking import ranking
 from retouch.report.statistics import RESAMPLES
-from retouch.report.tables import Cell, Column, Leaderboard, Row, leaderboard
+from retouch.report.tables import Cell, Leaderboard, Row, leaderboard
 from retouch.report.verdict import notes, verdict
 from retouch.runs.results import library
 
 _FOLDER = Path(__file__).parent / "html"
 _SCRIPTS = ("common.js", "tables.js", "plane.js", "gallery.js")
-_GROUPS = {"cost": "cost of an edit", "measure": "measures", "set": "of all edits"}
+_SHOWN = 5
+"""Measures that the table shows at first; the others are folded away, with all costs but these:"""
+_PRICES = ("seconds", "evaluations")
 
 
 def page(gathered: Gathered, most_cases: int = 60) -> str:
@@ -35,9 +39,13 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
         loader=jinja.FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=False, undefined=jinja.StrictUndefined
     )
     board = leaderboard(gathered)
-    board = Leaderboard(sorted(board.columns, key=lambda column: list(_GROUPS).index(column.role)), board.rows)
-    data = script_data(gathered, board, most_cases)
-    rows = [_row(gathered, board, row, look) for row, look in zip(board.rows, data["methods"], strict=True)]
+    ranked, shown_first = ranking(board), _shown_first(board)
+    board = replace(board, columns=sorted(board.columns, key=lambda column: column.name not in shown_first))
+    data = script_data(gathered, board, most_cases, ranked)
+    folded = {column.name for column in board.columns} - set(shown_first)
+    rows = [_row(gathered, board, row, look, folded) for row, look in zip(board.rows, data["methods"], strict=True)]
+    for row, place in zip(rows, [ranked.group_of(row) if ranked else 0 for row in board.rows], strict=True):
+        row["group"] = place
     shown = len(data["gallery"])
 
     return str(
@@ -45,8 +53,10 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
             title=title(gathered),
             facts=facts(gathered),
             warnings=warnings(gathered),
-            verdict=verdict(board, data["methods"]),
-            groups=_groups(board.columns),
+            verdict=verdict(board, ranked, data["methods"], shown_first),
+            main=board.column(board.main).title if board.main else "",
+            grouped=ranked is not None and len(ranked.groups) > 1,
+            folded=folded,
             columns=board.columns,
             rows=rows,
             intervals=any(cell["interval"] for row in rows for cell in row["cells"]),
@@ -75,7 +85,18 @@ def _inlined(text: str) -> Any:
     return library("markupsafe").Markup(text.replace("</script", "<\\/script"))
 
 
-def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, str]) -> dict[str, Any]:
+def _shown_first(board: Leaderboard) -> list[str]:
+    """The columns that the table begins with: the main measure, those of the plane, the next ones, and prices."""
+    axes = axes_of(board) or {}
+    rated = [column.name for column in board.columns if column.role != "cost"]
+    first = dict.fromkeys(name for name in (board.main, axes.get("y"), axes.get("x"), *rated) if name in rated)
+    prices = [column.name for column in board.columns if column.name in _PRICES]
+    return [*list(first)[:_SHOWN], *prices]
+
+
+def _row(
+    gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, Any], folded: Collection[str]
+) -> dict[str, Any]:  # fmt: skip
     method = next(method for method in gathered.methods if method.label == row.label)
     cells = []
     for column in board.columns:
@@ -83,7 +104,8 @@ def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, st
         rated = column.role == "measure"
         cells.append(
             {
-                "name": column.name, "value": finite(cell.mean), "shown": column.shown(cell.mean), "mark": cell.mark,
+                "name": column.name, "folded": column.name in folded, "value": finite(cell.mean),
+                "shown": column.shown(cell.mean), "mark": cell.mark,
                 "interval": interval(column, cell) if rated else "",
                 "strip": _strip(column, cell, [one.cells[column.name] for one in board.rows]) if rated else None,
                 "count": cell.count if rated and cell.count != row.edits else 0,
@@ -93,7 +115,7 @@ def _row(gathered: Gathered, board: Leaderboard, row: Row, look: Mapping[str, st
     model = gathered.models[method.run] if ours and len(set(gathered.models) - {""}) > 1 else ""
     return {
         "label": row.label, "colour": look["colour"], "model": model, "cells": cells, "edits": row.edits,
-        "failures": row.failures,
+        "failures": row.failures, "front": look["front"],
     }  # fmt: skip
 
 
@@ -108,8 +130,3 @@ def _strip(column: Column, cell: Cell, cells: Sequence[Cell]) -> list[float] | N
         return None
     scale = 100 / (max(ends) - min(ends))
     return [round((value - min(ends)) * scale, 1) for value in (cell.low, cell.high, cell.mean)]
-
-
-def _groups(columns: Sequence[Column]) -> list[dict[str, Any]]:
-    spans = {role: sum(column.role == role for column in columns) for role in _GROUPS}
-    return [{"title": title, "span": spans[role]} for role, title in _GROUPS.items() if spans[role]]

@@ -5,95 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retouch.quantity import ideal, rank, shown
-from retouch.report.gathered import COSTS, Gathered
+from retouch.report.columns import Column, columns_of, with_decimals
+from retouch.report.gathered import Gathered
 from retouch.report.statistics import Estimates, Floats, estimates
 
 if TYPE_CHECKING:
     import pandas
 
-_COST_COLUMNS = {
-    "seconds": ("time", "s"),
-    "evaluations": ("evaluations", ""),
-    "memory_mib": ("median peak memory", "MiB"),
-}
 _COUNTED = ("evaluations", "memory_mib")  # hardly chance: that of the draws is not what makes two methods differ
-_DIGITS = 4
-_SHORT_UNIT = 3  # letters
-
-
-@dataclass(frozen=True)
-class Column:
-    """A quantity that methods are compared by.
-
-    Attributes:
-        role: "measure"; "set", a measure of all edits together; or "cost".
-        better: "higher", "lower", "zero" or "one" where the nearest to 0 or 1 is, or "" where nothing says.
-        decimals: that its values are shown with.
-        model: what took it, a name and a fingerprint; "" where nothing says.
-        help: what it is, in a line.
-        tells: "kept", "changed" or "", see :class:`retouch.quantity.Quantity`.
-    """
-
-    name: str
-    title: str
-    unit: str
-    better: str
-    role: str
-    decimals: int = 0
-    model: str = ""
-    help: str = ""
-    tells: str = ""
-
-    @property
-    def percent(self) -> bool:
-        """Whether its values are fractions that are shown as per cent."""
-        return self.unit == "%"
-
-    @property
-    def heading(self) -> str:
-        """Title and unit."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
-
-    @property
-    def short_unit(self) -> str:
-        """The unit where it is a sign or two."""
-        return self.unit if len(self.unit) <= _SHORT_UNIT else ""
-
-    @property
-    def short_heading(self) -> str:
-        """The title and the short unit."""
-        return self.heading if self.short_unit else self.title
-
-    @property
-    def arrow(self) -> str:
-        """Which way is better."""
-        return {"higher": "↑", "lower": "↓", "zero": "→ 0", "one": "→ 1"}.get(self.better, "")
-
-    @property
-    def ideal(self) -> float | None:
-        """What its values should be near, where that is a number."""
-        return ideal(self.better)
-
-    def rank(self, value: float) -> float:
-        """A number that is higher for better values."""
-        return float(rank(value, self.better))
-
-    def shown(self, value: float, *, with_unit: bool = False) -> str:
-        """A value as text, see :func:`retouch.quantity.shown`: a dash where there is none, a word for 100 dB.
-
-        Args:
-            with_unit: whether the unit stands behind it, where it is short.
-        """
-        return shown(value, self.unit, self.decimals, with_unit=with_unit and bool(self.short_unit))
-
-    def number(self, value: float) -> str:
-        """As :meth:`shown`, always a number: an interval's end."""
-        return shown(value, "%" if self.percent else "", self.decimals)
 
 
 @dataclass(frozen=True)
@@ -130,10 +54,22 @@ class Row:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Methods against quantities."""
+    """Methods against quantities.
+
+    Attributes:
+        rows: the best by the main measure first.
+        main: that measure's name; "" for none.
+        apart: pairs of labels that it tells apart.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Row]
+    main: str = ""
+    apart: frozenset[frozenset[str]] = frozenset()
+
+    def told_apart(self, one: str, other: str) -> bool:
+        """Whether the main measure tells two methods apart beyond chance."""
+        return frozenset((one, other)) in self.apart
 
     def column(self, name: str) -> Column:
         """One of the columns, by name."""
@@ -147,7 +83,7 @@ class Leaderboard:
 def leaderboard(gathered: Gathered) -> Leaderboard:
     """All methods, all edits."""
     labels = [method.label for method in gathered.methods]
-    columns = _columns(gathered)
+    columns = columns_of(gathered)
     rated = [column for column in columns if column.role != "set"]
     found = _estimates(gathered.edits, [column.name for column in rated], labels)
     cells: dict[str, list[Cell]] = {}
@@ -161,7 +97,7 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
             values = [float(gathered.sets.get(label, {}).get(column.name, math.nan)) for label in labels]
             marks = _marks(values, column)
             cells[column.name] = [Cell(value, mark=mark) for value, mark in zip(values, marks, strict=True)]
-    columns = [_with_decimals(column, [cell.mean for cell in cells[column.name]]) for column in columns]
+    columns = [with_decimals(column, [cell.mean for cell in cells[column.name]]) for column in columns]
     edits, failures = (frame["label"].value_counts().to_dict() for frame in (gathered.edits, gathered.failures))
     return Leaderboard(
         columns,
@@ -172,7 +108,24 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
             )
             for g, label in enumerate(labels)
         ],
+        gathered.main, _apart(found, rated, labels, gathered.main),
     )  # fmt: skip
+
+
+def _apart(
+    found: Estimates, columns: Sequence[Column], labels: Sequence[str], main: str
+) -> frozenset[frozenset[str]]:  # fmt: skip
+    """The pairs of methods that the main measure tells apart."""
+    place = next((i for i, column in enumerate(columns) if column.name == main), None)
+    if place is None:
+        return frozenset()
+    pairs = list(combinations(range(len(labels)), 2))
+    ideal = columns[place].ideal
+    return frozenset(
+        frozenset((labels[one], labels[other]))
+        for one, other in pairs
+        if found.told_apart(one, other, place, ideal=ideal, comparisons=len(pairs))
+    )
 
 
 def breakdown(gathered: Gathered, columns: Sequence[Column]) -> dict[str, dict[str, list[Cell]]]:
@@ -192,62 +145,6 @@ def breakdown(gathered: Gathered, columns: Sequence[Column]) -> dict[str, dict[s
             marks = _marks(list(of_kind.mean[:, i]), column, of_kind, i)
             found[kind][column.name] = [replace(_cell(of_kind, g, i), mark=mark) for g, mark in enumerate(marks)]
     return found
-
-
-def frame_of(board: Leaderboard) -> pandas.DataFrame:
-    """The leaderboard as a table of plain numbers, a method a row.
-
-    Returns:
-        columns ``method``, ``edits``, ``failures``; each column's mean under its name, and for measures also
-        ``NAME.low``, ``NAME.high`` and ``NAME.count``.
-    """
-    from retouch.runs.results import library
-
-    rows = []
-    for row in board.rows:
-        line: dict[str, object] = {"method": row.label, "edits": row.edits, "failures": row.failures}
-        for column in board.columns:
-            cell = row.cells[column.name]
-            line[column.name] = cell.mean
-            if column.role == "measure":
-                line |= {f"{column.name}.{part}": getattr(cell, part) for part in ("low", "high", "count")}
-        rows.append(line)
-    frame: pandas.DataFrame = library("pandas").DataFrame(rows)
-    return frame
-
-
-def _columns(gathered: Gathered) -> list[Column]:
-    """Measures, measures of sets, costs; costs that nobody took are left out."""
-    columns = [_column(gathered, name, "measure") for name in gathered.measures]
-    in_sets = dict.fromkeys(name for values in gathered.sets.values() for name in values)
-    columns += [_column(gathered, name, "set") for name in in_sets if name not in gathered.measures]
-    titles = [column.title for column in columns]
-    columns = [
-        replace(column, title=f"{column.title} ({column.name})") if titles.count(column.title) > 1 else column
-        for column in columns
-    ]
-    taken = [name for name in COSTS if gathered.edits[name].notna().any()]
-    return columns + [Column(name, *_COST_COLUMNS[name], "lower", "cost") for name in taken]
-
-
-def _column(gathered: Gathered, name: str, role: str) -> Column:
-    known = gathered.about.get(name, {})
-    return Column(
-        name, known.get("title") or name, known.get("unit", ""), known.get("better", ""), role,
-        model=known.get("model", ""), help=known.get("help", ""), tells=known.get("tells", ""),
-    )  # fmt: skip
-
-
-def _with_decimals(column: Column, values: Sequence[float]) -> Column:
-    """Four digits of the largest value; whole evaluations and mebibytes."""
-    sizes = [abs(value) for value in values if math.isfinite(value) and value != 0]
-    if column.percent:
-        decimals = 1
-    elif column.name in ("evaluations", "memory_mib") or not sizes:
-        decimals = 0
-    else:
-        decimals = min(6, max(0, _DIGITS - 1 - math.floor(math.log10(max(sizes)))))
-    return replace(column, decimals=min(decimals, 2) if column.role == "cost" else decimals)
 
 
 def _estimates(edits: pandas.DataFrame, names: Sequence[str], labels: Sequence[str]) -> Estimates:

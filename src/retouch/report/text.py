@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from retouch.errors import BadParameter
-from retouch.report.tables import Cell, Column, Leaderboard, frame_of
+from retouch.report.columns import Column
+from retouch.report.tables import Cell, Leaderboard
+from retouch.runs.results import library
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMATS = ("csv", "latex", "markdown")
 
@@ -22,7 +28,7 @@ def as_text(board: Leaderboard, form: str) -> str:
     """The table in one of :data:`FORMATS`.
 
     CSV has plain numbers and the ends of the intervals; LaTeX (with the package booktabs) and Markdown have means ±
-    half the interval's width, the best ones bold.
+    half the interval's width, bold where one is better than every other beyond chance, and say so.
 
     Raises:
         BadParameter: for another format.
@@ -37,8 +43,31 @@ def as_text(board: Leaderboard, form: str) -> str:
     raise BadParameter(f"there is no format {form!r}; the formats are: html, {', '.join(FORMATS)}.")
 
 
+def frame_of(board: Leaderboard) -> pandas.DataFrame:
+    """The leaderboard as a table of plain numbers, a method a row.
+
+    Returns:
+        columns ``method``, ``edits``, ``failures``; each column's mean under its name, and for measures also
+        ``NAME.low``, ``NAME.high`` and ``NAME.count``.
+    """
+    rows = []
+    for row in board.rows:
+        line: dict[str, object] = {"method": row.label, "edits": row.edits, "failures": row.failures}
+        for column in board.columns:
+            cell = row.cells[column.name]
+            line[column.name] = cell.mean
+            if column.role == "measure":
+                line |= {f"{column.name}.{part}": getattr(cell, part) for part in ("low", "high", "count")}
+        rows.append(line)
+    frame: pandas.DataFrame = library("pandas").DataFrame(rows)
+    return frame
+
+
 def _latex(board: Leaderboard) -> str:
     lines = [
+        r"\begin{table}",
+        rf"\caption{{{_escaped_latex(_caption(board))}}}",
+        r"\centering",
         r"\begin{tabular}{l" + "r" * len(board.columns) + "}",
         r"\toprule",
         " & ".join(map(_escaped_latex, _headings(board))) + r" \\",
@@ -49,9 +78,9 @@ def _latex(board: Leaderboard) -> str:
         for column in board.columns:
             cell = row.cells[column.name]
             text = _escaped_latex(_cell(column, cell))
-            cells.append(rf"\textbf{{{text}}}" if cell.mark == "best" else text)
+            cells.append(rf"\textbf{{{text}}}" if _apart(board, column, cell) else text)
         lines.append(" & ".join(cells) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
 def _markdown(board: Leaderboard) -> str:
@@ -60,9 +89,28 @@ def _markdown(board: Leaderboard) -> str:
         cells = [_escaped_markdown(row.label)]
         for column in board.columns:
             cell = row.cells[column.name]
-            cells.append(f"**{_cell(column, cell)}**" if cell.mark == "best" else _cell(column, cell))
+            cells.append(f"**{_cell(column, cell)}**" if _apart(board, column, cell) else _cell(column, cell))
         lines.append(_bars(cells))
-    return "\n".join([*lines, ""])
+    caption = _caption(board)
+    return "\n".join([*lines, *(["", caption] if caption else []), ""])
+
+
+def _apart(board: Leaderboard, column: Column, cell: Cell) -> bool:
+    """Whether a value is the best and every other is told apart from it."""
+    return cell.mark == "best" and not any(row.cells[column.name].mark == "close" for row in board.rows)
+
+
+def _caption(board: Leaderboard) -> str:
+    """What is to be known to read the table."""
+    cells = [(column, row.cells[column.name]) for column in board.columns for row in board.rows]
+    said = []
+    if any("±" in _cell(column, cell) for column, cell in cells):
+        said.append("Means ± half the width of their 95 % bootstrap intervals over cases.")
+    if any(_apart(board, column, cell) for column, cell in cells):
+        said.append("Bold: better than every other method beyond chance (5 %, all pairs).")
+    if board.main and len(board.rows) > 1:
+        said.append(f"Sorted by {board.column(board.main).title}.")
+    return " ".join(said)
 
 
 def _headings(board: Leaderboard) -> list[str]:

@@ -1,58 +1,69 @@
-"""What a report says first: which method is best at what, at what cost, and how far that can be trusted."""
+"""What a report says first: which method is best, at what cost, and how far that can be trusted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from retouch.report.columns import Column
 from retouch.report.gathered import Gathered
+from retouch.report.ranking import Ranking
 from retouch.report.statistics import FEWEST
-from retouch.report.tables import Cell, Column, Leaderboard
+from retouch.report.tables import Leaderboard, Row
 
-_MOST_SAID = 4
 _FEW_CASES = 10  # percentile intervals of fewer hold the truth clearly less often than they say
-_PRICE = ("seconds", "evaluations")
+_OTHERS = 6  # measures beside the main one that are spoken of
+_NAMED = 5  # methods that are named where several are as good
+
+Look = Mapping[str, str]
 
 
-def verdict(board: Leaderboard, looks: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """For each method that is the best at something: at what, and what an edit costs.
+def verdict(board: Leaderboard, ranked: Ranking | None, looks: Sequence[Look], said_of: Sequence[str]) -> list[Any]:
+    """Sentences: who leads by the main measure, who is worth its cost, and who leads by other measures.
 
-    What sets a method apart surely comes first; the rest carries the sign of what may be chance.
+    Args:
+        looks: of each row its colour.
+        said_of: the names of the columns that are spoken of.
+
+    Returns:
+        of each ``about``, what it is of; ``methods``, a list of ``label``, ``colour`` and ``figures``; and ``words``.
     """
-    if len(board.rows) < 2:
+    colours = {row.label: look["colour"] for row, look in zip(board.rows, looks, strict=True)}
+    if ranked is None or not ranked.groups:
         return []
-    rivals = {
-        column.name: [row.cells[column.name].mark for row in board.rows]
-        for column in board.columns
-        if column.role != "cost"
-    }
-    found = []
-    for row, look in zip(board.rows, looks, strict=True):
-        best = [name for name in rivals if row.cells[name].mark == "best"]
-        best.sort(key=lambda name: "close" in rivals[name])
-        words = [
-            f"{board.column(name).title} ({_with_unit(board.column(name), row.cells[name])})"
-            + (" ≈" if "close" in rivals[name] else "")
-            for name in best[:_MOST_SAID]
-        ]
-        if len(best) > _MOST_SAID:
-            words.append(f"and {len(best) - _MOST_SAID} more")
-        fastest = "seconds" in row.cells and row.cells["seconds"].mark == "best"
-        if words or fastest:
-            price = " and ".join(
-                _with_unit(board.column(name), row.cells[name]) for name in _PRICE if name in row.cells
-            )
-            chance = " ≈" if fastest and any(other.cells["seconds"].mark == "close" for other in board.rows) else ""
-            said = [*([f"the fastest{chance}"] if fastest else []), *(["best in " + ", ".join(words)] if words else [])]
-            found.append(
-                {"label": row.label, "colour": look["colour"], "words": f"{price} an edit: {'; '.join(said)}."}
-            )
+    leaders, price = ranked.groups[0], ranked.price
+    costs = [price] if price else []
+    first = _said(f"best by {ranked.column.title}", leaders, [ranked.column, *costs], colours, "")
+    if len(leaders) > 1:
+        first["words"] = "cannot be told apart"
+        if price:
+            cheapest = max(leaders, key=lambda row: price.rank(row.cells[price.name].mean))
+            first["words"] += f"; the cheapest of them is {cheapest.label}"
+    found = [first]
+    if price:
+        found.append(
+            _said("worth its cost", ranked.front, [ranked.column, price], colours, "none is better and as cheap")
+        )
+    others = [board.column(name) for name in said_of if name != ranked.column.name]
+    for column in [one for one in others if one.role != "cost"][:_OTHERS]:
+        best = board.best(column.name)
+        close = [row for row in board.rows if row.cells[column.name].mark == "close"]
+        if best:
+            words = f"and {len(close)} that cannot be told apart from it" if close else ""
+            found.append(_said(f"best by {column.title}", best, [column], colours, words))
     return found
 
 
-def _with_unit(column: Column, cell: Cell) -> str:
-    if column.name == "evaluations":
-        return f"{column.shown(cell.mean)} evaluations"
-    return column.shown(cell.mean, with_unit=True)
+def _said(
+    about: str, rows: Sequence[Row], columns: Sequence[Column], colours: Mapping[str, str], words: str
+) -> dict[str, Any]:
+    def figures(row: Row) -> str:
+        return ", ".join(column.spoken(row.cells[column.name].mean) for column in columns)
+
+    named = rows if len(rows) <= _NAMED + 1 else rows[:_NAMED]
+    methods = [{"label": row.label, "colour": colours[row.label], "figures": figures(row)} for row in named]
+    words = f"and {len(rows) - len(named)} more {words}" if len(named) < len(rows) else words
+    return {"about": about, "methods": methods, "words": words}
 
 
 def notes(gathered: Gathered, board: Leaderboard) -> list[str]:

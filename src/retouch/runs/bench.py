@@ -14,7 +14,7 @@ from retouch.runs.cases import Captioner, stored_case
 from retouch.runs.edits import Executor, Work
 from retouch.runs.environment import environment
 from retouch.runs.left import works_left
-from retouch.runs.manifest import NO_MODEL, Manifest
+from retouch.runs.manifest import NO_MODEL, Manifest, Record
 from retouch.runs.run import Run
 from retouch.runs.variants import Variant
 from retouch.runs.variants import suited as of_suite
@@ -92,13 +92,14 @@ def bench(
     masked: bool = False,
     suited: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
+    after: Callable[[Record], None] | None = None,
 ) -> Done:
     """Makes the edits of a run that are not there yet.
 
     A case's methods share its inversions; each edit is in the run's folder before the next is begun.
 
     Args:
-        executor: :func:`local`, or another.
+        executor: :func:`retouch.runs.edits.local`, or another.
         methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.
         captioner: says what a picture shows, once, where the suite does not and a method needs to know.
@@ -106,6 +107,7 @@ def bench(
         skip: ids of entries to leave out, each with all of its chain.
         masked, suited: whether methods are given the suite's masks, and its settings.
         progress: called with (edits finished, all edits of the shard, the label at work).
+        after: called with the record of each edit when it is on the disk.
 
     Raises:
         BadSuite, BadPicture, BadRun: each a sentence that says what to do; what is finished stays.
@@ -120,8 +122,8 @@ def bench(
     sources = any(variants[label].kind.needs_source for label in wanted)
 
     with Writer.opened(run, f"{shard[0]}/{shard[1]}") as writer:
-        writer.adopt(keys)
-        finished = {key: one for key, one in run.finished().items() if not (one.error and retry_failed)}
+        records = writer.adopt(keys)
+        finished = {key: one for key, one in records.items() if not (one.error and retry_failed)}
         before = sum(key in finished for key in keys)
 
         def work_of(entry: Entry) -> Work:
@@ -130,12 +132,21 @@ def bench(
             return Work(case, (), own, run.folder / "fits", masked)
 
         made = 0
-        for one in executor(works_left(run, chains, pairs, finished, work_of)):
+        for made, one in enumerate(executor(works_left(run, chains, pairs, finished, work_of)), 1):
             writer.finish(one.record, one.image, one.recipe)
-            made += 1
-            if progress:
-                progress(before + made, len(keys), one.record.method)
-    return _done(run, keys, made)
+            records[one.record.key] = one.record
+            _tell(one.record, before + made, len(keys), progress, after)
+    return _done(records, keys, made)
+
+
+def _tell(
+    record: Record, done: int, total: int, progress: Callable[[int, int, str], None] | None,
+    after: Callable[[Record], None] | None,
+) -> None:  # fmt: skip
+    if after:
+        after(record)
+    if progress:
+        progress(done, total, record.method)
 
 
 def _variants(run: Run) -> dict[str, Variant]:
@@ -143,8 +154,7 @@ def _variants(run: Run) -> dict[str, Variant]:
     return {label: Variant(label, **method) for label, method in run.manifest.methods.items() if method["method"]}
 
 
-def _done(run: Run, keys: Sequence[tuple[str, str, int]], now: int) -> Done:
-    records = run.finished()
+def _done(records: Mapping[tuple[str, str, int], Record], keys: Sequence[tuple[str, str, int]], now: int) -> Done:
     mine = [records[key] for key in keys if key in records]
     errors = [record.error for record in mine if record.error]
     return Done(now, len(mine) - len(errors), len(errors), len(keys), next(iter(errors), ""))

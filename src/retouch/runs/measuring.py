@@ -7,7 +7,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
+from typing import IO, Any
 
 from PIL import Image
 
@@ -23,6 +24,10 @@ BATCH = 16
 """Pictures that are looked at together."""
 _PIXELS = 2**20  # of a batch: SSIM takes some hundred bytes for each
 _WAITING = 8 * _PIXELS  # of pictures of many sizes that are kept until a batch of one size is full
+
+Edit = tuple[Record, Case, Image.Image]
+Told = Callable[[Record, Mapping[str, float | None]], None]
+"""Called with an edit's record and its values."""
 
 
 def measure(
@@ -45,11 +50,7 @@ def measure(
     Raises:
         BadRun: when the disk does not take it, another process measures the same shard, or as :func:`check_models`.
     """
-    check_models(run, {one.name: one.model for one in measures})
-    about = {one.name: one.about() for one in suite.verdicts} if suite else {}  # first: these know the truth
-    about |= {one.name: one.about(one.model) for one in measures}
-    with alone(run.folder):
-        put_text(run.folder / "measures" / "about.json", json.dumps({**about_measures(run), **about}, indent=1))
+    about = _say_what(run, measures, suite)
     known = {(row["case"], row["method"], row["seed"]): set(row["values"]) for row in measured_lines(run)}
     chosen = None if cases is None else set(cases)
     left = [
@@ -62,13 +63,71 @@ def measure(
     done = 0
     with run.appending("measures", shard) as file:
         for group in ahead(grouped(_edits(run, left))):
-            values = values_of(group, measures, suite)
-            for i, (record, _, _) in enumerate(group):
-                own = {name: number(column[i]) for name, column in values.items()}
-                append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
+            _take(group, measures, suite, file)
             done += len(group)
             if progress:
                 progress(done, len(left))
+
+
+@contextmanager
+def as_they_come(
+    run: Run, measures: Sequence[Measure], *, suite: Suite | None = None, shard: str = "0/1", told: Told | None = None
+) -> Iterator[Callable[[Record], None]]:  # fmt: skip
+    """Takes measures of edits while a run makes them; who is called with each record that is finished.
+
+    Records wait until a batch is full or a case is done. What is left over at the end is taken too; what a kill leaves
+    is for :func:`measure`.
+
+    Args:
+        measures, suite, shard: as for :func:`measure`.
+        told: called with each record that has been measured, and its values.
+
+    Raises:
+        BadRun: as :func:`measure`.
+    """
+    _say_what(run, measures, suite)
+    waiting = list[Record]()
+    with run.appending("measures", shard) as file:
+
+        def flush() -> None:
+            records, waiting[:] = list(waiting), []
+            for group in grouped(_edits(run, records)):
+                for record, values in _take(group, measures, suite, file):
+                    if told:
+                        told(record, values)
+
+        def finished(record: Record) -> None:
+            if waiting and (waiting[-1].case != record.case or len(waiting) >= BATCH):
+                flush()
+            if not record.error:
+                waiting.append(record)
+
+        yield finished
+        flush()
+
+
+def _say_what(run: Run, measures: Sequence[Measure], suite: Suite | None) -> dict[str, dict[str, str]]:
+    """Writes what the measures are, beside what is there of others."""
+    check_models(run, {one.name: one.model for one in measures})
+    about = {one.name: one.about() for one in suite.verdicts} if suite else {}  # first: these know the truth
+    about |= {one.name: one.about(one.model) for one in measures}
+    with alone(run.folder):
+        known = about_measures(run)
+        if {**known, **about} != known:
+            put_text(run.folder / "measures" / "about.json", json.dumps({**known, **about}, indent=1))
+    return about
+
+
+def _take(
+    group: Sequence[Edit], measures: Sequence[Measure], suite: Suite | None, file: IO[bytes]
+) -> list[tuple[Record, dict[str, float | None]]]:  # fmt: skip
+    """Of a batch the values, which are written."""
+    columns, found = values_of(group, measures, suite), []
+    for i, (record, _, _) in enumerate(group):
+        own = {name: number(column[i]) for name, column in columns.items()}
+        append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
+        found.append((record, own))
+    return found
 
 
 def check_models(run: Run, models: Mapping[str, str]) -> None:
@@ -88,9 +147,6 @@ def check_models(run: Run, models: Mapping[str, str]) -> None:
                 f"the run {str(run.folder)!r} has {name} by {before}, and this is {model}: measure with that one "
                 "(--clip, --dino), or name another folder."
             )
-
-
-Edit = tuple[Record, Case, Image.Image]
 
 
 def _edits(run: Run, records: Sequence[Record]) -> Iterator[Edit]:

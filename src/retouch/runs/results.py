@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,7 @@ def results(run: Run) -> pandas.DataFrame:
         source, target = prompts.get(record.case, (None, ""))
         values = measured.get(record.key, {})
         known = {name: float("nan") if values.get(name) is None else values[name] for name in names}
-        rows.append({**asdict(record), "source": source, "target": target, **known})
+        rows.append({**vars(record), "source": source, "target": target, **known})
     columns = ["case", "kind", "source", "target", "method", "seed", "seconds", "evaluations", "memory_mib", "error"]
     return table.DataFrame(rows, columns=[*columns, *names])
 
@@ -53,7 +54,7 @@ def check_table() -> None:
 
 
 def write_results(run: Run) -> Path:
-    """Writes ``results.parquet``, in one piece, with the manifest in its metadata.
+    """Writes ``results.parquet``, in one piece, with the manifest in its metadata; it stays where nothing is newer.
 
     Raises:
         MissingExtra: without pandas or pyarrow.
@@ -61,6 +62,8 @@ def write_results(run: Run) -> Path:
     """
     arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
     path = run.folder / "results.parquet"
+    if _is_newest(path, run):
+        return path
     whole = arrow.Table.from_pandas(results(run), preserve_index=False)
     manifest = json.dumps(asdict(run.manifest)).encode()
     whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), b"retouch": manifest})
@@ -70,6 +73,14 @@ def write_results(run: Run) -> Path:
     except OSError as error:
         raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
     return path
+
+
+def _is_newest(path: Path, run: Run) -> bool:
+    """Whether the table was written after all that it is made of."""
+    made_of = [run.folder / "run.json", *run.folder.glob("records/*"), *run.folder.glob("measures/*")]
+    with suppress(OSError):
+        return path.stat().st_mtime_ns > max(one.stat().st_mtime_ns for one in made_of)
+    return False
 
 
 def measured_lines(run: Run) -> list[dict[str, Any]]:

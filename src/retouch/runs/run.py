@@ -85,13 +85,16 @@ class Run:
         where = Path(folder)
         make_folder(where)
         with alone(where):  # shards that are started together write one manifest
-            if (where / "run.json").exists():
-                run = cls(where, joined(cls.open(where).manifest, manifest, where))
+            known = cls.open(where).manifest if (where / "run.json").exists() else None
+            if known is not None:
+                run = cls(where, joined(known, manifest, where))
             elif any(not name.startswith(UNFINISHED) for name in os.listdir(where)):
                 raise BadRun(f"{str(where)!r} is not empty and holds no run: name another folder.")
             else:
                 run = cls(where, manifest)
-            put_text(where / "run.json", json.dumps(asdict(run.manifest), indent=1))
+            text = json.dumps(asdict(run.manifest), indent=1)
+            if known is None or text != json.dumps(asdict(known), indent=1):
+                put_text(where / "run.json", text)
             clear_unfinished(where)
         return run
 
@@ -172,7 +175,8 @@ class Run:
             lock(file, f"another process works on the shard {shard} of {str(self.folder)!r}: let it, or end it.")
             file.seek(0)
             whole = file.read()
-            file.truncate(whole.rfind(b"\n") + 1)
+            if not whole.endswith(b"\n"):
+                file.truncate(whole.rfind(b"\n") + 1)
             yield file
 
     @staticmethod

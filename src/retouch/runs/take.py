@@ -1,17 +1,18 @@
-"""The measures that a run asks for: their models are loaded before the work begins, and used when it is done."""
+"""The measures that a run asks for: their models are loaded before the work begins, and used while it goes on."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from retouch.errors import BadModel, BadPicture
 from retouch.measures.measure import Measure, SetMeasure
 from retouch.measures.models import Models, called
 from retouch.measures.registry import chosen, loaded
-from retouch.runs.measuring import check_models, measure
+from retouch.runs.manifest import Record
+from retouch.runs.measuring import Told, as_they_come, check_models, measure
 from retouch.runs.results import MissingExtra, check_table, outdated_sets, write_results
 from retouch.runs.run import Run
 from retouch.runs.sets import measure_sets
@@ -84,6 +85,17 @@ class Measuring:
         with suppress(BadPicture, BadSuite):  # such a case is skipped
             return self._suite.case(entry).mask is not None
         return False
+
+    @property
+    def names(self) -> list[str]:
+        """Of the measures of single edits, the suite's verdicts first."""
+        return [one.name for one in (*self._suite.verdicts, *self._single)]
+
+    def as_they_come(
+        self, run: Run, shard: str, told: Told | None = None
+    ) -> AbstractContextManager[Callable[[Record], None]]:  # fmt: skip
+        """Takes the measures of single edits while they are made, see :func:`retouch.runs.measuring.as_they_come`."""
+        return as_they_come(run, self._single, suite=self._suite, shard=shard, told=told)
 
     def take(
         self, run: Run, cases: Iterable[str], shard: str, say: Callable[[str], None],

@@ -33,16 +33,25 @@ class Writer:
         with run.appending("records", shard) as file:
             yield cls(run, file)
 
-    def adopt(self, wanted: Sequence[tuple[str, str, int]]) -> None:
-        """Writes the lines of edits whose pictures are there without one."""
-        known = {key for key, record in self.run.finished().items() if not record.error}
+    def adopt(self, wanted: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], Record]:
+        """Writes the lines of edits whose pictures are there without one.
+
+        Returns:
+            every finished edit of the run, as :meth:`retouch.runs.run.Run.finished`.
+        """
+        finished = self.run.finished()
+        known = {key for key, record in finished.items() if not record.error}
         for case, method, seed in wanted:
+            if (case, method, seed) in known:
+                continue
             place = self.run.edit_path(Record(case, "", method, seed, 0, 0))
-            if (case, method, seed) in known or not filled(place):
+            if not filled(place):
                 continue
             with suppress(BadPicture, KeyError, TypeError):  # a picture without a record is made again
-                inside = (read_recipe(place) or {})["bench"]
-                self._append(Record(**inside))
+                record = Record(**(read_recipe(place) or {})["bench"])
+                self._append(record)
+                finished[record.key] = record
+        return finished
 
     def finish(self, record: Record, image: Image.Image | None, recipe: Mapping[str, Any] | None = None) -> None:
         """An edit is done: its picture, then its line.

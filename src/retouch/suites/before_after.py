@@ -39,6 +39,8 @@ class BeforeAfter(Suite):
     summary = "a folder of pictures, for edits of them that others made; texts and masks where you have them"
     needs = "a folder of pictures, and perhaps a .csv or .jsonl with name, target, source, instruction, mask and kind"
 
+    main = ("clip_score.inside", "clip_score")
+
     before: str | PathLike[str] = option("the folder of the pictures as they were")
     targets: str | PathLike[str] = option("a .csv or .jsonl of what was asked, by the pictures' names", default="")
     steps: int = option("edits of every picture in a row, NAME-001, NAME-002, …", default=1, low=1)

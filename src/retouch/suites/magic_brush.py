@@ -56,6 +56,8 @@ class MagicBrush(Suite):
         Quantity("l2", "L2 to people's answer", "", "lower", "mean squared distance to it"),
     )
 
+    main = ("clip_score.inside", "clip_score", "l1")
+
     data: str | PathLike[str] = option("the benchmark's folder")
     turns: str = option(
         "single: each by itself; multi: those of a session in a row", default=_SINGLE, choices=(_SINGLE, _MULTI)

@@ -77,6 +77,7 @@ class PieBench(Suite):
     needs = "the benchmark's folder on your disk, with mapping_file.json and annotation_images/, or PIE-Bench++'s"
 
     published = _PUBLISHED
+    main = ("pie.clip_score.edited", "clip_score.inside", "clip_score")
 
     data: str | PathLike[str] = option("the benchmark's folder")
 

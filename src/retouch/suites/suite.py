@@ -81,6 +81,7 @@ class Suite(ABC):
         summary: what it is, in a line.
         needs: what must be there before it can be run, such as a folder to be downloaded; "" for nothing.
         verdicts: what it says of edits itself, see :meth:`judge`; they stand before the measures.
+        main: the measures or verdicts that methods are ranked by; the first that a run has counts.
         published: by method, the settings that the suite's published results were made with, given to methods when a
             run asks for the suite's settings; those of an entry go before them.
         identity: which edits it holds, JSON-ready, with its name under "suite": a run is only continued by a suite of
@@ -93,6 +94,7 @@ class Suite(ABC):
     summary: ClassVar[str]
     needs: ClassVar[str] = ""
     verdicts: ClassVar[Sequence[Quantity]] = ()
+    main: ClassVar[Sequence[str]] = ()
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     identity: Mapping[str, Any]
     entries: Sequence[Entry]

@@ -40,6 +40,8 @@ class Table(Suite):
     summary = "your own table of pictures and texts, with source prompts, masks and kinds where you have them"
     needs = "a .csv or .jsonl with the columns picture and target, and perhaps source, mask, id and kind"
 
+    main = ("clip_score.inside", "clip_score")
+
     data: str | PathLike[str] = option("a .csv or .jsonl table, or the folder of one")
     edits: int = option("of every row, there and back, each on the result of the one before", default=1, low=1)
 

@@ -37,6 +37,8 @@ class TEdBench(Suite):
     summary = "TEdBench: pictures and target texts, no source prompts, no masks"
     needs = "the benchmark's folder on your disk, with input_list.json and originals/"
 
+    main = ("clip_score",)
+
     data: str | PathLike[str] = option("the benchmark's folder")
 
     def __post_init__(self) -> None:

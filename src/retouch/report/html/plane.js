@@ -30,6 +30,15 @@ function placed(points, also, labels, width, height) {
   });
 }
 
+// The front: through the points that no other is better and as cheap as.
+function frontLine(points, colour) {
+  const there = points.filter((_, m) => data.methods[m].front).sort(([a], [b]) => a[0] - b[0]);
+  return {
+    type: "scatter", mode: "lines", name: "front", x: there.map(([across]) => across[0]), y: there.map(([, up]) => up[0]),
+    line: { color: colour("--soft"), dash: "dot", width: 1.5, shape: "hv" }, hoverinfo: "skip", showlegend: false,
+  };
+}
+
 function showPlane() {
   const [x, y] = ["plane-x", "plane-y"].map((id) => data.columns.find((one) => one.name === byId(id).value));
   const css = getComputedStyle(document.documentElement), colour = (name) => css.getPropertyValue(name).trim();
@@ -56,6 +65,7 @@ function showPlane() {
       marker: { color: method.colour, symbol: method.symbol, size: 12, line: { width: 1, color: colour("--card") } },
     };
   });
+  if (data.front.length && x.name === data.front[0] && y.name === data.front[1]) traces.unshift(frontLine(points, colour));
   const axis = (column) => ({
     title: { text: `${TOLD[column.tells] || ""}${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true,
     zeroline: column.better === "zero", zerolinecolor: colour("--soft"), rangemode: column.better === "zero" ? "tozero" : "normal",
@@ -73,6 +83,12 @@ function showPlane() {
 }
 
 if (data.points) {
+  const preset = (id, names) => byId(id) && byId(id).addEventListener("click", () => {
+    [byId("plane-x").value, byId("plane-y").value] = names();
+    showPlane();
+  });
+  preset("plane-kept", () => [data.axes.x, data.axes.y]);
+  preset("plane-cost", () => data.front);
   const choices = data.columns.map((one) => [one.name, one.heading]);
   for (const side of ["x", "y"]) {
     fill(byId(`plane-${side}`), choices, data.axes[side]);

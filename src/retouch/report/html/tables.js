@@ -11,6 +11,7 @@ function sortBy(table, heading) {
   const sign = direction === "ascending" ? 1 : -1;
   const ideal = IDEAL[heading.dataset.better];
   const size = (value) => (ideal === undefined ? value : Math.abs(value - ideal));  // the nearer, the better
+  table.classList.remove("grouped");  // the groups are those of the first order
   const key = (row) => {
     const cell = row.children[index];
     if (cell.tagName === "TH") return cell.textContent;
@@ -29,6 +30,20 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = event.target.closest("thead button");
     if (button) sortBy(table, button.closest("th"));
   });
+}
+
+// ---- columns that are folded away
+
+const unfold = byId("unfold");
+if (unfold) {
+  const fold = (folded) => {
+    byId("leaderboard").classList.toggle("folded", folded);
+    unfold.setAttribute("aria-expanded", String(!folded));
+    unfold.textContent = folded ? unfold.dataset.more : unfold.dataset.less;
+  };
+  unfold.hidden = false;
+  unfold.addEventListener("click", () => fold(unfold.getAttribute("aria-expanded") === "true"));
+  fold(true);
 }
 
 // ---- by kind
