@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from retouch.report.columns import Column
 from retouch.report.data import axes_of, finite, interval, script_data
 from retouch.report.facts import facts, looked, settings, title, warnings
 from retouch.report.gathered import Gathered
