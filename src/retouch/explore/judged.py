@@ -17,7 +17,7 @@ KEEPS = ("untouched", "shift", "tone_drift", "sharpness", "psnr", "ssim")
 """What tells how little else was changed: outside the masks where there are masks, else of whole pictures."""
 
 _OUTSIDE = ".outside"
-_DECIMALS = {"directional_similarity": 3, "ssim": 3, "shift": 2, "sharpness": 2}
+_DECIMALS = {"directional_similarity": 3, "shift": 2, "sharpness": 2}
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,12 @@ class Judged:
 
     def _means(self, method: str, step: int) -> list[str]:
         return [
-            shown(self.mean(method, name, step), self.about[name].get("unit", ""), _DECIMALS.get(name.split(".")[0], 1))
+            shown(
+                self.mean(method, name, step), unit := self.about[name].get("unit", ""),
+                _DECIMALS.get(name.removesuffix(_OUTSIDE), 1 if unit else 3),
+            )
             for name in self.columns
-        ]
+        ]  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
         """All of it for machines, JSON-ready: means by method, and every pair."""
