@@ -49,6 +49,10 @@ def begin(
     """A run in a folder, new or to go on with.
 
     Args:
+        folder: of the run.
+        suite: what is edited.
+        editor: holds the model.
+        variants, seeds: methods by label, see :func:`retouch.runs.variants.read_variants`, and the seeds of each.
         others: labels of outputs that others made, see :mod:`retouch.runs.outputs`.
         masked, suited: as for :func:`bench`; they make it another run.
 
@@ -88,6 +92,7 @@ def bench(
     A case's methods share its inversions; each edit is in the run's folder before the next is begun.
 
     Args:
+        run, suite: as :func:`begin` gives it, and the suite that it is of.
         executor: :func:`retouch.runs.edits.local`, or another.
         methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.
