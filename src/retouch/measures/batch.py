@@ -60,6 +60,12 @@ class Batch:
     ) -> Batch:
         """From pictures in any mode; masks are white where the edit may change things.
 
+        Args:
+            inputs, edits: the pictures before and after, one of each for every edit.
+            targets, sources: the prompts; sources may be missing.
+            masks: for all edits or for none.
+            device: where the tensors are; None for the CPU.
+
         Raises:
             BadPicture: when they are not of one size, or only some have a mask.
         """
@@ -96,7 +102,12 @@ class Batch:
         return 1 - self.inside
 
     def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """What ``make`` gives, computed the first time ``key`` is asked for: several measures look at one feature."""
+        """What ``make`` gives, computed the first time ``key`` is asked for: several measures look at one feature.
+
+        Args:
+            key: of the feature.
+            make: computes it.
+        """
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]

@@ -29,6 +29,7 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
     """The whole page.
 
     Args:
+        gathered: what :func:`retouch.report.gathered.gather` read.
         most_cases: how many cases the gallery holds at most; they make up most of the page's size.
 
     Raises:

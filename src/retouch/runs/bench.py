@@ -51,7 +51,10 @@ def begin(
     """A run in a folder, new or to go on with.
 
     Args:
+        folder: of the run.
+        suite: what is edited.
         editor: whose model makes the edits; None where all of them were made by others.
+        variants, seeds: methods by label, see :func:`retouch.runs.variants.read_variants`, and the seeds of each.
         others: labels of outputs that others made, see :mod:`retouch.runs.outputs`.
         masked, suited: as for :func:`bench`; they make it another run.
 
@@ -99,6 +102,7 @@ def bench(
     A case's methods share its inversions; each edit is in the run's folder before the next is begun.
 
     Args:
+        run, suite: as :func:`begin` gives it, and the suite that it is of.
         executor: :func:`retouch.runs.edits.local`, or another.
         methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.

@@ -42,6 +42,8 @@ def measure(
     """Takes what measures are missing of the finished edits, pictures of one size together.
 
     Args:
+        run: with finished edits.
+        shard: who measures, as in the file's name.
         measures: with their models in hand, see :func:`retouch.measures.registry.measures_for`.
         suite: says its own verdicts too; None for none.
         cases: the ids to be measured; None for all.

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def results(run: Run) -> pandas.DataFrame:
     """All finished edits of a run.
 
+    Args:
+        run: finished, or on its way.
+
     Returns:
         columns ``case``, ``kind``, ``source``, ``target``, ``method``, ``seed``, ``seconds``, ``evaluations``,
         ``memory_mib``, ``error`` ("" for none), and one for every measure (NaN where it is undefined or was not

@@ -57,6 +57,7 @@ def open_suite(name: str, options: Mapping[str, Any] | None = None) -> Suite:
     """The suite of that name, its table read.
 
     Args:
+        name: one of :func:`suites`.
         options: values, or text from a command line, by the names of its options.
 
     Raises:
