@@ -33,7 +33,7 @@ MEASURES = ("untouched", "psnr", "ssim", "shift", "sharpness", "tone_drift")
 """What tells drift: each outside of all that a chain may change, or, where nothing says what that is, of everything."""
 
 _OUTSIDE = ".outside"
-_DECIMALS = {"ssim": 3, "shift": 2, "sharpness": 2}
+_DECIMALS = {"shift": 2, "sharpness": 2}
 _LINES = 4  # below a tile of a strip
 
 
@@ -83,7 +83,7 @@ class Drift:
             row: one of the drift's.
         """
         values = (
-            shown(row.values[name], one.get("unit", ""), _DECIMALS.get(name.removesuffix(_OUTSIDE), 1))
+            shown(row.values[name], unit := one.get("unit", ""), _decimals(name.removesuffix(_OUTSIDE), unit))
             for name, one in self.about.items()
         )
         return [str(row.edits), *values]
@@ -257,6 +257,11 @@ def _named(about: Mapping[str, Mapping[str, str]], values: Iterable[Mapping[str,
     own = [name for name in about if name not in every() and name in there]
     pairs = ((name + _OUTSIDE, name) for name in MEASURES)
     return own + [next(name for name in pair if name in there) for pair in pairs if there.intersection(pair)]
+
+
+def _decimals(name: str, unit: str) -> int:
+    """Of a measure's values: three of plain numbers, which are shares and distances of a few tenths at most."""
+    return _DECIMALS.get(name, 1 if unit else 3)
 
 
 def _mean(values: Iterable[float | None]) -> float:

@@ -47,6 +47,15 @@ def results(run: Run) -> pandas.DataFrame:
     return table.DataFrame(rows, columns=[*columns, *names])
 
 
+def check_table() -> None:
+    """Whether :func:`write_results` has what it needs.
+
+    Raises:
+        MissingExtra: without pandas or pyarrow.
+    """
+    library("pandas"), library("pyarrow.parquet")
+
+
 def write_results(run: Run) -> Path:
     """Writes ``results.parquet``, in one piece, with the manifest in its metadata; it stays where nothing is newer.
 

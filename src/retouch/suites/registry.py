@@ -19,7 +19,9 @@ _OWN = {
     "drift": "retouch.diorama.drift:Drift",
     "tedbench": "retouch.suites.tedbench:TEdBench",
     "pie-bench": "retouch.suites.pie_bench:PieBench",
+    "magic-brush": "retouch.suites.magic_brush:MagicBrush",
     "folder": "retouch.suites.table:Table",
+    "before-after": "retouch.suites.before_after:BeforeAfter",
 }
 
 _SPEED = "speed"
