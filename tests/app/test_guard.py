@@ -8,8 +8,9 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retouch.app import pictures
-from retouch.app.guard import Guard, hosts_of
+from retouch.app.guard import guarded
 from retouch.app.routes import LARGE, routes
+from retouch.guard import hosts_of
 from tests.app.common import FORM, Told, desk, png, saved, settled
 
 COOKIE, HERE = "studio-7860", "http://127.0.0.1:7860"
@@ -22,7 +23,7 @@ class Studio:
         self.told = Told()
         self.desk = desk(self.told)
         app = Starlette(routes=routes(self.desk, COOKIE))
-        self.app = Guard(app, hosts_of("127.0.0.1", 7860, ["studio.example"]), LARGE)
+        self.app = guarded(app, hosts_of("127.0.0.1", 7860, ["studio.example"]), LARGE)
 
     def ask(self, method, path, visit=None, headers=None, base=HERE, **more):
         async def asked():

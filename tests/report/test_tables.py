@@ -9,9 +9,9 @@ import pytest
 from retouch.errors import BadParameter
 from retouch.report import gather, leaderboard
 from retouch.report.columns import Column
-from retouch.report.statistics import _t
 from retouch.report.tables import _marks, breakdown
 from retouch.runs.results import results
+from retouch.student import student_t
 from tests.report.common import estimated, tiny_cases
 from tests.runs.painted import METHODS, small_run
 
@@ -85,11 +85,13 @@ def test_values_whose_distances_from_zero_are_equal_are_not_told_apart():
 
 @pytest.mark.parametrize(("freedom", "expected"), [(5, 2.5706), (9, 2.2622), (17, 2.1098), (60, 2.0003)])
 def test_students_t_is_the_tables(freedom, expected):
-    assert _t(freedom, 0.05) == pytest.approx(expected, abs=1e-4)
+    assert student_t(freedom, 0.05) == pytest.approx(expected, abs=1e-4)
 
 
 def test_students_t_is_the_tables_for_small_chances_too():
-    assert _t(5, 0.001) == pytest.approx(6.8688, abs=1e-2) and _t(30, 0.002) == pytest.approx(3.3852, abs=1e-3)
+    assert student_t(5, 0.001) == pytest.approx(6.8688, abs=1e-2) and student_t(30, 0.002) == pytest.approx(
+        3.3852, abs=1e-3
+    )
 
 
 def test_of_many_equal_methods_one_is_seldom_parted_from_the_best():

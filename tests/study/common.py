@@ -7,10 +7,12 @@ from contextlib import contextmanager
 import uvicorn
 from PIL import Image
 
+from retouch.guard import hosts_of
 from retouch.study.questions import Question
 from retouch.study.serve import listening
 from retouch.study.server import application
 from retouch.study.store import Study
+from retouch.study.tokens import signed
 from retouch.suites.suite import Case, Entry
 
 SENTENCE = re.compile(r"^retouch: [^\n]+\.\n$")
@@ -32,23 +34,26 @@ def plain_cases(count, truth=False):
 def served(run, **given):
     """A study and the address of its server, which runs in a thread."""
     with Study.opened(run, given) as study, listening("127.0.0.1", 0) as taken:
-        server = uvicorn.Server(uvicorn.Config(application(run, study), log_level="error", lifespan="off"))
+        port = taken.getsockname()[1]
+        pages = application(run, study, hosts_of("127.0.0.1", port))
+        server = uvicorn.Server(uvicorn.Config(pages, log_level="error", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
         thread.start()
         try:
-            yield study, f"http://127.0.0.1:{taken.getsockname()[1]}/"
+            yield study, f"http://127.0.0.1:{port}/"
         finally:
             server.should_exit = True
             thread.join()
 
 
-def token_of(rater):
-    return f"{rater:022d}"
+def token_of(study, rater):
+    """One that the study made."""
+    return signed(study.secret, f"{rater:022d}")
 
 
 def answer_all(study, rater, choose):
     """One rater's whole sheet; ``choose(question)`` says "first", "second" or a rating."""
-    token = token_of(rater)
+    token = token_of(study, rater)
     study.join(token)
     while (standing := study.standing(token)).items:
         question, swapped = study.questions[standing.items[0].question], standing.items[0].swapped

@@ -110,7 +110,7 @@ def test_the_right_answer_checks_where_it_is_known(painted):
 def test_a_strangers_picture_checks_where_no_right_answer_is_known(tmp_path):
     run = small_run(tmp_path / "run", METHODS[:2], cases=plain_cases(3), measured=False)
     for kind, sorts in (("preference", {"stranger"}), ("rating", {"same", "stranger"})):
-        checks = [one for one in all_questions(run, Settings(questions=kind)) if one.check]
+        checks = [one for one in all_questions(run, Settings(questions=kind, checks=3)) if one.check]
         assert {one.check for one in checks} == sorts
         for one in checks:
             assert one.check == "same" or pictures(one)[-1].case == one.stranger != one.case
@@ -119,13 +119,13 @@ def test_a_strangers_picture_checks_where_no_right_answer_is_known(tmp_path):
 def test_raters_are_told_what_to_press_where_there_is_one_case_alone(tmp_path):
     run = small_run(tmp_path / "run", METHODS[:2], cases=plain_cases(1), measured=False)
     asked = all_questions(run, Settings())
-    assert [one.check for one in asked] == ["", "told", "told", "told"]
-    assert len(sheet(asked, Settings(), 1)) == 4
+    assert [one.check for one in asked] == [""] + ["told"] * 5
+    assert len(sheet(asked, Settings(), 1)) == 6
     with served(run) as (study, address), httpx.Client(base_url=address, follow_redirects=True) as client:
-        page = client.post("begin", data={"token": token_of(1)}).text
-        page = client.post(f"r/{token_of(1)}", data={"position": 1, "choice": "left"}).text
+        page = client.post("begin", data={"token": token_of(study, 1)}).text
+        page = client.post(f"r/{token_of(study, 1)}", data={"position": 1, "choice": "left"}).text
         told = re.search(r"choose the (left|right) picture", page).group(1)
-        client.post(f"r/{token_of(1)}", data={"position": 2, "choice": told})
+        client.post(f"r/{token_of(study, 1)}", data={"position": 2, "choice": told})
         assert passed(study.answers()[-1].question, study.answers()[-1].value)
 
 

@@ -1,42 +1,12 @@
-"""What raters said: intervals, preference rates and marks, and who fails a check."""
-
-from dataclasses import replace
+"""What raters said: preference rates and marks with their intervals, and who is flagged by the checks."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from retouch.errors import BadParameter
+from retouch.study.ballot import Answer
 from retouch.study.questions import Question
-from retouch.study.results import failing, preferences, ratings, wilson
-from retouch.study.store import Answer
+from retouch.study.results import Flag, flags, preferences, ratings
 from tests.study.common import PAIRS, RATED
-
-
-@pytest.mark.parametrize(
-    ("wins", "n", "low", "high"),
-    [
-        (8, 10, 0.4902, 0.9433),
-        (0, 10, 0.0, 0.2775),
-        (10, 10, 0.7225, 1.0),
-        (50, 100, 0.4038, 0.5962),
-        (1, 1, 0.2065, 1),
-    ],
-)
-def test_wilsons_interval_is_the_textbooks(wins, n, low, high):
-    assert wilson(wins, n) == pytest.approx((low, high), abs=5e-5)
-
-
-@given(st.integers(1, 500), st.data())
-def test_wilsons_ends_are_where_the_share_is_z_standard_deviations_away(n, data):
-    wins = data.draw(st.integers(0, n))
-    share = wins / n
-    for end in wilson(wins, n, 1.5):
-        assert (end - share) ** 2 == pytest.approx(1.5**2 * end * (1 - end) / n, abs=1e-12)
-
-
-def test_no_answers_say_nothing():
-    assert wilson(0, 0) == (0, 1)
 
 
 def test_preference_rates_count_the_answers_of_a_pair():
@@ -44,7 +14,7 @@ def test_preference_rates_count_the_answers_of_a_pair():
     found = {(one.method, one.other): one for one in preferences(PAIRS, answers)}
     assert list(found) == [("x", "y"), ("x", "z"), ("y", "z")]
     assert (found["x", "y"].wins, found["x", "y"].n) == (2, 3) and found["x", "y"].rate == pytest.approx(2 / 3)
-    assert found["x", "z"].rate == 0 and found["x", "z"].interval == wilson(0, 1)
+    assert found["x", "z"].rate == 0 and (found["x", "z"].low, found["x", "z"].high) == (0, 1)
     assert found["y", "z"].n == 0 and found["y", "z"].rate is None
 
 
@@ -63,7 +33,29 @@ def test_ratings_are_histograms_with_a_mean_for_each_aspect():
     assert found["y", "rest"].counts == (0, 1, 0, 0, 0) and found["y", "text"].mean is None
 
 
-def test_one_wrong_check_fails_a_rater():
-    check = Question("preference", "a", check="truth")
-    answers = [Answer(1, check, 1), Answer(2, check, 2), Answer(2, replace(check, case="b"), 1), Answer(3, PAIRS[0], 2)]
-    assert failing(answers) == {2}
+def test_intervals_take_answers_about_one_case_for_related():
+    """Thirty answers of ten raters: about thirty cases, and about three that each rater sees alike."""
+    asked = [Question("preference", str(case), 0, "x", "y") for case in range(30)]
+    apart = [Answer(i % 10, asked[i], 1 + (i % 3 == 0)) for i in range(30)]
+    shared = [Answer(i // 3, asked[i % 3], 1 + (i % 3 == 0)) for i in range(30)]
+    ((one,), (other,)) = preferences(asked, apart), preferences(asked, shared)
+    assert one.rate == other.rate == pytest.approx(2 / 3)
+    assert one.low > 0.4 and one.high < 0.9 and other.low < 0.1 and other.high > 0.95
+
+
+def test_ratings_have_intervals_between_1_and_5():
+    answers = [Answer(rater, Question("rating", str(case), 0, "x", aspect="text"), 3 + (rater + case) % 3 - 1)
+               for rater in range(6) for case in range(6)]  # fmt: skip
+    one = next(one for one in ratings(RATED, answers) if one.n)
+    assert 1 < one.low < one.mean == 3 < one.high < 5 and one.high - one.low < 1
+    assert {(one.low, one.high) for one in ratings(RATED, answers) if not one.n} == {(1, 5)}
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "flagged"),
+    [(0, 3, False), (1, 1, False), (1, 3, False), (2, 3, True), (2, 10, False), (3, 10, True), (2, 9, True)],
+)
+def test_one_slip_is_forgiven_and_more_than_a_fifth_is_flagged(failed, of, flagged):
+    checks = [Question("preference", str(i), check="truth") for i in range(of)]
+    answers = [Answer(7, check, 2 if i < failed else 1) for i, check in enumerate(checks)] + [Answer(3, PAIRS[0], 2)]
+    assert flags(answers) == ([Flag(7, failed, of)] if flagged else [])

@@ -16,28 +16,40 @@ from tests.study.common import SENTENCE, answer_all, plain_cases, rightly, token
 from tests.test_cli import retouch
 
 
-def test_results_leave_out_who_failed_a_check_and_say_so(run, tmp_path):
+def test_results_count_every_rater_and_show_what_the_flagged_ones_change(run, tmp_path):
     with Study.opened(run, {"questions": "both", "compare": "prox-npi", "per_rater": 20}) as study:
         for rater in range(3):
             answer_all(study, rater, rightly)
         answer_all(study, 3, lambda one: "second" if one.kind == "preference" else 3)
-        study.join(token_of(4))
-        assert study.answer(token_of(4), 1, "left")
-        study.join(token_of(5))  # looked, and left
-        found, kept = verdict(study), verdict(study, keep_all=True)
-    assert (found.raters, found.finished, found.failed, found.answers) == (5, 4, 1, 61)
-    assert kept.answers == 81 and found.preferences[0].rate > 0.9 > kept.preferences[0].rate
-    assert {one.mean for one in found.ratings if one.n} == {4}
+        study.join(token_of(study, 4))
+        assert study.answer(token_of(study, 4), 1, "left")
+        study.join(token_of(study, 5))  # looked, and left
+        found = verdict(study)
+    assert (found.raters, found.finished, [one.rater for one in found.flagged]) == (5, 4, [4])
+    assert found.said.answers == 81 and found.without_flagged.answers == 61
+    assert found.without_flagged.preferences[0].rate > 0.9 > found.said.preferences[0].rate
+    assert {one.mean for one in found.without_flagged.ratings if one.n} == {4}
     done = retouch("study", run.folder, "--results", "--plot", tmp_path / "plot.png")
     assert done.returncode == 0, done.stderr
-    assert "raters: 5, with all questions answered: 4, with a failed check: 1 (left out, --keep-all" in done.stdout
-    assert re.search(r"prox-npi +sdedit +9\d\.\d% +\d\d\.\d% to \d+\.\d% +1\d", done.stdout) or "100.0%" in done.stdout
+    assert re.search(r"flagged by the checks, and counted: rater 4 \([45] of 5 wrong\)\n", done.stdout)
+    everyone, others = done.stdout.split("without the flagged raters:")
+    assert re.search(r"prox-npi +sdedit +7\d\.\d% +\d+\.\d% to \d+\.\d% +2\d", everyone)
+    assert re.search(r"prox-npi +sdedit +(100.0|9\d\.\d)% +\d+\.\d% to \d+\.\d% +1\d", others)
     assert Image.open(tmp_path / "plot.png").size == drawn(found).size
-    figures = json.loads(retouch("study", run.folder, "--results", "--json", "--keep-all").stdout)
-    assert figures == json.loads(json.dumps(kept.figures())) and figures["kept"] is True
+    figures = json.loads(retouch("study", run.folder, "--results", "--json").stdout)
+    assert figures == json.loads(json.dumps(found.figures())) and figures["without_flagged"]["answers"] == 61
     turned = json.loads(retouch("study", run.folder, "--results", "--json", "--compare", "sdedit").stdout)
-    (pair,) = turned["preferences"]
+    (pair,) = turned["without_flagged"]["preferences"]
     assert (pair["method"], pair["other"]) == ("sdedit", "prox-npi") and pair["rate"] < 0.1
+
+
+def test_one_slip_changes_no_result(run):
+    with Study.opened(run) as study:
+        slips = iter([True])
+        answer_all(study, 1, lambda one: "second" if one.check and next(slips, False) else "first")
+        found = verdict(study)
+    assert found.flagged == [] and found.without_flagged is None and found.said.answers == 18
+    assert "flagged" not in retouch("study", run.folder, "--results").stdout
 
 
 def test_the_plots_rates_are_beside_the_bars_where_no_interval_crosses_them():
@@ -70,6 +82,7 @@ def test_the_plot_of_no_answers_is_refused_and_a_table_is_not(run, tmp_path):
         (("--seed", -1), "--seed is -1"),
         (("--compare", "sdedit", "--questions", "rating"), "--compare is for preference questions"),
         (("--plot", "x.png"), "--plot goes with --results"),
+        (("--json",), "--json goes with --results"),
         (("--port", 70000), "--port is 70000"),
         (("--host", "nowhere.invalid"), "--host is 'nowhere.invalid'"),
     ],

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from retouch.app.desk import Desk
-from retouch.app.guard import TooLarge
 from retouch.app.pictures import MAX_BYTES
 from retouch.app.views import state
 from retouch.app.visits import NoVisit, TooManyVisits, Visit
 from retouch.errors import BadParameter, RetouchError
+from retouch.guard import TooLarge
 
 FOLDER = Path(__file__).parent / "page"
 LARGE = {"/studio/bring": MAX_BYTES + 2**16, "/studio/mask": 16 * 2**20, "/studio/beside": MAX_BYTES + 2**16}

@@ -12,11 +12,12 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from retouch.app.desk import Desk
-from retouch.app.guard import App, Guard, Message, Receive, Scope, Send, hosts_of
+from retouch.app.guard import guarded
 from retouch.app.routes import LARGE, routes
 from retouch.app.tasks import Loading
 from retouch.app.visits import IDLE, NoVisit, TooManyVisits
 from retouch.app.workshop import Workshop
+from retouch.guard import App, Message, Receive, Scope, Send, hosts_of
 from retouch.runs.results import library
 from retouch.study.serve import listening
 
@@ -96,7 +97,7 @@ def application(desk: Desk, port: int, hosts: Collection[str]) -> App:
         outer, page(desk, cookie), "/", head=HEAD, theme=theme, show_error=False, ssr_mode=False, footer_links=[],
         run_history=False, enable_monitoring=False, mcp_server=False, max_file_size=1, pwa=False,
     )  # fmt: skip
-    return Guard(_Door(mounted, desk, cookie), hosts, LARGE)
+    return guarded(_Door(mounted, desk, cookie), hosts, LARGE)
 
 
 class _Door:

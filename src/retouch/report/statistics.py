@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retouch.student import student_t
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -117,17 +118,8 @@ def _divided(total: Floats, number: Floats) -> Floats:
 
 def _off_zero(values: Floats, chance: float) -> bool:
     """Whether the t interval of a mean, which misses it by ``chance``, leaves 0 out."""
-    reach = _t(len(values) - 1, chance) * values.std(ddof=1) / math.sqrt(len(values))
+    reach = student_t(len(values) - 1, chance) * values.std(ddof=1) / math.sqrt(len(values))
     return bool(abs(values.mean()) > reach)
-
-
-@cache
-def _t(freedom: int, chance: float) -> float:
-    """What Student's t stays below in size but for ``chance``: of (1 + t²/ν)^(-(ν+1)/2), t = √ν tan φ, over φ."""
-    angles = np.linspace(0, math.pi / 2, 20_001)
-    density = np.cos(angles) ** (freedom - 1)
-    below = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
-    return math.sqrt(freedom) * math.tan(float(np.interp(1 - chance, below / below[-1], angles)))
 
 
 def _interval(drawn: Floats) -> tuple[Floats, Floats]:

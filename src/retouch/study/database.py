@@ -24,6 +24,10 @@ _SCHEMA = (
     "CREATE TABLE answer (rater INTEGER NOT NULL, question INTEGER NOT NULL, value INTEGER NOT NULL, at REAL NOT NULL, "
     "UNIQUE (rater, question), FOREIGN KEY (rater, question) REFERENCES sheet (rater, question))",
 )
+_REPLACED = (  # answers that the rater took back; files of versions before it get it when they are opened
+    "CREATE TABLE IF NOT EXISTS replaced (rater INTEGER NOT NULL, question INTEGER NOT NULL, value INTEGER NOT NULL, "
+    "at REAL NOT NULL, until REAL NOT NULL, FOREIGN KEY (rater, question) REFERENCES sheet (rater, question))"
+)
 
 
 @contextmanager
@@ -79,6 +83,12 @@ def write_tables(
         )
         connection.execute(f"PRAGMA application_id = {_APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def complete(path: Path, connection: sqlite3.Connection) -> None:
+    """Adds what a study of an earlier version lacks; what it holds stays as it is, and that version still reads it."""
+    with sentences(path):
+        connection.execute(_REPLACED)
 
 
 @contextmanager

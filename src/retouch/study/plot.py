@@ -24,8 +24,9 @@ def drawn(verdict: Verdict) -> Image.Image:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    pairs = [one for one in verdict.preferences if one.n]
-    rated = [one for one in verdict.ratings if one.n]
+    pairs = [one for one in verdict.said.preferences if one.n]
+    rated = [one for one in verdict.said.ratings if one.n]
+    sure = verdict.without_flagged
     if not pairs and not rated:
         raise BadStudy("there is nothing to draw: no answer counts yet.")
     methods = list(dict.fromkeys(one.method for one in rated))
@@ -36,7 +37,7 @@ def drawn(verdict: Verdict) -> Image.Image:
     figure = Figure(figsize=(7.5, sum(heights)), dpi=140, layout="constrained")
     parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
     if pairs:
-        _draw_preferences(parts.pop(0).subplots(), pairs)
+        _draw_preferences(parts.pop(0).subplots(), pairs, sure.preferences if sure else ())
     if methods:
         _draw_ratings(parts.pop(0), methods, rated)
     file = io.BytesIO()
@@ -44,10 +45,11 @@ def drawn(verdict: Verdict) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def _draw_preferences(axes: Any, pairs: Sequence[Preference]) -> None:
+def _draw_preferences(axes: Any, pairs: Sequence[Preference], sure: Sequence[Preference] = ()) -> None:
+    """Args: ``sure``: the same without the flagged raters, where there are any."""
     places = range(len(pairs))
     rates = [100 * (one.rate or 0.0) for one in pairs]
-    ends = [(100 * low, 100 * high) for low, high in (one.interval for one in pairs)]
+    ends = [(100 * one.low, 100 * one.high) for one in pairs]
     reach = [
         [rate - low for rate, (low, _) in zip(rates, ends, strict=True)],
         [high - rate for rate, (_, high) in zip(rates, ends, strict=True)],
@@ -56,6 +58,10 @@ def _draw_preferences(axes: Any, pairs: Sequence[Preference]) -> None:
     axes.barh(places, rates, color=_OURS, height=0.7)
     axes.errorbar(rates, places, xerr=reach, fmt="none", ecolor=_INK, elinewidth=1.4, capsize=4)
     axes.axvline(50, color=_INK, linewidth=0.8, linestyle=":")
+    others = {(one.method, one.other): one.rate for one in sure}
+    beside = [(i, others.get((one.method, one.other))) for i, one in enumerate(pairs)]
+    marks = [(100 * rate, i) for i, rate in beside if rate is not None]
+    axes.plot(*zip(*marks, strict=True) if marks else ((), ()), "D", color=_INK, markersize=6, fillstyle="none")
     # beside the bar: inside it the interval would cross the figure
     axes.set_yticks(places, [f"{one.method}  {rate:.0f} %" for one, rate in zip(pairs, rates, strict=True)])
     axes.invert_yaxis()
@@ -65,7 +71,10 @@ def _draw_preferences(axes: Any, pairs: Sequence[Preference]) -> None:
         side.tick_params(axis="y", length=0)
         for edge in side.spines.values():
             edge.set_visible(False)
-    axes.set(xlim=(0, 100), xlabel="preferred, % (95 % Wilson intervals)")
+    axes.set(
+        xlim=(0, 100),
+        xlabel="preferred, % (95 % intervals)" + ("; diamonds: without the flagged raters" if marks else ""),
+    )
     axes.set_title("Preference: the left method (blue) against the right (grey)", fontsize=11)
 
 

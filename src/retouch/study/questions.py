@@ -48,7 +48,7 @@ class Settings:
     questions: str = PREFERENCE
     compare: str = ""
     per_rater: int = 30
-    checks: int = 3
+    checks: int = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -140,6 +140,13 @@ def value_of(question: Question, swapped: bool, choice: str) -> int:
     if question.kind == RATING:
         return int(choice)
     return 2 if (choice == "left") == swapped else 1
+
+
+def choice_of(question: Question, swapped: bool, value: int) -> str:
+    """What was chosen where an answer counts as ``value``: the other way about than :func:`value_of`."""
+    if question.kind == RATING:
+        return str(value)
+    return "left" if (value == 2) == swapped else "right"
 
 
 def passed(question: Question, value: int) -> bool:

@@ -1,17 +1,18 @@
-"""What raters said: preference rates with Wilson intervals, ratings as histograms, and who failed a check."""
+"""What raters said: preference rates and ratings with intervals, and who is flagged by the checks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from retouch.errors import BadParameter
-from retouch.study.questions import ASPECTS, PREFERENCE, RATING, Question, passed
-from retouch.study.store import Answer, Study
+import numpy as np
 
-_Z = 1.959963984540054  # the normal distribution's 97.5 % point
+from retouch.errors import BadParameter
+from retouch.study.ballot import Answer
+from retouch.study.intervals import interval
+from retouch.study.questions import ASPECTS, PREFERENCE, RATING, Question, passed
+from retouch.study.store import Study
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,21 @@ class Preference:
     Attributes:
         method, other: which two.
         wins: how many of the ``n`` answers chose ``method``.
+        low, high: the 95 % interval of the rate, 0..1, for other raters and cases
+            (:func:`retouch.study.intervals.interval`).
     """
 
     method: str
     other: str
     wins: int
     n: int
+    low: float = 0.0
+    high: float = 1.0
 
     @property
     def rate(self) -> float | None:
         """Of the answers that chose ``method``, 0..1; None without answers."""
         return self.wins / self.n if self.n else None
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the rate."""
-        return wilson(self.wins, self.n)
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,14 @@ class Rating:
     Attributes:
         method, aspect: which, of :data:`retouch.study.questions.ASPECTS`.
         counts: how many answers were 1, 2, 3, 4 and 5.
+        low, high: the 95 % interval of the mean, 1..5, for other raters and cases.
     """
 
     method: str
     aspect: str
     counts: tuple[int, ...]
+    low: float = 1.0
+    high: float = 5.0
 
     @property
     def n(self) -> int:
@@ -64,63 +67,115 @@ class Rating:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The results of a study.
+class Tally:
+    """What some raters said.
 
     Attributes:
-        raters: who answered at least one question; ``finished`` of them answered all.
-        failed: raters who answered at least one check wrongly.
-        kept: whether their answers count all the same.
         preferences: for each pair of methods.
         ratings: for each method and aspect.
     """
 
-    raters: int
-    finished: int
-    failed: int
-    kept: bool
     preferences: Sequence[Preference]
     ratings: Sequence[Rating]
 
     @property
     def answers(self) -> int:
-        """How many answers count."""
+        """How many answers are counted; those to checks are not."""
         return sum(one.n for one in self.preferences) + sum(one.n for one in self.ratings)
 
     def figures(self) -> dict[str, Any]:
         """JSON-ready."""
-        preferences = [
-            {**asdict(one), "rate": one.rate, "low": one.interval[0], "high": one.interval[1]}
-            for one in self.preferences
-        ]
-        ratings = [{**asdict(one), "n": one.n, "mean": one.mean} for one in self.ratings]
-        return {**asdict(self), "answers": self.answers, "preferences": preferences, "ratings": ratings}
+        return {
+            "answers": self.answers,
+            "preferences": [{**asdict(one), "rate": one.rate} for one in self.preferences],
+            "ratings": [{**asdict(one), "n": one.n, "mean": one.mean} for one in self.ratings],
+        }
 
 
-def verdict(study: Study, *, keep_all: bool = False, reference: str = "") -> Verdict:
-    """The results of a study; raters who failed a check are left out.
+@dataclass(frozen=True)
+class Flag:
+    """A rater who failed too many checks to be sure that the pictures were looked at.
+
+    Attributes:
+        rater: the rater's number.
+        failed: how many of the ``checks`` that were answered.
+    """
+
+    rater: int
+    failed: int
+    checks: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The results of a study; every answer counts.
+
+    Attributes:
+        raters: who answered at least one question; ``finished`` of them answered all.
+        changed: how often an answer was replaced by the rater; the last one counts.
+        flagged: raters who failed too many checks; they count in ``said``.
+        said: what all raters said.
+        without_flagged: what the others said; None where that is the same.
+    """
+
+    raters: int
+    finished: int
+    changed: int
+    flagged: Sequence[Flag]
+    said: Tally
+    without_flagged: Tally | None
+
+    def figures(self) -> dict[str, Any]:
+        """JSON-ready: the figures of all raters, and beside them those without the flagged ones."""
+        others = self.without_flagged
+        return {
+            "raters": self.raters,
+            "finished": self.finished,
+            "changed": self.changed,
+            "flagged": [asdict(one) for one in self.flagged],
+            **self.said.figures(),
+            "without_flagged": None if others is None else others.figures(),
+        }
+
+
+def verdict(study: Study, *, reference: str = "") -> Verdict:
+    """The results of a study.
 
     Args:
-        keep_all: keeps them.
         reference: only the pairs with this method, seen from it.
 
     Raises:
         BadParameter: when no question is about ``reference``.
     """
     answers = study.answers()
-    failed = failing(answers)
-    counted = [one for one in answers if not one.question.check and (keep_all or one.rater not in failed)]
-    raters = {one.rater for one in answers}
+    flagged = flags(answers)
     asked = [one for one in study.questions if not one.check]
+    counted = [one for one in answers if not one.question.check]
+    doubted = {one.rater for one in flagged}
+    sure = [one for one in counted if one.rater not in doubted]
+    raters = {one.rater for one in answers}
     return Verdict(
-        len(raters), len(study.finished() & raters), len(failed), keep_all,
-        preferences(asked, counted, reference), ratings(asked, counted),
+        len(raters), len(study.finished() & raters), study.changes(), flagged, tally(asked, counted, reference),
+        None if len(sure) == len(counted) else tally(asked, sure, reference),
     )  # fmt: skip
 
 
-def failing(answers: Sequence[Answer]) -> set[int]:
-    """The raters who answered at least one check wrongly; who presses at random passes three in one of eight cases."""
-    return {one.rater for one in answers if one.question.check and not passed(one.question, one.value)}
+def flags(answers: Sequence[Answer]) -> list[Flag]:
+    """The raters who failed more than one check, and more than a fifth of theirs: one slip is forgiven.
+
+    Of two pictures, who presses at random fails two of five checks or more with 26 chances in 32.
+    """
+    checked = dict[int, list[bool]]()
+    for one in answers:
+        if one.question.check:
+            checked.setdefault(one.rater, []).append(passed(one.question, one.value))
+    found = [Flag(rater, right.count(False), len(right)) for rater, right in sorted(checked.items())]
+    return [one for one in found if one.failed > 1 and 5 * one.failed > one.checks]
+
+
+def tally(asked: Sequence[Question], answers: Sequence[Answer], reference: str = "") -> Tally:
+    """The rates and ratings of some answers; see :func:`preferences` and :func:`ratings`."""
+    return Tally(preferences(asked, answers, reference), ratings(asked, answers))
 
 
 def preferences(asked: Sequence[Question], answers: Sequence[Answer], reference: str = "") -> list[Preference]:
@@ -136,44 +191,32 @@ def preferences(asked: Sequence[Question], answers: Sequence[Answer], reference:
     for first, second in pairs:
         if reference and reference not in (first, second):
             continue
-        values = [one.value for one in answers if (one.question.first, one.question.second) == (first, second)]
+        given = [one for one in answers if (one.question.first, one.question.second) == (first, second)]
         turned = reference == second
         method, other = (second, first) if turned else (first, second)
-        found.append(Preference(method, other, values.count(2 if turned else 1), len(values)))
+        won = [float(one.value == (2 if turned else 1)) for one in given]
+        found.append(Preference(method, other, int(sum(won)), len(won), *_ends(given, won)))
     return found
 
 
 def ratings(asked: Sequence[Question], answers: Sequence[Answer]) -> list[Rating]:
     """The ratings of all methods for each aspect, in the order of the questions."""
     methods = dict.fromkeys(one.first for one in asked if one.kind == RATING)
-    return [
-        Rating(method, aspect, tuple(values.count(value) for value in range(1, 6)))
-        for aspect in ASPECTS
-        for method in methods
-        for values in [[a.value for a in answers if (a.question.first, a.question.aspect) == (method, aspect)]]
-    ]
+    found = []
+    for aspect in ASPECTS:
+        for method in methods:
+            given = [one for one in answers if (one.question.first, one.question.aspect) == (method, aspect)]
+            values = [one.value for one in given]
+            low, high = _ends(given, [(value - 1) / 4 for value in values])
+            counts = tuple(values.count(value) for value in range(1, 6))
+            found.append(Rating(method, aspect, counts, 1 + 4 * low, 1 + 4 * high))
+    return found
 
 
-def wilson(wins: int, n: int, z: float = _Z) -> tuple[float, float]:
-    """The score interval of a share (Wilson 1927), which stays within 0..1 and is right for few answers too.
-
-    ::
-
-        (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n),  p = wins/n
-
-    It takes answers for independent, which those of one rater need not be.
-
-    Args:
-        wins: of ``n`` answers.
-        z: how many standard deviations; the default is for 95 %.
-
-    Returns:
-        its ends; (0, 1) without answers.
-    """
-    if not n:
-        return 0.0, 1.0
-    share = wins / n
-    middle = share + z * z / (2 * n)
-    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+def _ends(answers: Sequence[Answer], values: Sequence[float]) -> tuple[float, float]:
+    """Of the interval of the values' mean; the seeds of a case are one case."""
+    numbers = dict[str, int]()
+    cases = np.array([numbers.setdefault(one.question.case, len(numbers)) for one in answers], np.int64)
+    raters = np.array([one.rater for one in answers], np.int64)
+    low, high = interval(np.array(values, np.float64)[:, None], raters, cases)
+    return float(low[0]), float(high[0])

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
 from retouch.errors import BadParameter
+from retouch.guard import hosts_of
 from retouch.runs.results import library
 from retouch.runs.run import Run
 from retouch.study.store import Study
 
+_EVERYWHERE = ("0.0.0.0", "::")  # every address of the machine, whichever they are
 
-def serve(run: Run, given: Mapping[str, Any], host: str, port: int, ready: Callable[[str], None]) -> int:
+
+def serve(
+    run: Run, given: Mapping[str, Any], host: str, port: int, ready: Callable[[str], None], *,
+    allowed: Collection[str] = (),
+) -> int:  # fmt: skip
     """Serves the pages of a run's study until Ctrl-C or SIGTERM.
 
     Args:
@@ -22,6 +28,7 @@ def serve(run: Run, given: Mapping[str, Any], host: str, port: int, ready: Calla
         host: the address to listen at.
         port: 0..65535; 0 takes a free one.
         ready: called with the study's address once it can be visited.
+        allowed: further names, with their ports, by which it may be visited, as behind a proxy.
 
     Returns:
         how many answers the study holds.
@@ -37,13 +44,15 @@ def serve(run: Run, given: Mapping[str, Any], host: str, port: int, ready: Calla
     from retouch.study.server import application
 
     with listening(host, port) as taken, Study.opened(run, given) as study:
+        port, everywhere = taken.getsockname()[1], host in _EVERYWHERE
+        names = {*allowed, *([f"{socket.gethostname()}:{port}"] if everywhere else [])}
         config = uvicorn.Config(
-            application(run, study), log_level="warning", access_log=False, lifespan="off", server_header=False,
-            timeout_graceful_shutdown=3,
+            application(run, study, hosts_of(host, port, names), any_address=everywhere), log_level="warning",
+            access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=3, proxy_headers=False,
         )  # fmt: skip
         server = uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host
-        ready(f"http://{shown}:{taken.getsockname()[1]}/")
+        ready(f"http://{shown}:{port}/")
         with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends; uvicorn has finished what was under way
             server.run(sockets=[taken])
         return len(study.answers())

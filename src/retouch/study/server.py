@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,32 +18,35 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from retouch.errors import BadPicture, RetouchError
+from retouch.guard import Guard
 from retouch.runs.files import BadRun
 from retouch.runs.run import Run
 from retouch.study.album import Album
+from retouch.study.ballot import BadAnswer, ForgedToken, Standing, UnknownRater
 from retouch.study.questions import CHOICES, PREFERENCE, BadStudy, Shown, pictures
 from retouch.study.sheets import Item
-from retouch.study.store import BadAnswer, Standing, Study, UnknownRater
+from retouch.study.store import Study
+from retouch.study.tokens import made
 
 _FOLDER = Path(__file__).parent / "page"
 _STYLE = {"study.css": "text/css; charset=utf-8", "study.js": "text/javascript; charset=utf-8"}
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _COOKIE = "study"
 _LONGEST = 1000  # bytes of a form
 _SECONDS = 6  # for one question, as a guess for the welcome
 _HEADERS = {
-    "Content-Security-Policy": (
+    "content-security-policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
-    "Referrer-Policy": "no-referrer",  # a rater's link is the rater's alone
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
+    # a rater's link is the rater's alone; with "no-referrer" browsers would not say of a form whose page it is from
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-robots-tag": "noindex",
 }
-_STATUS = {UnknownRater: 404, BadAnswer: 400, BadStudy: 503, BadPicture: 500, BadRun: 500}
+_STATUS = {UnknownRater: 404, ForgedToken: 403, BadAnswer: 400, BadStudy: 503, BadPicture: 500, BadRun: 500}
 
 
-def application(run: Run, study: Study) -> Starlette:
+def application(run: Run, study: Study, hosts: Collection[str], *, any_address: bool = False) -> Guard:
     """The pages of a study.
 
     ::
@@ -53,23 +55,31 @@ def application(run: Run, study: Study) -> Starlette:
         POST /begin          token=…                a new rater; the same one for the same token
         GET  /r/TOKEN        the rater's next question, or thanks
         POST /r/TOKEN        position=…, choice=…   an answer
+        GET  /r/TOKEN/last   the rater's last answer, to be looked at again
+        POST /r/TOKEN/last   position=…, choice=…   another one in its place
         GET  /picture/NAME   a picture of the study, under a name that tells nothing
+
+    Args:
+        hosts, any_address: the names by which it may be visited; see :class:`retouch.guard.Guard`.
 
     Raises:
         BadStudy: when a case or an edit of the study is not in the run any more.
     """
     desk = _Desk(run, study)
-    return Starlette(
+    pages = Starlette(
         routes=[
             Route("/", desk.welcome),
             Route("/begin", desk.begin, methods=["POST"]),
             Route("/r/{token}", desk.question),
             Route("/r/{token}", desk.answer, methods=["POST"]),
+            Route("/r/{token}/last", desk.last),
+            Route("/r/{token}/last", desk.change, methods=["POST"]),
             Route("/picture/{name}", desk.picture),
             *(Route(f"/{name}", _style) for name in _STYLE),
         ],
         exception_handlers={RetouchError: desk.pages.refusal, HTTPException: desk.pages.refusal},
     )
+    return Guard(pages, hosts, "study", _HEADERS, any_address=any_address)
 
 
 class _Desk:
@@ -90,33 +100,47 @@ class _Desk:
         number = min(study.settings.per_rater, sum(not one.check for one in study.questions)) + study.settings.checks
         going_on = token if standing and standing.items else ""
         return self.pages.page(
-            "welcome.html", root="", token=secrets.token_urlsafe(16), going_on=going_on, standing=standing,
+            "welcome.html", root="", token=made(study.secret), going_on=going_on, standing=standing,
             kinds=study.settings.kinds, checks=study.settings.checks, number=number,
             minutes=max(1, round(number * _SECONDS / 60)),
         )  # fmt: skip
 
     async def begin(self, request: Request) -> Response:
         token = (await _form(request)).get("token", "")
-        if not _TOKEN.fullmatch(token):
-            raise BadAnswer("this form is not the first page's: begin there.")
         await run_in_threadpool(self.study.join, token)
         response = _redirect(f"r/{token}")
         response.set_cookie(_COOKIE, token, max_age=30 * 86400, path=None, httponly=True, samesite="lax")
         return response
 
     def question(self, request: Request) -> Response:
-        standing = self.study.standing(request.path_params["token"])
+        token = request.path_params["token"]
+        standing = self.study.standing(token)
         if not standing.items:
-            return self.pages.page("thanks.html", root="../", total=standing.total)
-        return self.pages.page("question.html", root="../", **_shown(self.study, self.album, self.targets, standing))
+            return self.pages.page("thanks.html", root="../", token=token, total=standing.total)
+        return self._asked(standing, token, "../")
+
+    def last(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        return self._asked(self.study.last(token), token, "../../")
+
+    def _asked(self, standing: Standing, token: str, root: str) -> Response:
+        shown = _shown(self.study, self.album, self.targets, standing)
+        return self.pages.page("question.html", root=root, token=token, **shown)
 
     async def answer(self, request: Request) -> Response:
+        return await self._taken(request, self.study.answer, "")
+
+    async def change(self, request: Request) -> Response:
+        return await self._taken(request, self.study.change, "../")
+
+    async def _taken(self, request: Request, take: Callable[[str, int, str], bool], root: str) -> Response:
+        """What the form says is kept, and the next question comes."""
         token, form = request.path_params["token"], await _form(request)
         position = form.get("position", "")
         if not re.fullmatch(r"[1-9][0-9]{0,4}", position):
             raise BadAnswer("the position must be a whole number from 1.")
-        await run_in_threadpool(self.study.answer, token, int(position), form.get("choice", ""))
-        return _redirect(token)
+        await run_in_threadpool(take, token, int(position), form.get("choice", ""))
+        return _redirect(root + token)
 
     def picture(self, request: Request) -> Response:
         png = self.album.png(request.path_params["name"])
@@ -171,6 +195,7 @@ def _shown(study: Study, album: Album, targets: Mapping[str, str], standing: Sta
     return {
         "kind": question.kind, "aspect": question.aspect, "target": targets[question.case].strip(), "told": told,
         "position": standing.position, "total": standing.total, "answered": standing.answered,
+        "chosen": standing.chosen,
         "input": shown[0], "edits": shown[1:], "later": [name for name in dict.fromkeys(later) if name not in shown],
     }  # fmt: skip
 
@@ -204,4 +229,4 @@ def _redirect(where: str) -> Response:
 
 
 def _response(body: bytes, kind: str, headers: Mapping[str, str], status: int = 200) -> Response:
-    return Response(body, status, {**_HEADERS, **headers}, kind)
+    return Response(body, status, dict(headers), kind)

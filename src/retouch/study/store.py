@@ -8,52 +8,20 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from retouch import __version__
-from retouch.errors import RetouchError
 from retouch.runs.run import Run
-from retouch.study.database import connected, is_study, piece, sentences, write_tables
-from retouch.study.questions import CHOICES, BadStudy, Question, Settings, all_questions, value_of
+from retouch.study.ballot import Answer, BadAnswer, ForgedToken, Standing, UnknownRater
+from retouch.study.database import complete, connected, is_study, piece, sentences, write_tables
+from retouch.study.questions import CHOICES, BadStudy, Question, Settings, all_questions, choice_of, value_of
 from retouch.study.sheets import Item, sheet
+from retouch.study.tokens import is_made
 
 FILE = "study.sqlite"
-
-
-class BadAnswer(RetouchError):
-    """What a rater's browser sent and no rater can have chosen."""
-
-
-class UnknownRater(RetouchError):
-    """A link of no rater of this study."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a rater stands.
-
-    Attributes:
-        answered, total: of the sheet's items.
-        position: of the item to answer, from 1; ``total + 1`` when all are answered.
-        items: that item and the one after it; none when all are answered.
-    """
-
-    answered: int
-    total: int
-    position: int
-    items: Sequence[Item]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer with its question; see :func:`retouch.study.questions.value_of`."""
-
-    rater: int
-    question: Question
-    value: int
 
 
 class Study:
@@ -122,18 +90,20 @@ class Study:
             yield _read(path, connection)
 
     def join(self, token: str) -> int:
-        """A new rater's number, with a sheet; the same rater for the same token.
+        """A new rater's number, with a sheet; the same rater for the same token, so that a token has one ballot.
 
         Args:
-            token: secret, the rater's alone.
+            token: secret, the rater's alone; made by :func:`retouch.study.tokens.made` with this study's secret.
 
         Raises:
-            BadStudy: when the disk does not take it.
+            ForgedToken, BadStudy: for one that was not, and when the disk does not take it.
         """
         with self._transaction() as connection:
             known = connection.execute("SELECT number FROM rater WHERE token = ?", (token,)).fetchone()
             if known:
                 return int(known[0])
+            if not is_made(self.secret, token):
+                raise ForgedToken("this form is not the first page's: begin there.")
             made = connection.execute("INSERT INTO rater (token, began) VALUES (?, ?)", (token, time.time()))
             number = int(made.lastrowid or 0)
             items = sheet(self.questions, self.settings, number)
@@ -144,11 +114,7 @@ class Study:
             return number
 
     def standing(self, token: str) -> Standing:
-        """Where a rater stands.
-
-        Raises:
-            UnknownRater: for a token of no rater.
-        """
+        """Where a rater stands; UnknownRater is raised for a token of no rater."""
         with self._reading() as connection:
             rater = _rater(connection, token)
             total, answered = connection.execute(
@@ -163,8 +129,27 @@ class Study:
         items = [Item(question, bool(swapped)) for _, question, swapped in rows]
         return Standing(answered, total, rows[0][0] if rows else total + 1, items)
 
+    def last(self, token: str) -> Standing:
+        """The rater's last answer, to be looked at again.
+
+        Raises:
+            UnknownRater, BadAnswer: for a token of no rater, and when there is none yet.
+        """
+        standing = self.standing(token)
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT position, sheet.question, swapped, value FROM sheet JOIN answer USING (rater, question) "
+                "WHERE sheet.rater = ? ORDER BY position DESC LIMIT 1",
+                (_rater(connection, token),),
+            ).fetchone()
+        if row is None:
+            raise BadAnswer("there is no answer to go back to yet.")
+        item = Item(row[1], bool(row[2]))
+        chosen = choice_of(self.questions[item.question], item.swapped, row[3])
+        return Standing(standing.answered, standing.total, row[0], [item], chosen)
+
     def answer(self, token: str, position: int, choice: str) -> bool:
-        """Keeps an answer; the first one to a question stays.
+        """Keeps an answer; the first one to a question stays, unless :meth:`change` replaces it.
 
         Args:
             position: of the item on the rater's sheet.
@@ -179,23 +164,44 @@ class Study:
             BadStudy: when the disk does not take it.
         """
         with self._transaction() as connection:
-            rater = _rater(connection, token)
-            row = connection.execute(
-                "SELECT question, swapped FROM sheet WHERE rater = ? AND position = ?", (rater, position)
-            ).fetchone()
-            if row is None:
-                raise BadAnswer(f"there is no question {position} on this sheet.")
-            question = self.questions[row[0]]
-            if choice not in CHOICES[question.kind]:
-                raise BadAnswer(f"the choice must be one of: {', '.join(CHOICES[question.kind])}.")
-            (answered,) = connection.execute("SELECT count(*) FROM answer WHERE rater = ?", (rater,)).fetchone()
+            rater, question, value, answered = self._given(connection, token, position, choice)
             if position > answered + 1:  # items are answered in order
                 raise BadAnswer(f"question {answered + 1} comes before question {position}.")
             kept = connection.execute(
                 "INSERT INTO answer VALUES (?, ?, ?, ?) ON CONFLICT (rater, question) DO NOTHING",
-                (rater, row[0], value_of(question, bool(row[1]), choice), time.time()),
+                (rater, question, value, time.time()),
             )
             return kept.rowcount == 1
+
+    def change(self, token: str, position: int, choice: str) -> bool:
+        """Replaces the rater's last answer; the old one is kept beside it, with the times of both.
+
+        Arguments and errors are those of :meth:`answer`.
+
+        Returns:
+            whether it was replaced: not where it is the same, nor where a later question is answered by now.
+        """
+        with self._transaction() as connection:
+            rater, question, value, answered = self._given(connection, token, position, choice)
+            if position > answered:
+                raise BadAnswer(f"question {position} has no answer to change yet.")
+            where = (rater, question)
+            before = connection.execute(
+                "SELECT value, at FROM answer WHERE rater = ? AND question = ?", where
+            ).fetchone()
+            if position < answered or before[0] == value:
+                return False
+            now = time.time()
+            connection.execute("INSERT INTO replaced VALUES (?, ?, ?, ?, ?)", (*where, *before, now))
+            connection.execute(
+                "UPDATE answer SET value = ?, at = ? WHERE rater = ? AND question = ?", (value, now, *where)
+            )
+            return True
+
+    def changes(self) -> int:
+        """How many answers were replaced."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT count(*) FROM replaced").fetchone()[0])
 
     def answers(self) -> list[Answer]:
         """All answers, those to checks among them, in the order they were given."""
@@ -211,6 +217,22 @@ class Study:
                 "GROUP BY sheet.rater HAVING count(*) = count(value)"
             ).fetchall()
         return {rater for (rater,) in rows}
+
+    def _given(
+        self, connection: sqlite3.Connection, token: str, position: int, choice: str
+    ) -> tuple[int, int, int, int]:
+        """The rater, the question, what the choice counts as, and how many questions the rater has answered."""
+        rater = _rater(connection, token)
+        row = connection.execute(
+            "SELECT question, swapped FROM sheet WHERE rater = ? AND position = ?", (rater, position)
+        ).fetchone()
+        if row is None:
+            raise BadAnswer(f"there is no question {position} on this sheet.")
+        question = self.questions[row[0]]
+        if choice not in CHOICES[question.kind]:
+            raise BadAnswer(f"the choice must be one of: {', '.join(CHOICES[question.kind])}.")
+        (answered,) = connection.execute("SELECT count(*) FROM answer WHERE rater = ?", (rater,)).fetchone()
+        return rater, row[0], value_of(question, bool(row[1]), choice), answered
 
     def _check(self, run: Run, named: Mapping[str, Any]) -> None:
         """Refuses other settings than the study's, and edits made otherwise than those it asks about."""
@@ -262,6 +284,7 @@ def _create(
 
 
 def _read(path: Path, connection: sqlite3.Connection) -> Study:
+    complete(path, connection)
     with sentences(path):
         try:
             return Study(path, connection)
@@ -269,6 +292,5 @@ def _read(path: Path, connection: sqlite3.Connection) -> Study:
             raise sqlite3.DatabaseError(f"what it says of itself cannot be read, {type(error).__name__}") from None
 
 
-def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
+def _plain(value: Any) -> Any:  # as JSON gives it back
     return json.loads(json.dumps(value))
