@@ -183,7 +183,8 @@ def test_examples_with_the_embedded_model_really_run(tmp_path, monkeypatch):
              "batch": ("--method", "sdedit", "--set", "num_inference_steps=2")}  # fmt: skip
     Path("edits.csv").write_text("picture,target\ncat.png,a blue cat\n")
     Path("photos").mkdir()
-    order = ("diorama", "mask", "edit", "keep", "show", "redo", "recipe", "compare", "batch", "bench", "report",
+    order = ("diorama", "mask", "edit", "keep", "show", "redo", "recipe", "compare", "batch", "judge-edits", "bench",
+             "report",
              "methods", "suites", "measures", "models", "completion")  # fmt: skip
     assert set(COMMANDS) - set(order) == {"fit", "sweep", "app", "study", "doctor"}
     for name in order:

@@ -125,6 +125,18 @@ def test_the_search_finds_a_public_name_with_nothing_but_the_site(address, brows
         page.wait_for_url("**/reference/editor.html**")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_links_are_seen_by_everybody(address, browser, scheme):  # noqa: F811
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    rules = {"runOnly": ["color-contrast", "link-in-text-block", "image-alt", "heading-order", "document-title"]}
+    with watched(browser, (address, "data:"), viewport={"width": 1280, "height": 800}, color_scheme=scheme) as page:
+        for name in ("docs/studio.html", "docs/reference/results.html"):
+            page.goto(address + name)
+            page.get_by_role("heading", level=1).wait_for()
+            found = axe.Axe().run(page, options=rules).response["violations"]
+            assert not found, [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
 @pytest.fixture
 def small(tmp_path):
     """A repository with one page, which links out of docs/; it has the hook of ours."""

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from griffe import Alias, Class, Extension, Module, Object
+from griffe import Alias, Attribute, Class, Extension, Function, Module, Object
 
 _log = logging.getLogger("mkdocs.plugins.docstrings")
 _ROLE = re.compile(r":(?:class|meth|func|attr|mod|data|exc):`(?P<short>~?)(?P<name>[\w.]+)`")
+_SEVERAL = re.compile(r"^ +\w+(?:, \w+)+(?=: )", re.MULTILINE)
 _DOCTEST = re.compile(r"^(?P<indent> *)>>> .*(?:\n(?P=indent)\S.*)*", re.MULTILINE)
 
 
@@ -25,7 +26,10 @@ class Docstrings(Extension):
         for item in _objects(pkg):
             if item.docstring is not None:
                 text = _ROLE.sub(lambda match, item=item: _link(match, item, pkg), item.docstring.value)
+                text = _SEVERAL.sub(lambda match, item=item: _several(match[0], item), text)
                 item.docstring.value = _DOCTEST.sub(_fenced, text)
+            if isinstance(item, Class):
+                _without_private(item)
 
 
 def _objects(item: Object) -> Iterator[Object]:
@@ -33,6 +37,22 @@ def _objects(item: Object) -> Iterator[Object]:
     for member in item.members.values():
         if not isinstance(member, Alias):
             yield from _objects(member)
+
+
+def _several(names: str, item: Object) -> str:
+    """The names of a line that describes several, held together: griffe ends a name at the first space."""
+    members = [item.members.get(name.strip()) for name in names.split(",")] if isinstance(item, Class) else []
+    types = [str(one.annotation) for one in members if isinstance(one, Attribute)]
+    held = names.replace(", ", ",\u00a0")
+    return f"{held} ({', '.join(dict.fromkeys(types))})" if types else held
+
+
+def _without_private(item: Class) -> None:
+    """Leaves out of a dataclass's signature the fields that are nobody's business."""
+    made = item.members.get("__init__")
+    if isinstance(made, Function):
+        for one in [one for one in made.parameters if one.name.startswith("_")]:
+            del made.parameters[one.name]
 
 
 def _link(match: re.Match[str], item: Object, package: Module) -> str:

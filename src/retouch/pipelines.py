@@ -69,6 +69,8 @@ class RetouchPipeline:
         """For a live pipeline of diffusers, which is used as it is at every call and left as it was found.
 
         Args:
+            pipe: of diffusers.
+            others: none; unknown arguments are refused.
             clip_skip, long_prompts: how its texts are read, see :class:`retouch.backbone.load.LoadSettings`.
 
         Raises:
@@ -84,7 +86,11 @@ class RetouchPipeline:
 
     @classmethod
     def from_pretrained(cls, name: str | PathLike[str], **how: Any) -> RetouchPipeline:
-        """For a model by its name, see :meth:`retouch.editor.Editor.from_pretrained`."""
+        """For a model by its name, see :meth:`retouch.editor.Editor.from_pretrained`.
+
+        Args:
+            name, how: the model's, and how it is loaded.
+        """
         return cls(Editor.from_pretrained(name, **how))
 
     def __call__(
@@ -162,6 +168,12 @@ class RetouchPipeline:
         """Optimises for one picture, see :meth:`retouch.editor.Editor.fit`; calls with ``fit=…`` then sample.
 
         With ``adapter_rank`` above 0 ``fit.save_lora(path)`` writes what ``pipe.load_lora_weights(path)`` loads.
+
+        Args:
+            prompt, source_prompt: what the picture should show, and what it shows.
+            image: one picture.
+            method, settings: one that fits, and its parameters.
+            generator, seed: one of them, or none for the seed 0.
         """
         _check_names(settings)
         pictures = _pictures(image, "image")

@@ -43,7 +43,11 @@ class Quantity:
     tells: Literal["kept", "changed", ""] = ""
 
     def about(self, model: str = "") -> dict[str, str]:
-        """What a run keeps of it beside the values, and ``model``, which looked at the pictures."""
+        """What a run keeps of it beside the values, and ``model``, which looked at the pictures.
+
+        Args:
+            model: its name; "" for none.
+        """
         return {
             "title": self.title, "unit": self.unit, "better": self.better, "model": model, "help": self.help,
             "tells": self.tells,

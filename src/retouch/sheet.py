@@ -26,7 +26,14 @@ def row_size(sizes: Sequence[tuple[int, int]], gap: int = _GAP) -> tuple[int, in
 
 
 def labelled(image: Image.Image, text: str, side: int = 192, lines: int = 2) -> Image.Image:
-    """A picture, its longer side scaled to ``side`` pixels, in a square tile with ``text`` below it."""
+    """A picture, its longer side scaled to ``side`` pixels, in a square tile with ``text`` below it.
+
+    Args:
+        image: RGB.
+        text: broken into lines; what is too long for them is left out.
+        side: in pixels.
+        lines: of text.
+    """
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     font = ImageFont.load_default(11)
@@ -54,7 +61,11 @@ def _wrapped(
 
 
 def contact_sheet(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Tiles of one size in rows on white."""
+    """Tiles of one size in rows on white.
+
+    Args:
+        rows: of tiles; rows may differ in length.
+    """
     width, height = rows[0][0].size
     canvas = Image.new("RGB", sheet_size(len(rows), max(map(len, rows)), (width, height)), "white")
     for y, row in enumerate(rows):
@@ -69,7 +80,12 @@ def in_rows(tiles: Sequence[Image.Image], columns: int) -> list[list[Image.Image
 
 
 def side_by_side(images: Sequence[Image.Image], gap: int = _GAP) -> Image.Image:
-    """Pictures in one row on white, brought to the height of the first."""
+    """Pictures in one row on white, brought to the height of the first.
+
+    Args:
+        images: at least one.
+        gap: white between two, in pixels.
+    """
     height = images[0].height
     scaled = [im if im.height == height else im.resize((round(im.width * height / im.height), height)) for im in images]
     strip = Image.new("RGB", row_size([im.size for im in images], gap), "white")

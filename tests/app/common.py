@@ -3,10 +3,11 @@
 import io
 import threading
 import time
+from dataclasses import replace
 
 from PIL import Image
 
-from retouch.app.about import About, AboutMethod
+from retouch.app.about import About, AboutMethod, AboutPart
 from retouch.app.desk import Desk
 from retouch.app.tasks import Caption, Edit, Found, Made, Mark, Preview, Progress
 from retouch.app.workshop import Cancelled
@@ -30,14 +31,27 @@ def method(name, **more):
     return AboutMethod(name, **{**about, **more})
 
 
+QUANTILE = Parameter("quantile", "number", None, "left open", 0, 1, optional=True)
+PARTS = {
+    "inversion": {"up": AboutPart("up", "goes up", parameters=(replace(STEPS, name="inner_steps"),))},
+    "control": {
+        "all": AboutPart("all", "shares all", parameters=PARAMETERS[2:3]),
+        "subject": AboutPart("subject", "shares the subject", takes_foreground=True),
+    },
+    "guidance": {
+        "plain": AboutPart("plain", "one scale", parameters=PARAMETERS[1:2]),
+        "proximal": AboutPart("proximal", "a threshold", parameters=(QUANTILE,)),
+    },
+}
+MADE_OF = {"inversion": "up", "control": "all", "guidance": "plain"}
 ABOUT = About(
     "diorama",
     {
-        "plain": method("plain"),
+        "plain": method("plain", parts=MADE_OF),
         "free": method("free", needs_source=False),
-        "fitted": method("fitted", fits=True, etas=(0, 1), group="Slow"),
+        "fitted": method("fitted", fits=True, etas=(0, 1), group="Slow", takes=("foreground", "reference")),
     },
-    captions=True, scenes=True, clicks=True,
+    captions=True, scenes=True, clicks=True, parts=PARTS, upscalers=("owner/upscaler",),
 )  # fmt: skip
 
 
@@ -100,4 +114,4 @@ def settled(desk_, visit):
 
 
 FORM = {"source": "a red square", "target": "a blue square", "negative": "", "method": "plain", "settings": {},
-        "strength": 1, "keep": "auto", "seed": "3", "region": "", "size": ""}  # fmt: skip
+        "strength": 1, "keep": "auto", "seed": "3", "region": "", "size": "", "parts": {}, "upscaler": ""}  # fmt: skip

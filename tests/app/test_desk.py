@@ -114,6 +114,36 @@ def test_a_mask_is_kept_when_the_text_changes_and_goes_with_another_picture(here
     assert visit.mask is None
 
 
+def test_a_mask_becomes_the_foreground_for_the_methods_that_take_one_and_goes_with_another_picture(here, visit, told):
+    with pytest.raises(RetouchError, match="no mask to take"):
+        here.mask_is_subject(visit)
+    here.set_mask(visit, png(colour="white"))
+    here.mask_is_subject(visit)
+    here.set_beside(visit, "reference", png(colour="green"))
+    assert visit.mask is None and state(here, visit)["beside"] == ["foreground", "reference"]
+    here.grid(visit, FORM, "", "", ["plain", "fitted"])
+    here.sweep(visit, {**FORM, "method": "fitted"}, "0.5", "")
+    settled(here, visit)
+    plain, fitted = [task for task in told.done if isinstance(task, Edit)]
+    sweep = next(task for task in told.done if isinstance(task, Sweep))
+    assert plain.foreground is plain.reference is None and fitted.foreground and fitted.reference
+    assert sweep.edit.foreground == fitted.foreground
+    here.bring(visit, png((20, 20)), "other.png")
+    assert list(visit.beside) == ["reference"]
+    here.set_beside(visit, "reference", b"")
+    assert not visit.beside
+
+
+def test_a_sweep_with_an_upscaler_is_refused_and_an_edit_is_given_it(here, visit, told):
+    form = {**FORM, "upscaler": "owner/upscaler", "region": "1,2,8,9", "parts": {"guidance": "proximal"}}
+    with pytest.raises(RetouchError, match="choose no upscaler"):
+        here.sweep(visit, {**FORM, "upscaler": "owner/upscaler", "method": "fitted"}, "0.5", "")
+    here.edit(visit, form)
+    settled(here, visit)
+    one = told.done[-1]
+    assert (one.upscaler, one.region, one.parts) == ("owner/upscaler", (1, 2, 8, 9), {"guidance": "proximal"})
+
+
 def test_what_is_marked_is_added_to_what_was_painted(here, visit):
     left = Image.new("L", (16, 12))
     left.paste(255, (0, 0, 4, 12))

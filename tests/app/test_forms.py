@@ -56,6 +56,17 @@ def test_what_is_as_it_is_by_itself_is_no_setting():
         ({"size": "9999"}, "working size"),
         ({"size": "x"}, "working size"),
         ({"region": "x" * 300}, "region"),
+        ({"region": "1,2,3"}, "left,top,right,bottom"),
+        ({"region": "1,2,3,cat"}, "left,top,right,bottom"),
+        ({"region": "30,2,3,40"}, "left below right"),
+        ({"region": "0,0,inf,nan"}, "region"),
+        ({"parts": {"control": "/etc"}}, "plain takes no control"),
+        ({"parts": {"control": ["all"]}}, "plain takes no control"),
+        ({"parts": {"method": "all"}}, "reload"),
+        ({"parts": "all"}, "reload"),
+        ({"parts": {"control": "all"}, "method": "free", "source": ""}, "free takes no control"),
+        ({"parts": {"guidance": "proximal"}, "settings": {"scale": 3}}, "no setting 'scale'"),
+        ({"upscaler": "owner/other"}, "no upscaler"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(wrong, sentence):
@@ -74,8 +85,44 @@ def test_a_recipe_comes_back_as_the_form_that_made_it():
               "region": "cat"}  # fmt: skip
     form, notes = FORMS.of_recipe(recipe)
     assert form == {"source": "a", "target": "b", "negative": "c", "method": "plain", "settings": {"scale": 3.0},
-                    "strength": 0.5, "keep": "exact", "seed": 5, "region": "cat", "size": "256"}  # fmt: skip
+                    "strength": 0.5, "keep": "exact", "seed": 5, "region": "cat", "size": "256", "parts": {},
+                    "upscaler": ""}  # fmt: skip
     assert notes == []
+
+
+def test_a_region_in_numbers_parts_and_an_upscaler_come_back_too():
+    asked = {"region": "1, 2.5,30,40", "parts": {"guidance": "proximal"}, "settings": {"quantile": "0.5"}}
+    one = edit(**asked, upscaler="owner/upscaler")
+    assert one.region == (1, 2.5, 30, 40) and one.settings == {"quantile": 0.5}
+    assert FORMS.edit(form_of(one), b"picture") == one
+    recipe = {"model": "diorama", "method": "plain as up × all × proximal", "target": "b", "region": [1, 2.5, 30, 40],
+              "parts": {"inversion": "up", "control": "all", "guidance": "proximal"}, "parameters": {"quantile": 0.5},
+              "upscaler": {"name": "owner/upscaler", "fingerprint": "1"}, "mask": "of the region"}  # fmt: skip
+    form, notes = FORMS.of_recipe(recipe)
+    assert notes == [] and FORMS.edit({**form, "source": "a red square"}, b"picture").parts == one.parts
+    assert (form["region"], form["settings"], form["upscaler"]) == ("1,2.5,30,40", {"quantile": 0.5}, one.upscaler)
+
+
+def test_other_parts_bring_their_own_settings_and_take_the_old_ones_away():
+    shown = methods(ABOUT, "plain", None, {"guidance": "proximal"})
+    assert 'data-setting="quantile"' in shown and 'data-setting="scale"' not in shown
+    assert 'data-setting="num_inference_steps"' in shown and "proximal: a threshold" in shown
+    still = FORMS.still({"method": "plain", "parts": {"guidance": "proximal"},
+                         "settings": {"num_inference_steps": "7", "scale": "3"}})  # fmt: skip
+    assert still == {"method": "plain", "parts": {"guidance": "proximal"}, "settings": {"num_inference_steps": 7}}
+    assert "data-part" not in methods(ABOUT, "free")
+
+
+def test_pictures_beside_go_to_methods_and_parts_that_take_them():
+    given = {"foreground": b"f", "reference": b"r"}
+
+    def taken(**more):
+        one = FORMS.beside(edit(**more), given)
+        return one.foreground, one.reference
+
+    assert taken() == (None, None) == taken(method="auto")
+    assert taken(method="fitted") == (b"f", b"r") and taken(parts={"control": "subject"}) == (b"f", None)
+    assert "data-beside" not in methods(ABOUT, "plain") and methods(ABOUT, "fitted").count("data-beside=") == 2
 
 
 def test_what_a_recipe_holds_that_is_not_here_is_said():
@@ -90,10 +137,14 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-_NAMES = st.sampled_from([*EMPTY, "negative_prompt", "parameters", "model", "mask"])
+_NAMES = st.sampled_from([*EMPTY, "negative_prompt", "parameters", "model", "mask", "foreground"])
 
 
-@given(st.dictionaries(_NAMES, _JSON | st.dictionaries(st.sampled_from(["scale", "kind", "words"]), _JSON)))
+@given(
+    st.dictionaries(
+        _NAMES, _JSON | st.dictionaries(st.sampled_from(["scale", "kind", "words", "control", "name"]), _JSON)
+    )
+)
 def test_anybodys_recipe_gives_a_form_in_range(recipe):
     form, _ = FORMS.of_recipe(recipe)
     assert form.keys() == EMPTY.keys()

@@ -185,6 +185,17 @@ def test_pixels_are_counted_before_they_are_decoded(monkeypatch):
         pictures.opened(bmp(20_000, 20_000), "huge.bmp")
 
 
+def test_pictures_beside_come_and_go(studio, visit):
+    for name, status in (("foreground", 200), ("reference", 200), ("mask", 400), ("", 400)):
+        place = f"/studio/beside?what={name}"
+        assert studio.ask("POST", place, visit, content=png((4, 4), "white")).status_code == status
+    assert studio.ask("POST", "/studio/beside?what=reference", visit, content=b"no picture").status_code == 400
+    assert sorted(visit.beside) == ["foreground", "reference"]
+    assert studio.ask("POST", "/studio/beside?what=foreground", visit, content=b"").status_code == 200
+    assert studio.ask("POST", "/studio/do", visit, json={"what": "mask is subject"}).status_code == 400
+    assert list(visit.beside) == ["reference"]
+
+
 def test_a_mask_comes_and_goes(studio, visit):
     assert studio.ask("GET", "/studio/mask", visit).status_code == 400
     assert studio.ask("POST", "/studio/mask", visit, content=png((4, 4), "white")).status_code == 200

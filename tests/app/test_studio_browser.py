@@ -16,7 +16,7 @@ from retouch.picture import recipe_from_bytes
 from tests.app.common import saved, until
 from tests.browser import browser, watched  # noqa: F401
 
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 380, "height": 780}
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 780}
 SOURCE, TARGET = "a photo of a red cat sitting on a beach", "a photo of a blue cat sitting on a beach"
 REFUSED = ("Failed to load resource",)  # what a browser says of a refusal
 pytestmark = [
@@ -208,6 +208,46 @@ def test_a_mask_is_painted_erased_kept_saved_and_loaded(browser, address, tmp_pa
         assert marked() > one
 
 
+def test_parts_pictures_beside_and_a_region_in_numbers_act_on_the_edit_and_come_back(browser, address, tmp_path):  # noqa: F811
+    Image.new("RGB", (64, 64), "green").save(tmp_path / "green.png")
+    with opened(browser, address) as page:
+        painted(page)
+        page.locator("[data-method]").select_option("layer-diffusion")
+        page.set_input_files("[data-beside=reference]", tmp_path / "green.png")
+        page.locator("[data-there=reference]", has_text="there").wait_for()
+        page.get_by_role("button", name="Remove the reference").click()
+        page.locator("[data-there=reference]", has_text="none").wait_for()
+        page.get_by_label("a thing in words").fill("cat")
+        page.get_by_role("button", name="Mark it").click()
+        eventually(page, "s.mask > 0")
+        page.get_by_role("button", name="Take the mask").click()
+        eventually(page, "s.mask === 0 && s.beside.includes('foreground')")
+        page.locator("[data-method]").select_option("masactrl")
+        page.locator("[data-of=masactrl] summary").click()
+        page.locator("[data-there=foreground]", has_text="there").wait_for()
+        page.get_by_label("num inference steps").fill("6")
+        page.locator("[data-parts-of=masactrl] summary").click()
+        page.locator("[data-part=guidance]").select_option("proximal")
+        page.get_by_label("quantile").wait_for(state="attached")
+        assert page.get_by_label("num inference steps").input_value() == "6"  # the method's own settings stay
+        page.get_by_role("button", name="More").click()
+        page.get_by_label("Edit only around this thing").fill("20,20,110,120")
+        edited(page)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download PNG").click()
+        download.value.save_as(tmp_path / "edit.png")
+        recipe = recipe_from_bytes((tmp_path / "edit.png").read_bytes(), "it")
+        assert recipe["foreground"] and recipe["region"] == [20, 20, 110, 120]
+        assert recipe["parts"]["guidance"] == "proximal" and recipe["parameters"]["num_inference_steps"] == 6
+        page.locator("[data-method]").select_option("ddim")
+        page.wait_for_selector("[data-parts-of=ddim]")
+        page.set_input_files("[data-at=open]", tmp_path / "edit.png")
+        page.wait_for_function(
+            "document.querySelector('[data-parts-of=masactrl] [data-part=guidance]')?.value === 'proximal'"
+        )
+        page.wait_for_selector(".s-view [data-at=said]:has-text('it was made with a foreground')")
+
+
 def files(tmp_path):
     """Files of every kind, each with what is said of it."""
     small = Image.new("RGB", (40, 30), "red")
@@ -354,13 +394,17 @@ def test_everything_is_reached_by_the_keyboard_alone(browser, address):  # noqa:
         eventually(page, "s.current === 2")
 
 
-def test_axe_finds_nothing_serious(browser, address):  # noqa: F811
+@pytest.mark.parametrize(
+    "how", [{"viewport": WIDE}, {"viewport": PHONE, "has_touch": True, "is_mobile": True}], ids=["desk", "phone"]
+)
+def test_axe_finds_nothing_serious(browser, address, how):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    with opened(browser, address) as page:
+    with opened(browser, address, **how) as page:
         before = axe.Axe().run(page).response["violations"]
         painted(page)
-        page.locator("[data-method]").select_option("prox-npi")
-        page.locator(".s-settings summary").click()
+        page.locator("[data-method]").select_option("masactrl")
+        page.locator("[data-of=masactrl] summary").click()
+        page.locator("[data-parts-of=masactrl] summary").click()
         edited(page)
         for name in ("Grid: many edits at once", "Fit once, sample often", "More"):
             page.get_by_role("button", name=name).click()

@@ -1,6 +1,7 @@
 """What the process with the model does: edits that are seen and end when told to, fits that are kept, marks."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -111,3 +112,21 @@ def test_what_cannot_be_done_is_a_sentence_and_so_is_a_lack_of_memory(bench, pic
             answer, _ = done(bench, edit(picture))
         assert isinstance(answer, Refused) and "too little memory" in answer.sentence
     assert not isinstance(done(bench, edit(picture))[0], Refused)
+
+
+def test_parts_a_foreground_and_a_region_in_numbers_are_those_of_the_edit(bench, scene, picture):
+    subject = png_bytes(scene[1].convert("L"))
+    asked = edit(
+        picture, method="masactrl", parts={"guidance": "proximal"}, foreground=subject, region=(20, 20, 110, 120)
+    )
+    (made,), _ = done(bench, asked)
+    assert made.recipe["parts"]["guidance"] == "proximal" and made.recipe["foreground"]
+    assert list(made.recipe["region"]) == [20, 20, 110, 120]
+
+
+def test_a_fit_is_made_anew_for_another_foreground(bench, scene, picture):
+    short = {"embedding_steps": 1, "network_steps": 1, "num_inference_steps": 2}
+    one = edit(picture, method="layer-diffusion", settings=short, foreground=png_bytes(scene[1].convert("L")))
+    for asked, fits in ((one, True), (one, False), (replace(one, foreground=None), True)):
+        _, told = done(bench, Sweep(asked, (), (0,)))
+        assert (Detail("fitting") in told) == fits

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from retouch.app.about import About
-from retouch.app.tasks import Ended, Loaded, Loading, Progress, Refused
+from retouch.app.tasks import Ended, Load, Loaded, Loading, Progress, Refused
 from retouch.app.workshop import Cancelled, Crashed, TookTooLong, Workshop
 from retouch.errors import BadModel, RetouchError
 
@@ -21,6 +21,7 @@ def entry(connection, ended, loading):
     if loading.model == "dies":
         os._exit(1)
     connection.send(About(loading.model))
+    assert connection.recv() == Load()
     connection.send(Loaded())
     while True:
         try:

@@ -32,7 +32,7 @@ def seen(*images):
     return image_features(CLIP, [picture_tensor(image) for image in images])
 
 
-@pytest.mark.parametrize("size", [(150, 100), (96, 192), (64, 64), (40, 30)])
+@pytest.mark.parametrize("size", [(150, 100), (96, 192), (64, 64), (40, 30), (131, 99), (99, 131), (1000, 37)])
 def test_pictures_are_prepared_and_looked_at_as_transformers_does(size):
     processors = pytest.importorskip("transformers.models.clip.image_processing_pil_clip", reason="transformers >= 5.3")
     folder = EMBEDDED_FOLDER / "clip"

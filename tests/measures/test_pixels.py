@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.image import peak_signal_noise_ratio
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from retouch.measures.batch import Batch
 from retouch.measures.measure import Measure
@@ -45,6 +45,23 @@ def test_the_ssim_of_every_pixel_is_the_formula():
         assert np.allclose(found[i, 0].numpy(), np.mean(planes, 0), atol=1e-4)
         inside = REGIONS[i, 0].bool().numpy()
         assert float(ssim(A, B, REGIONS)[i]) == pytest.approx(np.mean(planes, 0)[inside].mean(), abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(40, 48), (11, 64), (200, 150)])
+def test_the_ssim_map_is_torchmetrics(size):
+    one, other = pictures(2, *size), near(pictures(2, *size), 0.2)
+    theirs = structural_similarity_index_measure(other, one, data_range=1.0, return_full_image=True)[1]
+    assert torch.allclose(ssim_map(one, other), theirs.mean(1, keepdim=True), atol=2e-5)
+
+
+def test_the_pictures_of_a_batch_are_spread_over_threads_without_a_difference():
+    alone = ssim_map(A, B)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert torch.equal(ssim_map(A, B), alone)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("measure", MEASURES)

@@ -96,6 +96,7 @@ def test_a_colour_profile_on_greyscale_is_applied():
 @pytest.mark.parametrize(
     ("made", "says"),
     [(b"nothing", "damaged"), (SRGB[:200], "damaged"), (profile(b"GRAY", {b"kTRC": gamma(1)}), "GRAY")],
+    ids=["nothing", "cut off", "grey"],  # a profile holds the time at which it was made
 )
 def test_a_profile_that_cannot_be_used_is_said(made, says):
     image = Image.new("RGB", (4, 4), (200, 10, 30))

@@ -1,6 +1,7 @@
 """The report's page: its numbers, its words, its pictures, and that it needs nothing else."""
 
 import io
+import json
 import re
 import time
 
@@ -59,6 +60,28 @@ def test_kinds_are_not_shown_where_there_is_one(tmp_path):
     cases = [Case(Entry(f"{i}", "all", "a cat"), picture) for i in range(2)]
     text = page(gather([small_run(tmp_path / "run", cases=cases)]), 0)
     assert read(text)["kinds"] == [] and 'id="kinds"' not in text
+
+
+def test_a_column_whose_values_read_the_same_has_no_strips(tmp_path):
+    """Though their sums differ in the last digit of a float, which the page does not show."""
+    run = small_run(tmp_path / "run", cases=tiny_cases(6))
+    lines = run.folder / "measures" / "0-of-1.jsonl"
+    rows = [json.loads(line) for line in lines.read_text().splitlines()]
+    for i, row in enumerate(rows):
+        row["values"] = {"psnr": 20.0 + i % 5, "mse": 0.3 if i % 2 else 0.1 + 0.2}
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = page(gather([run]), 0)
+    strips = {
+        name: 'class="strip"' in cell for name, cell in re.findall(r'data-column="([^"]+)"(.*?)</td>', text, re.S)
+    }
+    assert strips["psnr"] and not strips["mse"]
+
+
+def test_what_others_were_asked_is_shown_where_nothing_says_the_target(tmp_path):
+    entry = Entry("cat", "all", "", None, {"instruction": "make it blue"})
+    run = small_run(tmp_path / "run", cases=[Case(entry, Image.new("RGB", (8, 8), "teal"))])
+    shown = read(page(gather([run])))["gallery"][0]
+    assert (shown["target"], shown["instruction"]) == ("", "make it blue")
 
 
 def test_the_page_needs_nothing_else_and_is_the_same_again(run):

@@ -73,6 +73,17 @@ def test_the_breakdown_shows_the_chosen_measure(browser, url):
         assert values == sorted(values, reverse=True)
 
 
+def test_the_axes_of_the_plane_say_what_follows_and_what_keeps(browser, url):
+    with real.watched(browser) as tab:
+        opened(tab, url)
+        title = "axis => document.getElementById('plot').layout[axis].title.text"
+        assert tab.evaluate(title, "xaxis").startswith("keeps: ") and tab.evaluate(title, "yaxis").startswith(
+            "follows: "
+        )
+        tab.select_option("#plane-x", "seconds")
+        assert tab.evaluate(title, "xaxis").startswith("time")
+
+
 def test_the_plane_has_a_point_for_each_method_on_the_chosen_axes(browser, url):
     with real.watched(browser) as tab:
         opened(tab, url)

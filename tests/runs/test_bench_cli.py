@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 from PIL import Image
@@ -68,7 +69,10 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
         (("nowhere",), "no suite 'nowhere'"),
         (("tedbench",), "say where with --data"),
         (("tedbench", "--data", "nowhere"), "there is no folder 'nowhere'"),
-        (("diorama", "--data", "."), "--data goes with the suites tedbench, pie-bench, folder, not diorama"),
+        (
+            ("diorama", "--data", "."),
+            "--data goes with the suites tedbench, pie-bench, magic-brush, folder, not diorama",
+        ),
         (("diorama", "--kinds", "mood"), "no edit kind 'mood'"),
         (("folder", "--data", ".", "--kinds", "pose"), "goes with the suites diorama, drift"),
         (("diorama", "--methods", "nothing"), "no method 'nothing'"),
@@ -163,3 +167,33 @@ def test_what_cannot_be_measured_is_said_before_the_work(tmp_path, monkeypatch):
     assert retouch(*command, "--measures", "fid,psnr").returncode == 0
     assert "fid is left out" in said[0] and "torch-fidelity" in said[0] and "edits are there" in said[1]
     assert sum("fid" in sentence for sentence in said) == 1
+
+
+def test_a_measure_of_masks_is_named_before_the_work_where_there_are_no_masks(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr("retouch.cli.bench.note", said.append)
+    (folder / "mine.csv").write_text("picture,target\ncat.png,a dog\n")
+    command = ("bench", "folder", "--data", folder / "mine.csv", "-o", folder / "run", *FAST)
+    assert retouch(*command, "--measures", "psnr.outside,frechet.clip.inside,psnr").returncode == 0
+    assert "psnr.outside is left out: no case of the suite has a mask." in said[0] and "frechet.clip.inside" in said[1]
+    assert "edits are there" in said[2] and not any("left out" in sentence for sentence in said[2:])
+    assert list(results(Run.open(folder / "run")).columns)[-1] == "psnr"
+
+
+def test_a_library_that_the_table_needs_is_named_before_the_work(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr("retouch.cli.bench.note", said.append)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    command = ("bench", "diorama", "-o", tmp_path / "run", "--count", 1, "--kinds", "pose", *FAST)
+    assert retouch(*command, "--measures", "psnr").returncode == 0
+    assert "no results.parquet: pyarrow is not installed" in said[0] and "edits are there" in said[1]
+    assert not (tmp_path / "run" / "results.parquet").exists()
+
+
+def test_outputs_of_one_name_in_two_folders_are_refused(folder):
+    for place in ("x", "y"):
+        (folder / "outputs" / place).mkdir(parents=True)
+        shutil.copy(folder / "cat.png", folder / "outputs" / place / "one.png")
+    command = ("bench", "folder", "--data", folder / "edits.jsonl", "-o", folder / "run", "--skip-missing")
+    done = retouch(*command, "--methods", "none", "--outputs", f"theirs={folder / 'outputs'}")
+    assert done.returncode == 2 and "are both 'one'" in done.stderr and not (folder / "run").exists()

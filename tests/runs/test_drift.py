@@ -303,5 +303,5 @@ def test_what_python_asks_amiss_is_one_sentence_too(editor, tmp_path, finished, 
         drift_of(finished)
     assert not (tmp_path / "run").exists()
     (tmp_path / "a.csv").write_text("picture,target\na.png,a cat\n")
-    with pytest.raises(BadSuite, match=r"the edit '0002-a' of .*a.csv' has no source"):
+    with pytest.raises(BadSuite, match=r"the edit '0001-a' of .*a.csv' has no source"):
         Table(tmp_path / "a.csv", edits=2)

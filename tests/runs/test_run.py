@@ -108,7 +108,7 @@ def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
     methods = {**run.manifest.methods, "theirs": {"method": "", "settings": {}}}
     run = Run.create(run.folder, replace(run.manifest, methods=methods))
     found = find_outputs(SUITE, tmp_path / "theirs")
-    assert list(found) == [entry.id for entry in SUITE.entries[:3]]
+    assert list(found) == [entry.id for entry in SUITE.entries[:3]] == list(find_outputs(SUITE, tmp_path))
     for share in (1, 0, 0):
         take_outputs(run, SUITE, "theirs", found, shard=(share, 2), skip=[SUITE.entries[2].id] if share else [])
         assert len(run.records()) == (2 if share == 0 else 0)
@@ -124,7 +124,7 @@ def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
     with pytest.raises(BadRun, match=r"another picture than 'theirs' has .* a label of its own"):
         take_outputs(run, SUITE, "theirs", found)
     with pytest.raises(BadParameter, match="holds no output of this suite"):
-        find_outputs(SUITE, tmp_path)
+        find_outputs(SUITE, run.folder / "records")
     with pytest.raises(BadParameter, match="expected LABEL=FOLDER"):
         read_outputs(["x"])
     with pytest.raises(BadParameter, match="two --outputs are called 'a'"):

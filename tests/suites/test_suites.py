@@ -98,15 +98,71 @@ def test_pie_bench_is_read_as_published(tmp_path):
         suite.case(suite.entries[1])
 
 
+def without(row, *keys):
+    return {key: value for key, value in row.items() if key not in keys}
+
+
+def test_a_table_of_that_layout_needs_no_masks_and_no_kinds(tmp_path):
+    """As DNA-Bench's: pictures may then have any size, and nothing is told of what is outside a mask."""
+    rows = {"0": without(pie_row(), "mask"), "1": without(pie_row(image_path="b.png"), "mask", "editing_type_id")}
+    (tmp_path / "mapping_file.json").write_text(json.dumps(rows))
+    picture(tmp_path / "annotation_images" / "1_change" / "a.jpg", (512, 512))
+    picture(tmp_path / "annotation_images" / "b.png", (256, 300))
+    suite = PieBench(tmp_path)
+    assert [entry.kind for entry in suite.entries] == ["change colour", "all"] and not preflight(suite, suite.entries)
+    cases = [suite.case(entry) for entry in suite.entries]
+    assert [case.mask for case in cases] == [None, None] and cases[1].picture.size == (256, 300)
+
+
+def test_the_fields_of_pie_bench_plus_plus_are_those_of_pie_bench(tmp_path):
+    row = {
+        "image_path": "6_change_attribute_color_40/a.jpg",
+        "source_prompt": "a [red] cup", "target_prompt": "a [blue] cup",
+        "edit_action": "{'blue': {'position': 1}}", "aspect_mapping": "{'blue': []}", "blended_words": '["red,blue"]',
+        "mask": "513 2",
+    }  # fmt: skip
+    (tmp_path / "mapping_file.json").write_text(json.dumps({"a": row}))
+    picture(tmp_path / "annotation_images" / row["image_path"], (512, 512))
+    suite = PieBench(tmp_path)
+    entry = suite.entries[0]
+    assert (entry.kind, entry.source, entry.target) == ("change colour", "a red cup", "a blue cup")
+    assert entry.settings == {"blend_words": "red blue", "reweight": "blue=2"}
+    assert entry.about["edit_action"] == row["edit_action"] and entry.about["aspect_mapping"] == "{'blue': []}"
+    assert np.flatnonzero(np.asarray(suite.case(entry).mask)).tolist() == [513, 514]
+    json.dumps(entry.about)
+
+
+def test_pie_bench_plus_plus_is_read_from_its_parquet_files(tmp_path):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    for kind, names in (("6_change_attribute_color_40", ("10", "11")), ("9_change_style_80", ("12",))):
+        rows = []
+        for name in names:
+            picture(tmp_path / "one.png", (512, 512), (int(name), 0, 0))
+            rows.append({
+                "image": {"bytes": (tmp_path / "one.png").read_bytes(), "path": f"{name}.png"}, "id": name,
+                "source_prompt": "a [red] cup", "target_prompt": "a [blue] cup", "edit_action": "{}",
+                "aspect_mapping": "{}", "blended_words": '["red,blue"]', "mask": "513 2",
+            })  # fmt: skip
+        (tmp_path / kind).mkdir()
+        parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / kind / "V1-00000-of-00001.parquet")
+    suite = PieBench(tmp_path)
+    assert [(entry.id, entry.kind) for entry in suite.entries] == [
+        ("10", "change colour"), ("11", "change colour"), ("12", "change style"),
+    ]  # fmt: skip
+    cases = [suite.case(entry) for entry in suite.entries]
+    assert [case.picture.getpixel((0, 0)) for case in cases] == [(10, 0, 0), (11, 0, 0), (12, 0, 0)]
+    assert np.asarray(cases[2].mask).sum() == 2 * 255 and not preflight(suite, suite.entries)
+    (tmp_path / "9_change_style_80" / "V1-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadSuite, match=r"V1-00000-of-00001\.parquet' cannot be read"):
+        PieBench(tmp_path)
+
+
 def test_pie_bench_masks_are_cut_at_the_end():
     mask = decode_mask([512 * 512 - 3, 100, 5 * 512 + 7, 1])
     assert mask.shape == (512, 512) and mask[5, 7] == 1 and mask[5, 8] == 0
     assert mask[-1, -3:].all() and mask.sum() == 4
     with pytest.raises(ValueError):
         decode_mask([1, 2, 3])
-
-
-WITHOUT_MASK = json.dumps({"0": {key: value for key, value in pie_row().items() if key != "mask"}})
 
 
 @pytest.mark.parametrize(
@@ -118,7 +174,6 @@ WITHOUT_MASK = json.dumps({"0": {key: value for key, value in pie_row().items() 
         ('{"0": {}}', "'0' in .*mapping_file.json .* has no image_path, expected text"),
         ("no JSON", "mapping_file.json' cannot be read"),
         ("[" * 100_000, "mapping_file.json' cannot be read"),
-        (WITHOUT_MASK, "'0' in .* has no mask, expected a list of start, length"),
     ],
 )
 def test_a_wrong_pie_bench_is_one_sentence(tmp_path, text, says):
@@ -136,7 +191,8 @@ def test_a_wrong_pie_bench_is_one_sentence(tmp_path, text, says):
         ({"editing_prompt": ["a"]}, r"editing_prompt is \['a'\], expected text"),
         ({"image_path": 3}, "image_path is 3, expected text"),
         ({"blended_word": []}, r"blended_word is \[\], expected text"),
-        ({"mask": "1 2"}, "mask is '1 2', expected a list of start, length"),
+        ({"mask": "1 x"}, "mask is '1 x', expected a list of start, length"),
+        ({"mask": "1 2 3"}, r"mask is \[1, 2, 3\], expected a list of start, length"),
         ({"mask": [1, 2, 3]}, r"mask is \[1, 2, 3\], expected a list of start, length"),
         ({"mask": [-10, 5]}, "a run of 5 pixels from -10 on"),
         ({"mask": [0, 1, 10, -5]}, "a run of -5 pixels from 10 on"),
@@ -175,6 +231,15 @@ def test_a_table_of_the_users_own(tmp_path, name):
         assert (first.source, first.target, first.kind) == ("a cup, red", "a blue cup", "colour")
         assert (second.source, second.kind) == (None, "all") and second.id.endswith("-b")
         assert suite.case(first).mask.getpixel((3, 3)) == 255 and suite.case(second).mask is None
+
+
+def test_ids_and_identity_are_the_same_whichever_the_tables_format(tmp_path):
+    found = []
+    for name, text in TABLES.items():
+        (tmp_path / name).write_text(text)
+        found.append(Table(tmp_path / name))
+    assert [[entry.id for entry in suite.entries] for suite in found] == [["0001-a", "0002-b"]] * 2
+    assert found[0].identity == found[1].identity
 
 
 @pytest.mark.parametrize(

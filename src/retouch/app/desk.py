@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from retouch.app.about import About
-from retouch.app.forms import Forms, form_of, text
+from retouch.app.fields import text
+from retouch.app.forms import BESIDE, Forms, form_of
 from retouch.app.grid import grid, numbers, seeds
 from retouch.app.outcome import Does, keep, run
 from retouch.app.pictures import opened, opened_mask
@@ -107,6 +108,36 @@ class Desk:
             visit.masks += 1
             visit.changes += 1
 
+    def set_beside(self, visit: Visit, name: str, data: bytes) -> None:
+        """A picture beside the one that is edited, by a name of :data:`retouch.app.forms.BESIDE`; none takes it away.
+
+        Raises:
+            BadPicture: when it is none.
+            BadParameter: when there is no such name.
+        """
+        if name not in BESIDE:
+            raise BadParameter("this is not understood: reload the page.")
+        read = (lambda: opened_mask(data)) if name == "foreground" else (lambda: opened(data, "the picture")[0])
+        png = png_bytes(read().image) if data else None
+        with visit.lock:
+            visit.beside.pop(name, None)
+            if png is not None:
+                visit.beside[name] = png
+            visit.changes += 1
+
+    def mask_is_subject(self, visit: Visit) -> None:
+        """The mask says where the subject is from now on, and no longer where the edit may happen.
+
+        Raises:
+            BadParameter: when there is no mask.
+        """
+        with visit.lock:
+            if visit.mask is None:
+                raise BadParameter("there is no mask to take: paint the subject, or mark it by a word or a click.")
+            visit.beside["foreground"], visit.mask = visit.mask, None
+            visit.masks += 1
+            visit.changes += 1
+
     def edit(self, visit: Visit, form: Mapping[str, Any]) -> None:
         """One edit of the current picture.
 
@@ -132,7 +163,8 @@ class Desk:
         found = grid(
             edit, numbers(text(strengths, "strengths"), "strengths", 0, 1), seeds(text(others, "seeds")), names
         )  # fmt: skip
-        jobs = [Job[Task](visit.token, one, one.method, label, node.number) for label, one in found]
+        jobs = [Job[Task](visit.token, self.forms.beside(one, visit.beside), one.method, label, node.number)
+                for label, one in found]  # fmt: skip
         self._add(visit, *jobs)
 
     def sweep(self, visit: Visit, form: Mapping[str, Any], etas: str, others: str) -> None:
@@ -148,6 +180,8 @@ class Desk:
             raise BadParameter(f"{edit.method} makes no fit to sweep over: choose one of {those}.")
         if edit.region:
             raise BadParameter("a fit is of the whole picture: leave the thing to edit around out, or paint a mask.")
+        if edit.upscaler:
+            raise BadParameter("samples of a fit are enlarged by Lanczos: choose no upscaler.")
         values = numbers(text(etas, "eta"), "eta", *method.etas) if method.etas else []
         chosen = seeds(text(others, "seeds")) or [edit.seed]
         if max(1, len(values)) * len(chosen) > 36:
@@ -225,6 +259,7 @@ class Desk:
     ) -> Node:
         node = visit.add(png, size, label, notes=notes, drawn=drawn)
         visit.current, visit.shown, visit.mask = node.number, None, None
+        visit.beside.pop("foreground", None)
         visit.masks += 1
         visit.changes += 1
         return node
@@ -235,7 +270,7 @@ class Desk:
             node = self.current(visit)
             edit = self.forms.edit(form, node.picture, visit.mask, choices)
             visit.form = form_of(edit)
-            return node, edit
+            return node, self.forms.beside(edit, visit.beside)
 
     def _add(self, visit: Visit, *jobs: Job[Task]) -> None:
         with visit.lock:

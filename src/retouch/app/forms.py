@@ -4,87 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from retouch.app.about import AUTO, About, AboutMethod
-from retouch.app.grid import MAX_SEED
+from retouch.app.about import AUTO, AXES, About, AboutMethod, mixed
+from retouch.app.fields import number, region, region_as_text, seed, setting, shortly, size, text
 from retouch.app.tasks import Edit
-from retouch.app.words import MAX_LETTERS
 from retouch.errors import BadParameter, BadPrompt
 from retouch.parameters import Parameter
 
-MAX_SIZE = 2048
-"""The largest working size in pixels that may be asked for."""
 KEEP = ("auto", "exact", "off")
 EMPTY: Mapping[str, Any] = {
     "source": "", "target": "", "negative": "", "method": AUTO, "settings": {}, "strength": 1.0, "keep": "auto",
-    "seed": 0, "region": "", "size": "",
+    "seed": 0, "region": "", "size": "", "parts": {}, "upscaler": "",
 }  # fmt: skip
-
-
-def text(value: object, name: str, most: int = MAX_LETTERS) -> str:
-    """A text that a browser sent.
-
-    Raises:
-        BadPrompt: when it is none, or too long.
-    """
-    if not isinstance(value, str):
-        raise BadPrompt(f"{name} is no text: reload the page.")
-    if len(value) > most:
-        raise BadPrompt(f"{name} has {len(value)} letters, and at most {most} are read: shorten it.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadPrompt(f"{name} holds half a letter that is no text: write it anew.") from None
-    return " ".join(value.split())
-
-
-def number(value: object, name: str, low: float, high: float) -> float:
-    """A number that a browser sent.
-
-    Raises:
-        BadParameter: when it is none, or outside low..high.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise BadParameter(f"{name} is {shortly(value)}, expected a number in {low:g}..{high:g}.")
-    return float(value)
-
-
-def seed(value: object) -> int:
-    """A seed, from a number or a text.
-
-    Raises:
-        BadParameter: when it is none.
-    """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < 30:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SEED:
-        raise BadParameter(f"the seed is {shortly(value)}, expected a whole number in 0..{MAX_SEED}.")
-    return value
-
-
-def size(value: object) -> int | None:
-    """A working size; None where it is left open.
-
-    Raises:
-        BadParameter: when it is none that can be worked at.
-    """
-    if value in (None, ""):
-        return None
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal() and len(value) < 30:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 16 <= value <= MAX_SIZE:
-        raise BadParameter(f"the working size is {shortly(value)}, expected a whole number in 16..{MAX_SIZE}.")
-    return value
-
-
-def shortly(value: object) -> str:
-    """A value in a sentence, however long it is."""
-    shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:40]}…"
+BESIDE = {"foreground": "where the subject is", "reference": "the picture whose background the edit should have"}
+"""Pictures beside the one that is edited, for the methods that take them."""
 
 
 @dataclass(frozen=True)
@@ -93,18 +28,25 @@ class Forms:
 
     about: About
 
-    def method(self, value: object) -> AboutMethod | None:
-        """A method by name; None for auto.
+    def method(self, value: object, parts: object = None) -> AboutMethod | None:
+        """A method by name, with ``parts`` (name by axis) in place of its own; None for auto.
 
         Raises:
-            BadParameter: when there is none of that name.
+            BadParameter: when there is none of that name, or no such part.
         """
+        if parts and (not isinstance(parts, Mapping) or not set(parts) <= set(AXES)):
+            raise BadParameter("the parts are not understood: reload the page.")
         if value == AUTO:
             return None
         known = self.about.methods.get(value) if isinstance(value, str) else None
         if known is None:
             raise BadParameter(f"there is no method {shortly(value)}: choose one of the list.")
-        return known
+        named = {axis: name for axis, name in parts.items() if name} if isinstance(parts, Mapping) else {}
+        for axis, name in named.items():
+            there = self.about.parts.get(axis, {}) if known.parts else {}
+            if not isinstance(name, str) or len(name) > 200 or not all(one in there for one in name.split("+")):
+                raise BadParameter(f"{known.name} takes no {axis} {shortly(name)} here: choose it from the list.")
+        return mixed(self.about, known, named)
 
     def settings(self, method: AboutMethod | None, given: object) -> dict[str, Any]:
         """The parameters that differ from what holds by itself; ``given`` is by name, or JSON.
@@ -125,7 +67,7 @@ class Forms:
             if name not in known:
                 whose = AUTO if method is None else method.name
                 raise BadParameter(f"{whose} has no setting {shortly(name)} here: choose it from the list.")
-            read = _read(known[name], value)
+            read = setting(known[name], value)
             if read != known[name].default:
                 found[str(name)] = read
         return found
@@ -144,18 +86,40 @@ class Forms:
             raise BadPrompt("what the picture should show is empty: write it first.")
         if not choices and ("{" in target or "}" in target):
             raise BadPrompt("the target prompt holds choices in braces: press “Make the grid” for these.")
-        method = self.method(form["method"])
+        parts = form["parts"] if form["method"] != AUTO else {}
+        method = self.method(form["method"], parts)
         if not source and (method is None or method.needs_source):
             name = "the automatic choice" if method is None else method.name
             raise BadPrompt(f"{name} needs to know what the picture shows: write it first.")
         if form["keep"] not in KEEP:
             raise BadParameter(f"keep is {shortly(form['keep'])}, expected one of {', '.join(KEEP)}.")
+        if form["upscaler"] not in ("", *self.about.upscalers):
+            raise BadParameter(f"there is no upscaler {shortly(form['upscaler'])} here: choose one of the list.")
         strength = number(form["strength"], "the strength", 0, 1)
         return Edit(
             picture, source, target, text(form["negative"], "what it should not show"), form["method"],
             self.settings(method, form["settings"]), None if strength == 1 else strength, form["keep"],
-            seed(form["seed"]), mask, text(form["region"], "the region", 200), size(form["size"]),
+            seed(form["seed"]), mask, region(form["region"]), size(form["size"]),
+            {axis: name for axis, name in (parts or {}).items() if name}, form["upscaler"],
         )  # fmt: skip
+
+    def beside(self, edit: Edit, pictures: Mapping[str, bytes]) -> Edit:
+        """An edit with those of the pictures, by the names of :data:`BESIDE`, that its method takes."""
+        method = self.method(edit.method, edit.parts)
+        found = {name: pictures.get(name) for name in (() if method is None else method.takes)}
+        return replace(edit, foreground=found.get("foreground"), reference=found.get("reference"))
+
+    def still(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What the page holds of a method once its parts changed: what of its settings is still there stays."""
+        form: dict[str, Any] = {"method": AUTO, "parts": {}, "settings": {}}
+        try:
+            method = self.method(said.get("method"), said.get("parts"))
+        except BadParameter:
+            return form
+        if method is not None and isinstance(said.get("settings"), Mapping):
+            form |= {"method": method.name, "parts": dict(said.get("parts") or {})}
+            self._settings_of(said["settings"], method, form, [])
+        return form
 
     def of_recipe(self, recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The form that a recipe was made by, and what of it could not be brought back, in sentences.
@@ -174,32 +138,52 @@ class Forms:
                 form[name] = read(recipe.get(name, form[name]))
             except BadParameter as error:
                 notes.append(str(error))
-        if isinstance(recipe.get("region"), str) and len(recipe["region"]) <= 200:
-            form["region"] = recipe["region"]
-        try:
-            form["size"] = str(size(recipe.get("size")) or "")
-        except BadParameter as error:
-            notes.append(str(error))
+        for name, as_text in (("size", lambda value: str(size(value) or "")), ("region", _region_of)):
+            try:
+                form[name] = as_text(recipe.get(name))
+            except (BadParameter, BadPrompt) as error:
+                notes.append(str(error))
+        upscaler = recipe["upscaler"].get("name") if isinstance(recipe.get("upscaler"), Mapping) else None
+        if upscaler in self.about.upscalers:
+            form["upscaler"] = upscaler
+        elif upscaler:
+            notes.append(f"its upscaler {shortly(upscaler)} is not here: Lanczos enlarges in its place.")
         if recipe.get("keep") in KEEP:
             form["keep"] = recipe["keep"]
         self._method_of(recipe, form, notes)
         if recipe.get("model") not in (None, self.about.model):
             notes.append(f"this was made by the model {shortly(recipe['model'])}, and here is {self.about.model!r}.")
-        if recipe.get("mask"):
+        if recipe.get("mask") and not form["region"]:
             notes.append("it was made with a mask, which is not in the file: load it, or paint it anew.")
+        for name, meaning in BESIDE.items():
+            if recipe.get(name):
+                notes.append(f"it was made with a {name} ({meaning}), which is not in the file: load it.")
         return form, notes
 
     def _method_of(self, recipe: Mapping[str, Any], form: dict[str, Any], notes: list[str]) -> None:
         """The recipe's method and parameters into the form."""
+        name, parts = recipe.get("method", AUTO), recipe.get("parts")
+        name, other = (name.partition(" as ")[::2]) if isinstance(name, str) else (name, "")
         try:
-            method = self.method(recipe.get("method", AUTO))
+            parts = (
+                {axis: parts[axis] for axis in AXES if parts.get(axis)} if other and isinstance(parts, Mapping) else {}
+            )
+            method = self.method(name, parts)
         except BadParameter:
             notes.append(f"the method {shortly(recipe.get('method'))} is not here: the choice is left to auto.")
             return
-        form["method"] = AUTO if method is None else method.name
-        parameters = recipe.get("parameters")
+        form["method"], parameters = AUTO if method is None else method.name, recipe.get("parameters")
         if method is None or not isinstance(parameters, Mapping):
             return
+        form["parts"] = {axis: part for axis, part in parts.items() if part != self.about.methods[name].parts.get(axis)}
+        self._settings_of(parameters, method, form, notes)
+        if isinstance(parameters.get("strength"), int | float) and "strength" in form["settings"]:
+            form["strength"] = 1.0
+
+    def _settings_of(
+        self, parameters: Mapping[str, Any], method: AboutMethod, form: dict[str, Any], notes: list[str]
+    ) -> None:
+        """Those of the parameters that the method has into the form."""
         for name, value in parameters.items():
             if all(p.name != name for p in method.parameters):
                 continue  # one that names a model, or another version's
@@ -207,8 +191,13 @@ class Forms:
                 form["settings"] |= self.settings(method, {name: value})
             except BadParameter as error:
                 notes.append(str(error))
-        if isinstance(parameters.get("strength"), int | float) and "strength" in form["settings"]:
-            form["strength"] = 1.0
+
+
+def _region_of(value: object) -> str:
+    """A recipe's region as a form holds it."""
+    if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value):
+        value = region_as_text(tuple(value))
+    return region_as_text(region(value or ""))
 
 
 def form_of(edit: Edit) -> dict[str, Any]:
@@ -216,25 +205,6 @@ def form_of(edit: Edit) -> dict[str, Any]:
     return {
         "source": edit.source, "target": edit.target, "negative": edit.negative, "method": edit.method,
         "settings": dict(edit.settings), "strength": 1.0 if edit.strength is None else edit.strength,
-        "keep": edit.keep, "seed": edit.seed, "region": edit.region, "size": str(edit.size or ""),
+        "keep": edit.keep, "seed": edit.seed, "region": region_as_text(edit.region),
+        "size": str(edit.size or ""), "parts": dict(edit.parts), "upscaler": edit.upscaler,
     }  # fmt: skip
-
-
-def _read(known: Parameter, value: object) -> Any:
-    """A setting's value, from JSON or from a form's text.
-
-    Raises:
-        BadParameter: when it is none, or outside the range.
-    """
-    if isinstance(value, str) and known.kind not in ("text", "choice"):
-        value = known.read(value[:100])
-    if known.kind == "number" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if known.kind == "whole number" and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, str) and len(value) > MAX_LETTERS:
-        raise BadParameter(f"{known.name} has {len(value)} letters, and at most {MAX_LETTERS} are read.")
-    if value == "" and known.optional:
-        value = None
-    known.check(value)
-    return value

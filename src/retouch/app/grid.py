@@ -102,7 +102,8 @@ def grid(
     found = []
     for target, method, strength, seed in product(*axes):
         one = replace(edit, target=target, strength=strength, seed=seed, method=method,
-                      settings=edit.settings if method == edit.method else {})  # fmt: skip
+                      settings=edit.settings if method == edit.method else {},
+                      parts=edit.parts if method == edit.method else {})  # fmt: skip
         words = [
             *([target] if len(targets) > 1 else []), *([method] if len(methods) > 1 else []),
             *([f"strength {strength:g}"] if len(strengths) > 1 and strength is not None else []),

@@ -76,7 +76,7 @@ def _varied(made: Made) -> str:
 def _light(task: Task) -> Task:
     """A task that is over, without its pictures."""
     if isinstance(task, Edit):
-        return replace(task, picture=b"", mask=None)
+        return replace(task, picture=b"", mask=None, foreground=None, reference=None)
     if isinstance(task, Sweep):
-        return replace(task, edit=replace(task.edit, picture=b"", mask=None))
+        return replace(task, edit=replace(task.edit, picture=b"", mask=None, foreground=None, reference=None))
     return replace(task, picture=b"")

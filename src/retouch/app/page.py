@@ -23,7 +23,7 @@ _FOLDER = Path(__file__).parent / "page"
 _QUIET: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _HOW_LAST = "(...values) => [...values.slice(0, -1), window.studio.how()]"
 """Method and settings stand in a panel of ours: they are read when a button is pressed."""
-_FORM = ("source", "target", "negative", "strength", "keep", "seed", "region", "size")
+_FORM = ("source", "target", "negative", "strength", "keep", "seed", "region", "size", "upscaler")
 HEAD = (
     '<link rel="stylesheet" href="/studio/file/studio.css">'
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -41,7 +41,7 @@ def page(desk: Desk, cookie: str) -> gr.Blocks:
                 scene = _scenes(desk)
                 form = _words()
                 how = gr.HTML(methods(desk.about), elem_id="s-how", apply_default_css=False)
-                edit, others = _buttons(form)
+                edit, others = _buttons(desk, form)
             with gr.Column(min_width=320):
                 _panel("view")
                 gr.Markdown("## History")
@@ -97,7 +97,7 @@ def _words() -> dict[str, Any]:
     return form
 
 
-def _buttons(form: dict[str, Any]) -> tuple[Any, Any]:
+def _buttons(desk: Desk, form: dict[str, Any]) -> tuple[Any, Any]:
     with gr.Row():
         form["seed"] = gr.Textbox("0", label="Seed", scale=1, min_width=110)
         another = gr.Button("Another seed", scale=1, min_width=110)
@@ -108,8 +108,16 @@ def _buttons(form: dict[str, Any]) -> tuple[Any, Any]:
             list(KEEP), value=KEEP[0], label="What the edit leaves alone stays the picture's own (auto, exact), or not"
         )
         with gr.Row():
-            form["region"] = gr.Textbox(label="Edit only around this thing", placeholder="hat", min_width=140)
+            form["region"] = gr.Textbox(
+                label="Edit only around this thing, or left,top,right,bottom in pixels",
+                placeholder="hat",
+                min_width=140,
+            )
             form["size"] = gr.Textbox(label="Working size in pixels", placeholder="the model's own", min_width=140)
+        form["upscaler"] = gr.Dropdown(
+            [("none: Lanczos", ""), *desk.about.upscalers], value="", visible=bool(desk.about.upscalers),
+            label="What is drawn anew in a large picture is enlarged by",
+        )  # fmt: skip
     return edit, another
 
 
@@ -179,11 +187,12 @@ class _Page:
             return str(target)
 
     def method(self, event: gr.EventData) -> str:
-        """Another method: its own settings."""
+        """Another method, or other parts of it: the settings that it has then."""
         try:
-            return methods(self.desk.about, str(event.name))
-        except AttributeError:
+            form = self.desk.forms.still(json.loads(event.how))
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return methods(self.desk.about)
+        return methods(self.desk.about, form["method"], form["settings"], form["parts"])
 
     def brought(self, request: gr.Request, event: gr.EventData) -> list[Any]:
         """What the desk put into the controls since the page last asked."""
@@ -206,7 +215,8 @@ class _Page:
         found = [values.get(name, gr.skip()) for name in _FORM]
         if "method" not in form:
             return [*found, gr.skip()]
-        return [*found, methods(self.desk.about, form.get("method", AUTO), form.get("settings", {}))]
+        how = methods(self.desk.about, form.get("method", AUTO), form.get("settings", {}), form.get("parts", {}))
+        return [*found, how]
 
     def _visit(self, request: gr.Request) -> Visit:
         return self.desk.visits.of(request.cookies.get(self._cookie))
@@ -228,6 +238,6 @@ def _form(values: tuple[Any, ...], how: Any) -> dict[str, Any]:
     form = {**EMPTY, **dict(zip(_FORM, values, strict=True))}
     try:
         said = json.loads(how)
-        return {**form, "method": said["method"], "settings": said["settings"]}
+        return {**form, "method": said["method"], "settings": said["settings"], "parts": said["parts"]}
     except (ValueError, TypeError, KeyError, RecursionError):
         return {**form, "method": None}

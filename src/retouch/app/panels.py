@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from retouch.app.about import AUTO, About, AboutMethod, value_as_text
+from retouch.app.about import AUTO, About, AboutMethod, mixed, value_as_text
+from retouch.app.forms import BESIDE
 from retouch.app.words import HEAVIEST, MAX_LETTERS, Piece, pieces, said
 from retouch.errors import RetouchError
 from retouch.parameters import Parameter
@@ -56,11 +57,14 @@ def _slider(one: Piece) -> str:
     )
 
 
-def methods(about: About, chosen: str = AUTO, settings: Mapping[str, Any] | None = None) -> str:
-    """The choice of a method with a line of advice, and its settings, made from what it declares.
+def methods(
+    about: About, chosen: str = AUTO, settings: Mapping[str, Any] | None = None, parts: Mapping[str, str] | None = None
+) -> str:
+    """The choice of a method with a line of advice, its settings, parts and pictures, made from what it declares.
 
     Args:
         settings: values in place of the defaults.
+        parts: names, by axis, in place of its own parts.
     """
     groups = "".join(
         f'<optgroup label="{escape(group, quote=True)}">{"".join(_option(one, chosen) for one in those)}</optgroup>'
@@ -71,7 +75,49 @@ def methods(about: About, chosen: str = AUTO, settings: Mapping[str, Any] | None
     automatic = f'<option value="{AUTO}"{"" if known else " selected"}>auto: whichever does it</option>'
     return (
         f'<label class="s-field">Method <select data-method>{automatic}{groups}</select></label>'
-        f'<p class="s-note" data-advice>{escape(advice)}</p>{_settings(known, settings or {})}'
+        f'<p class="s-note" data-advice>{escape(advice)}</p>'
+        + ("" if known is None else _of_method(about, known, settings or {}, parts or {}))
+    )
+
+
+def _of_method(about: About, method: AboutMethod, settings: Mapping[str, Any], parts: Mapping[str, str]) -> str:
+    now = mixed(about, method, parts)
+    return "".join(map(_beside, now.takes)) + _parts(about, method, parts) + _settings(now, settings)
+
+
+def _beside(name: str) -> str:
+    """The buttons of a picture beside the one that is edited."""
+    take = '<button type="button" data-subject>Take the mask</button>' if name == "foreground" else ""
+    return (
+        f'<fieldset class="s-row s-easel"><legend>{name.capitalize()}: {BESIDE[name]}</legend>'
+        f'<label class="s-file">Load the {name}<input data-beside="{name}" type="file" '
+        f'accept="image/png,image/jpeg,image/webp"></label>{take}'
+        f'<button type="button" data-drop="{name}">Remove the {name}</button>'
+        f'<span class="s-note" data-there="{name}" role="status"></span></fieldset>'
+    )
+
+
+def _parts(about: About, method: AboutMethod, parts: Mapping[str, str]) -> str:
+    """A choice for every axis of a method whose parts can be exchanged."""
+    if not method.parts:
+        return ""
+    fields = ""
+    for axis, own in method.parts.items():
+        chosen = parts.get(axis) or own
+        names = {"": f"{own} (its own)"}
+        known = about.parts.get(axis, {})
+        names |= {name: f"{name}: {part.summary}" for name, part in known.items() if name != own}
+        names |= {} if chosen == own or chosen in names else {chosen: chosen}  # several guidances, of a recipe
+        options = _options(names, "" if chosen == own else chosen)
+        fields += (
+            f'<div class="s-setting"><label for="s-part-{axis}">{axis}</label>'
+            f'<select id="s-part-{axis}" data-part="{axis}">{options}</select></div>'
+        )
+    opened = " open" if parts else ""
+    return (
+        f"<details class='s-parts' data-parts-of='{method.name}'{opened}>"
+        f"<summary>Parts of {escape(method.name)}</summary>"
+        f"<div class='s-fields'>{fields}</div></details>"
     )
 
 
@@ -80,9 +126,7 @@ def _option(one: AboutMethod, chosen: str) -> str:
     return f'<option value="{one.name}"{mark}>{escape(one.name)}: {escape(one.advice)}</option>'
 
 
-def _settings(method: AboutMethod | None, settings: Mapping[str, Any]) -> str:
-    if method is None:
-        return ""
+def _settings(method: AboutMethod, settings: Mapping[str, Any]) -> str:
     fields = "".join(_setting(one, settings.get(one.name, one.default)) for one in method.parameters)
     opened = " open" if settings else ""
     return (
@@ -97,11 +141,12 @@ def _setting(one: Parameter, value: Any) -> str:
     usual, shown = (escape(value_as_text(v), quote=True) for v in (one.default, value))
     name = escape(one.name, quote=True)
     common = f'data-setting="{name}" data-usual="{usual}" id="s-set-{name}" aria-describedby="s-help-{name}"'
+    free = ("",) if one.optional else ()
     match one.kind:
         case "choice":
-            control = f"<select {common}>{_choices(one.choices, value)}</select>"
+            control = f"<select {common}>{_choices((*free, *one.choices), value or '')}</select>"
         case "yes or no":
-            control = f"<select {common}>{_choices(('true', 'false'), value_as_text(value))}</select>"
+            control = f"<select {common}>{_choices((*free, 'true', 'false'), value_as_text(value))}</select>"
         case "text":
             control = f'<input type="text" maxlength="500" value="{shown}" {common}>'
         case _:
@@ -121,7 +166,11 @@ def _setting(one: Parameter, value: Any) -> str:
 
 
 def _choices(choices: tuple[str, ...], value: Any) -> str:
+    return _options({one: one or "by itself" for one in choices}, value)
+
+
+def _options(said: Mapping[str, str], value: Any) -> str:
     return "".join(
-        f'<option value="{escape(one, quote=True)}"{" selected" if one == value else ""}>{escape(one)}</option>'
-        for one in choices
+        f'<option value="{escape(one, quote=True)}"{" selected" if one == value else ""}>{escape(shown)}</option>'
+        for one, shown in said.items()
     )

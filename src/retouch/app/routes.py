@@ -20,7 +20,7 @@ from retouch.errors import BadParameter, RetouchError
 from retouch.guard import TooLarge
 
 FOLDER = Path(__file__).parent / "page"
-LARGE = {"/studio/bring": MAX_BYTES + 2**16, "/studio/mask": 16 * 2**20}
+LARGE = {"/studio/bring": MAX_BYTES + 2**16, "/studio/mask": 16 * 2**20, "/studio/beside": MAX_BYTES + 2**16}
 """Addresses that take pictures, with the most bytes of one."""
 _FILES = {
     ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
@@ -41,7 +41,8 @@ def routes(desk: Desk, cookie: str) -> list[Route]:
         GET  mask, preview/N/M      the mask; what job N leads to by now
         POST bring?name=…           a picture's file
         POST mask                   a mask's file; nothing for none
-        POST do                     {"what": …}: cancel, go on, look at, restore, mark
+        POST beside?what=…          a foreground's or a reference's file; nothing for none
+        POST do                     {"what": …}: cancel, go on, look at, restore, mark, mask is subject
         GET  file/NAME              the page's own scripts and styles
     """
     own = _Own(desk, cookie)
@@ -55,6 +56,7 @@ def routes(desk: Desk, cookie: str) -> list[Route]:
         Route("/studio/preview/{number:int}/{count:int}", own.guarded(own.preview)),
         Route("/studio/bring", own.guarded(own.bring), methods=["POST"]),
         Route("/studio/mask", own.guarded(own.set_mask), methods=["POST"]),
+        Route("/studio/beside", own.guarded(own.set_beside), methods=["POST"]),
         Route("/studio/do", own.guarded(own.do), methods=["POST"]),
         Route("/studio/file/{name}", _file),
     ]
@@ -145,6 +147,17 @@ class _Own:
         await run_in_threadpool(take)
         return JSONResponse({})
 
+    async def set_beside(self, visit: Visit, request: Request) -> Response:
+        """The file of a picture beside the one that is edited."""
+        data, name = await request.body(), request.query_params.get("what", "")
+
+        def take() -> None:
+            with _DECODING:
+                self.desk.set_beside(visit, name, data)
+
+        await run_in_threadpool(take)
+        return JSONResponse({})
+
     async def do(self, visit: Visit, request: Request) -> Response:
         """What a button of the page says."""
         try:
@@ -156,6 +169,9 @@ class _Own:
             await run_in_threadpool(
                 self.desk.mark, visit, asked.get("word", ""), asked.get("points", []), asked.get("prompt", "")
             )
+            return JSONResponse({})
+        if what == "mask is subject":
+            self.desk.mask_is_subject(visit)
             return JSONResponse({})
         if what == "cancel" and number is None:
             self.desk.cancel(visit)

@@ -61,7 +61,7 @@ def _serve(
     hosts: Collection[str],
 ) -> None:  # fmt: skip
     workshop = Workshop(loading, limit)
-    workshop.start()  # it loads while Gradio is imported
+    workshop.start()  # it finds out what can be done while Gradio is imported
     try:
         for name in ("gradio", "uvicorn"):
             library(name, "app")
@@ -75,6 +75,7 @@ def _serve(
         server = uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host
         ready(f"http://{shown}:{port}/")
+        workshop.load()  # not before: on one core it would keep the page waiting
         with suppress(KeyboardInterrupt):
             server.run(sockets=[taken])
         desk.close()

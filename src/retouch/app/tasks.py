@@ -16,8 +16,12 @@ class Edit:
         mask: where it may happen, PNG; None for everywhere.
         settings: parameters that were set by hand.
         strength: 0..1; None for the method's own.
-        region: a word for the part of the picture that is edited; "" for all of it.
+        region: a word for the part of the picture that is edited, or (left, top, right, bottom) in pixels; "" for all
+            of it.
         size: the working size in pixels; None for the model's own.
+        parts: inversion, control, guidance and sampler in place of the method's own.
+        upscaler: one of those that the studio was started with; "" for none.
+        foreground, reference: where the subject is, and the picture whose background the edit should have, PNG.
     """
 
     picture: bytes
@@ -30,8 +34,12 @@ class Edit:
     keep: str = "auto"
     seed: int = 0
     mask: bytes | None = None
-    region: str = ""
+    region: str | tuple[float, ...] = ""
     size: int | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    upscaler: str = ""
+    foreground: bytes | None = None
+    reference: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,11 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Load:
+    """The model is to be loaded now: until then the page comes first."""
+
+
+@dataclass(frozen=True)
 class Loaded:
     """The model is there."""
 
@@ -141,8 +154,10 @@ class Loading:
 
     Attributes:
         how: arguments of ``Editor.from_pretrained``.
+        upscalers: those that visitors may choose from.
     """
 
     model: str = "diorama"
     device: str | None = None
     how: Mapping[str, Any] = field(default_factory=dict)
+    upscalers: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ def state(desk: Desk, visit: Visit) -> dict[str, Any]:
             "current": visit.current,
             "shown": visit.shown,
             "mask": visit.masks if visit.mask is not None else 0,
+            "beside": sorted(visit.beside),
             "brought": len(visit.brought),
             "said": list(visit.said),
             "says": visit.says,

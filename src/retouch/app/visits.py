@@ -76,6 +76,7 @@ class Visit:
         current: the picture that is edited.
         shown: the edit that is looked at.
         mask: where edits may happen, PNG (L); ``masks`` counts its changes.
+        beside: pictures beside the one that is edited, PNG: "foreground", where the subject is, and "reference".
         form: what the controls of the page hold, as they were last sent or brought back; ``brought``: the names of
             those that were brought back, time after time.
         said: the last thing to tell; ``says`` counts them.
@@ -90,6 +91,7 @@ class Visit:
     shown: int | None = None
     mask: bytes | None = None
     masks: int = 0
+    beside: dict[str, bytes] = field(default_factory=dict)
     jobs: list[Job[Task]] = field(default_factory=list)
     form: dict[str, Any] = field(default_factory=dict)
     brought: list[tuple[str, ...]] = field(default_factory=list)

@@ -57,21 +57,26 @@ class Stop(BaseException):
 def main(connection: Connection, ended: Event, loading: Loading) -> None:
     """Loads the model, then answers tasks until the other side closes the connection.
 
-    Says what can be done, :class:`retouch.app.about.About`, and :class:`Loaded` or :class:`Refused`; then for every
-    task its news, and an answer, :class:`Refused` or :class:`Ended`.
+    Says what can be done, :class:`retouch.app.about.About`; told to :class:`retouch.app.tasks.Load` it, that the model
+    is :class:`Loaded`, or :class:`Refused`; then for every task its news, and an answer, :class:`Refused` or
+    :class:`Ended`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # that one has gone
         known = _known(loading.model)
-        if known is not None:  # what the model recommends is in its folder: the page need not wait for its weights
-            connection.send(about(loading.model, known))
         try:
-            bench = Bench(loading)
+            if known is not None:  # what the model recommends is in its folder: the page need not wait for its weights
+                connection.send(about(loading.model, known, loading.upscalers))
+                connection.recv()
+                bench = Bench(loading)
+            else:
+                bench = Bench(loading)
+                model = bench.editor.model
+                connection.send(about(model.name, model.recommended, loading.upscalers))
+                connection.recv()
         except RetouchError as error:
             connection.send(Refused(str(error)))
             return
-        if known is None:
-            connection.send(about(bench.editor.model.name, bench.editor.model.recommended))
         connection.send(Loaded())
         while True:
             connection.send(_answer(bench, connection.recv(), connection.send, ended))
@@ -172,8 +177,8 @@ class Bench:
         made = self.editor.edit(
             from_bytes(task.picture, "the picture"), source=task.source or None, target=task.target,
             negative_prompt=task.negative or None, method=task.method, mask=_mask(task), keep=task.keep,
-            strength=task.strength, seed=task.seed, region=task.region or None, size=task.size, **told,
-            **self._settings(task),
+            strength=task.strength, seed=task.seed, region=task.region or None, size=task.size,
+            upscaler=task.upscaler or None, **_beside(task), **told, **{**task.parts, **self._settings(task)},
         )  # fmt: skip
         return _made(made)
 
@@ -182,14 +187,15 @@ class Bench:
         fixed, sampling = self._parted(edit)
         digest = hashlib.sha256(edit.picture).hexdigest()
         words, settings = (edit.source, edit.target, edit.negative, edit.method), tuple(sorted(fixed.items()))
-        key = repr((digest, words, settings, edit.seed, edit.size))
+        beside = [hashlib.sha256(data).hexdigest() for data in (edit.foreground or b"", edit.reference or b"")]
+        key = repr((digest, words, settings, edit.seed, edit.size, beside))
         fit = self._fits.get(key)
         if fit is None:
             telling.detail("fitting")
             fit = self.editor.fit(
                 picture, target=edit.target, method=edit.method, source=edit.source or None,
                 negative_prompt=edit.negative or None, seed=edit.seed, size=edit.size, progress=telling.progress,
-                detail=telling.detail, **fixed,
+                detail=telling.detail, **_beside(edit), **fixed,
             )  # fmt: skip
         self._fits[key] = fit
         self._fits.move_to_end(key)
@@ -236,6 +242,16 @@ class Bench:
 
 def _mask(task: Edit) -> Image.Image | None:
     return None if task.mask is None else mask_from_bytes(task.mask, "the mask").image
+
+
+def _beside(task: Edit) -> dict[str, Any]:
+    """The pictures beside the one that is edited, by their arguments' names."""
+    found: dict[str, Any] = {}
+    if task.foreground is not None:
+        found["foreground"] = mask_from_bytes(task.foreground, "the foreground").image
+    if task.reference is not None:
+        found["reference"] = from_bytes(task.reference, "the reference")
+    return found
 
 
 def _made(result: EditResult) -> Made:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from retouch.app.about import About
-from retouch.app.tasks import Answer, Detail, Ended, Loaded, Loading, News, Preview, Progress, Refused, Task
+from retouch.app.tasks import Answer, Detail, Ended, Load, Loaded, Loading, News, Preview, Progress, Refused, Task
 from retouch.errors import BadModel, RetouchError
 
 GRACE = 20.0
@@ -47,7 +48,7 @@ class Workshop:
         self._process: Any = None
         self._connection: Connection | None = None
         self._ended: Any = None
-        self._loaded = False
+        self._asked = self._loaded = False
 
     def start(self) -> None:
         """Starts the process, which loads the model meanwhile."""
@@ -58,10 +59,10 @@ class Workshop:
         )
         self._process.start()
         theirs.close()  # so that its end is seen here
-        self._loaded = False
+        self._asked = self._loaded = False
 
     def ready(self) -> About:
-        """What can be done, as soon as that is known; the model may still be loading.
+        """What can be done, as soon as that is known; an embedded model is not loaded before :meth:`load` says so.
 
         Raises:
             BadModel: when it cannot be.
@@ -71,6 +72,13 @@ class Workshop:
         said = self._said()
         assert isinstance(said, About)
         return said
+
+    def load(self) -> None:
+        """Has the model loaded, while whoever calls goes on."""
+        if self._connection is not None and not self._asked:
+            self._asked = True
+            with suppress(BrokenPipeError, ConnectionResetError):  # it died: the next task says so
+                self._connection.send(Load())
 
     def _said(self) -> About | Loaded:
         """What the process says of the model.
@@ -101,6 +109,7 @@ class Workshop:
         if self._connection is None:
             self.ready()
         if not self._loaded:
+            self.load()
             self._loaded = isinstance(self._said(), Loaded)
         connection, began = self._connection, time.monotonic()
         assert connection is not None

@@ -17,6 +17,7 @@ from retouch.cli import (
     doctor,
     edit,
     fit,
+    judge_edits,
     keep,
     mask,
     measures,
@@ -98,6 +99,7 @@ _ON_A_MODEL: dict[str, Callable[..., None]] = {
 _OTHERS: dict[str, Callable[..., None]] = {
     "keep": keep.keep, "show": show.show, "report": report.report, "study": study.study, "suites": suites.suites,
     "measures": measures.measures, "methods": methods.methods, "doctor": doctor.doctor, "completion": root.completion,
+    "judge-edits": judge_edits.judge_edits,
 }  # fmt: skip
 
 

@@ -65,6 +65,14 @@ COMMANDS: dict[str, About] = {
         "methods on a suite",
         ("retouch bench diorama -o run --methods ddim,sdedit --count 2 --kinds colour",),
     ),
+    "judge-edits": About(
+        MEASURE,
+        "edits by any tool",
+        (
+            "retouch judge-edits --before photos --after results",
+            "retouch judge-edits --before photos --after mine=results -o judged --json",
+        ),
+    ),
     "report": About(MEASURE, "what came out of a run", ("retouch report run --format markdown",)),
     "study": About(MEASURE, "people judge edits", ("retouch study run --port 7862",)),
     "suites": About(MEASURE, "what bench can run", ("retouch suites folder",)),

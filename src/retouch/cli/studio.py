@@ -25,6 +25,10 @@ def studio(
     ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that one edit may take.")] = 600.0,
     idle: Annotated[float, typer.Option(help="Minutes without a word after which a visit is forgotten.")] = 60.0,
+    upscaler: Annotated[
+        list[str] | None,
+        typer.Option(help="A model that visitors may choose to enlarge what is drawn anew: a folder or a hub name."),
+    ] = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Edit pictures on a web page, for one visitor or many; needs retouch[app].
@@ -39,7 +43,9 @@ def studio(
             raise BadParameter(f"{option} is {value:g}, expected a number above 0.")
     given = set_model or any(on_top.values() if on_top else ())
     # reading them imports torch: a second that is saved where there are none
-    loading = Loading(model, device or None, options.model_settings(set_model, on_top) if given else {})
+    loading = Loading(
+        model, device or None, options.model_settings(set_model, on_top) if given else {}, tuple(upscaler or ())
+    )
 
     def ready(address: str) -> None:
         tell(address)

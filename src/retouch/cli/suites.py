@@ -34,6 +34,8 @@ def _show(kind: type[Suite]) -> None:
     from retouch.suites.registry import options_of
 
     tell_prose(f"{kind.name}: {kind.summary}")
+    if kind.main:
+        tell_prose(f"Methods are ranked by {' or '.join(kind.main)}, the first that a run has.")
     if kind.needs:
         tell_prose(f"needs {kind.needs}")
     options = [
@@ -53,7 +55,7 @@ def _described(kind: type[Suite]) -> dict[str, Any]:
     from retouch.suites.registry import options_of
 
     return {
-        "name": kind.name, "summary": kind.summary, "needs": kind.needs,
+        "name": kind.name, "summary": kind.summary, "needs": kind.needs, "main": list(kind.main),
         "options": [
             {"name": one.name, "kind": one.kind, "help": one.help, "required": one.default is MISSING}
             | ({} if one.default is MISSING else {"default": one.default})

@@ -61,6 +61,11 @@ def caption(scene: Scene, rng: Random | None = None, *, direction: bool = False)
     Without ``rng`` the full caption: every attribute is named, always in the same words, the direction only on
     request. With ``rng`` one of many
     natural variations: other orders, and often only some of the attributes, so that each can be asked for alone.
+
+    Args:
+        scene: what is told.
+        rng: draws the words; None for the full caption.
+        direction: whether the full caption says which way the subject looks.
     """
     if rng is None:
         return _sentence(scene, {**dict.fromkeys(_USUAL, True), "direction": direction}, 0)
@@ -121,7 +126,11 @@ class Parsed:
 
 
 def parse(text: str) -> Parsed:
-    """Reads a caption. The first mention of an attribute wins; other words are returned, in order."""
+    """Reads a caption. The first mention of an attribute wins; other words are returned, in order.
+
+    Args:
+        text: a sentence, as people write it.
+    """
     parts: dict[str, str] = {}
     unknown: list[str] = []
     left_out: list[str] = []
@@ -145,6 +154,10 @@ def scene_for(text: str, seed: int) -> Scene:
     """A scene that the caption describes; what it leaves open is drawn from the seed.
 
     A caption that names no accessory or style gets none, and a photo.
+
+    Args:
+        text: the caption.
+        seed: of what it leaves open.
 
     Raises:
         BadPrompt: when the caption names no subject, or one that cannot be as asked (a sitting car).

@@ -29,6 +29,7 @@ def paint(scene: Scene, side: int = SIDE) -> tuple[Image.Image, Image.Image]:
     """Paints the scene.
 
     Args:
+        scene: what is painted, see :func:`retouch.diorama.captions.scene_for`.
         side: of the square picture in pixels: 128, 256, 512 or 1024. The larger ones are the same scene with crisp
             outlines and fine texture (grain, hair) that a small one cannot show.
 

@@ -49,7 +49,11 @@ class EditPair:
         factor_of(self.side)
 
     def at(self, side: int) -> EditPair:
-        """The same pair at another side."""
+        """The same pair at another side.
+
+        Args:
+            side: in pixels, one of :data:`retouch.diorama.textures.SIDES`.
+        """
         return replace(self, side=side)
 
     @property
@@ -93,6 +97,11 @@ class EditPair:
 def edit_pair(kind: str, seed: int, side: int = SIDE) -> EditPair:
     """The pair of this kind that belongs to ``seed``, painted at ``side``; the prompts are the same at every side.
 
+    Args:
+        kind: one of :data:`KINDS`.
+        seed: from 0 on.
+        side: in pixels, one of :data:`retouch.diorama.textures.SIDES`.
+
     Raises:
         BadParameter: when there is no such kind, or nothing is painted at that side.
     """
@@ -122,7 +131,12 @@ def edit_pair(kind: str, seed: int, side: int = SIDE) -> EditPair:
 
 
 def edit_pairs(kind: str, count: int, start: int = 0, side: int = SIDE) -> Iterator[EditPair]:
-    """``count`` pairs of this kind from seeds ``start`` on; held out as long as seeds are below the training's."""
+    """``count`` pairs of this kind from seeds ``start`` on; held out as long as seeds are below the training's.
+
+    Args:
+        kind, side: as for :func:`edit_pair`.
+        count, start: how many, and the first one's seed.
+    """
     for seed in range(start, start + count):
         yield edit_pair(kind, seed, side)
 

@@ -89,7 +89,11 @@ class Scene:
             raise BadParameter(f"seed is {self.seed}, expected a whole number in 0..2^63-1.")
 
     def replace(self, **changes: Any) -> Scene:
-        """The scene with some attributes changed; those the new subject cannot have go, those it needs appear."""
+        """The scene with some attributes changed; those the new subject cannot have go, those it needs appear.
+
+        Args:
+            changes: attributes by name.
+        """
         values = {**dataclasses.asdict(self), **changes}
         subject, needed = values["subject"], Random(self.seed * 13 + 7)
         for attribute in ("pose", "direction", "variant", "accessory"):
@@ -107,7 +111,12 @@ def attributes(scene: Scene) -> dict[str, str]:
 
 
 def random_scene(seed: int, **fixed: Any) -> Scene:
-    """A scene drawn from ``seed``; attributes given by name are kept as given (``accessory=None`` for no accessory)."""
+    """A scene drawn from ``seed``; attributes given by name are kept as given (``accessory=None`` for no accessory).
+
+    Args:
+        seed: from 0 on.
+        fixed: attributes by name.
+    """
     random = Random(seed * 31 + 5)
     position, size = random.uniform(0.44, 0.56), random.uniform(0.92, 1.06)
     direction = random.choice(DIRECTIONS)

@@ -68,12 +68,20 @@ class DioramaSuite(Suite):
             self.identity["side"] = self.side
 
     def case(self, entry: Entry) -> Case:
-        """Paints the picture, the region that may change and the right answer."""
+        """Paints the picture, the region that may change and the right answer.
+
+        Args:
+            entry: one of ``entries``.
+        """
         pair = edit_pair(entry.kind, entry.about["seed"], self.side)
         return Case(entry, pair.picture, pair.mask, pair.truth)
 
     def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
-        """What the judge network sees in the edits, each 0..1; see :attr:`verdicts`."""
+        """What the judge network sees in the edits, each 0..1; see :attr:`verdicts`.
+
+        Args:
+            cases, edits: the cases, and an edit of each.
+        """
         return judged(cases, edits)
 
 

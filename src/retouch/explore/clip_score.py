@@ -32,6 +32,10 @@ class ClipScorer:
 
         The picture's shorter side is scaled to the model's and the middle square cut out, as the model's own
         preprocessing says. Sentences too long for the model are cut off.
+
+        Args:
+            image: in any mode and size.
+            text: the sentence.
         """
         seen = self.clip.look(prepared(self.clip, [image]))
         return float(clip_score(seen, self.clip.read(text)))

@@ -75,7 +75,12 @@ class Comparison:
     notes: tuple[str, ...]
 
     def sheet(self, columns: int = 5, side: int = _SIDE) -> Image.Image:
-        """The input and every edit, labelled; a method that failed has an empty tile with its reason."""
+        """The input and every edit, labelled; a method that failed has an empty tile with its reason.
+
+        Args:
+            columns: tiles in a row.
+            side: of a tile in pixels.
+        """
         tiles = [labelled(self.picture, f"input\n{self.source or ''}", side, _LINES)]
         for row in self.rows:
             if row.result is None:
@@ -133,9 +138,9 @@ def compare(
     """Edits one picture by several methods that share what inversions they can; what fails is recorded, others go on.
 
     Args:
+        editor, image, source, target: the model, the picture, what it shows and what it should show.
         methods: names; see :func:`retouch.runs.variants.chosen_methods` for "all".
-        negative_prompt, mask, keep, strength, size, seed: for every method.
-        settings: parameters for every method that has them.
+        negative_prompt, mask, keep, strength, size, seed, settings: for every method that has them.
         scorer: the CLIP model that scores; None leaves the score out.
         progress: called with (steps done, all steps, the method at work).
 

@@ -33,7 +33,7 @@ MEASURES = ("untouched", "psnr", "ssim", "shift", "sharpness", "tone_drift")
 """What tells drift: each outside of all that a chain may change, or, where nothing says what that is, of everything."""
 
 _OUTSIDE = ".outside"
-_DECIMALS = {"ssim": 3, "shift": 2, "sharpness": 2}
+_DECIMALS = {"shift": 2, "sharpness": 2}
 _LINES = 4  # below a tile of a strip
 
 
@@ -77,9 +77,13 @@ class Drift:
         return ["after", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
     def cells(self, row: After) -> list[str]:
-        """A row as text: the number of edits, then its values."""
+        """A row as text: the number of edits, then its values.
+
+        Args:
+            row: one of the drift's.
+        """
         values = (
-            shown(row.values[name], one.get("unit", ""), _DECIMALS.get(name.removesuffix(_OUTSIDE), 1))
+            shown(row.values[name], unit := one.get("unit", ""), _decimals(name.removesuffix(_OUTSIDE), unit))
             for name, one in self.about.items()
         )
         return [str(row.edits), *values]
@@ -116,6 +120,10 @@ class Drift:
     def strip_of(self, chain: str, side: int = 192) -> Image.Image:
         """A chain as a person sees it: the first picture and what is right after each edit, then every method's.
 
+        Args:
+            chain: its name.
+            side: of a picture in pixels.
+
         Raises:
             BadParameter: when the run has no such chain.
         """
@@ -141,6 +149,9 @@ class Drift:
 
     def write(self, chains: Iterable[str] | None = None) -> None:
         """Writes ``drift.md``, ``drift.json`` and, of these chains or all, ``strips/CHAIN.png`` into the run's folder.
+
+        Args:
+            chains: by name; None for all.
 
         Raises:
             BadRun, BadPicture: when the disk does not take them.
@@ -197,6 +208,8 @@ def run_drift(
     goes on with. It holds every picture as PNG: nothing is lost between two edits. All edits have the same seed.
 
     Args:
+        editor: holds the model.
+        seeds: of the edits; every chain is made with each.
         folder: new, or of an unfinished run of the same.
         methods, variants: names, and methods with settings, as :func:`retouch.runs.variants.read_variants`.
         keep: as for :meth:`retouch.editor.Editor.edit`, or "both": every method twice, as drawn and kept.
@@ -244,6 +257,11 @@ def _named(about: Mapping[str, Mapping[str, str]], values: Iterable[Mapping[str,
     own = [name for name in about if name not in every() and name in there]
     pairs = ((name + _OUTSIDE, name) for name in MEASURES)
     return own + [next(name for name in pair if name in there) for pair in pairs if there.intersection(pair)]
+
+
+def _decimals(name: str, unit: str) -> int:
+    """Of a measure's values: three of plain numbers, which are shares and distances of a few tenths at most."""
+    return _DECIMALS.get(name, 1 if unit else 3)
 
 
 def _mean(values: Iterable[float | None]) -> float:

@@ -61,7 +61,11 @@ class Sweep:
         return max(self.samples, key=lambda sample: sample.clip_score or 0.0)
 
     def sheet(self, side: int = _SIDE) -> Image.Image:
-        """The input at the head of every row, and the samples."""
+        """The input at the head of every row, and the samples.
+
+        Args:
+            side: of a tile in pixels.
+        """
         rows = []
         for first in range(0, len(self.samples), self.columns):
             row = self.samples[first : first + self.columns]
@@ -175,6 +179,11 @@ def run_sweep(
     The arguments, and the errors, are those of :meth:`Editor.variations`, and:
 
     Args:
+        editor: holds the model.
+        image, fit: the picture, and what was fitted to it.
+        etas, seeds: the grid; etas are None for a method that has none.
+        negative_prompt, mask, keep, strength, size, settings: as for :meth:`retouch.editor.Editor.variations`.
+        progress: called with (steps done, all steps).
         scorer: the CLIP model that scores; None leaves the score out.
     """
     if not isinstance(image, Picture):

@@ -86,8 +86,8 @@ def prepared(clip: Clip, images: Iterable[Image.Image]) -> Tensor:
 
 
 def _middle_square(image: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
-    scale = side / min(image.size)
-    size = (max(side, round(image.width * scale)), max(side, round(image.height * scale)))
+    shorter = min(image.size)  # what is left of a pixel is cut off, not rounded
+    size = (side * image.width // shorter, side * image.height // shorter)
     left, top = (size[0] - side) // 2, (size[1] - side) // 2
     return image.resize(size, resample).crop((left, top, left + side, top + side))
 
@@ -110,8 +110,9 @@ def clip_model(models: Models) -> Clip:
 
 def seen(clip: Clip, batch: Batch, what: str) -> Tensor:
     """CLIP's features of "inputs", "edits", "sources" or "targets", looked at once for all measures of a batch."""
-    see = text_features if what in ("sources", "targets") else image_features
-    return batch.once((clip, what), lambda: see(clip, getattr(batch, what)))
+    if what in ("sources", "targets"):
+        return batch.once((clip, what), lambda: text_features(clip, [said or None for said in getattr(batch, what)]))
+    return batch.once((clip, what), lambda: image_features(clip, getattr(batch, what)))
 
 
 def _inside(clip: Clip, batch: Batch, what: str) -> Tensor:

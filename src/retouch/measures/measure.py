@@ -39,6 +39,9 @@ class Measure(Quantity):
     def loaded(self, models: Models) -> Measure:
         """The same with its model in hand.
 
+        Args:
+            models: where it is taken from.
+
         Raises:
             BadModel: where the model cannot be had.
         """
@@ -52,6 +55,9 @@ class Measure(Quantity):
         """The values [B] of a batch, float32 on its device; NaN where they are undefined or not finite.
 
         Of a measure in decibels infinity is that of identical pictures, 100.
+
+        Args:
+            batch: pictures of one size.
 
         Raises:
             RetouchError: when the measure gives anything but a value for each edit.

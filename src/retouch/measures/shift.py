@@ -29,6 +29,8 @@ _COARSE, _FINE = (
 )  # pixels: deviation of the blur whose result is light and no detail, and of that against noise
 _TAPER = 0.06  # of the shorter side: over so much a region's edge fades, which else would be seen to stand still
 _STEPS, _SETTLED = 20, 1e-3  # of the refinement, and pixels
+_SAME_START = 0.5  # pixels: starts that are nearer together lead to the same end
+_ENOUGH, _NEARLY = 16_384, 0.01  # pixels that the first steps look at, until they are so short; the last look at all
 _FLAT = 1e-3  # squared levels a pixel: slopes below this show no motion
 _USUAL = 0.5  # grey levels between pictures that are alike, at least
 _RIM = 2  # pixels, that are left out along the picture's edge
@@ -57,8 +59,10 @@ def shift_between(before: Plane, after: Plane, region: Region) -> Offset:
     region = _smaller(region.astype(np.float32), times) > 0.99
     if not region.any() or min(before.shape) < SMALLEST_SIDE:
         return nothing
-    found = [_refined(before, after, region, start) for start in ((0.0, 0.0), _whole_pixels(before, after, region))]
-    alike, (across, down) = max(found)
+    starts = [(0.0, 0.0), _whole_pixels(before, after, region)]
+    if math.hypot(*starts[1]) < _SAME_START:
+        starts.pop()
+    alike, (across, down) = max(_refined(before, after, region, start) for start in starts)
     near = math.hypot(across, down) <= FURTHEST * min(before.shape)
     return (times * across, times * down) if alike >= LEAST_ALIKE and near else nothing
 
@@ -99,13 +103,15 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
     one, other = (_blurred(plane, _FINE) for plane in (before, after))
     inner = region.copy()
     inner[:_RIM], inner[-_RIM:], inner[:, :_RIM], inner[:, -_RIM:] = False, False, False, False
-    offset, tone = np.array(start), np.zeros(2)
-    for _ in range(_STEPS):
+    offset, tone, few = np.array(start), np.zeros(2), True
+    for turn in range(_STEPS):
         moved, still = _laid_over(other, inner, offset)
         if not still.any():
             return -1.0, start
-        light, theirs = one[still].astype(np.float64), moved[still].astype(np.float64)
-        across, down = (cv2.Sobel(moved, cv2.CV_32F, *axis, scale=1 / 8)[still] for axis in ((1, 0), (0, 1)))
+        here = np.flatnonzero(still)
+        here = here[:: len(here) // _ENOUGH | 1] if few else here  # an odd step falls into every column
+        light, theirs = one.ravel()[here].astype(np.float64), moved.ravel()[here].astype(np.float64)
+        across, down = (cv2.Sobel(moved, cv2.CV_32F, *axis, scale=1 / 8).ravel()[here] for axis in ((1, 0), (0, 1)))
         slopes = np.stack([across, down, theirs, np.ones_like(theirs)]).astype(np.float64)
         if (slopes[:2] ** 2).mean(1).sum() < _FLAT:
             return -1.0, start
@@ -117,8 +123,9 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
         if not np.isfinite(step).all() or np.hypot(*step) > min(before.shape):
             return -1.0, start
         offset = offset + step
-        if np.abs(step).max() < _SETTLED:
+        if not few and np.abs(step).max() < _SETTLED:
             break
+        few = few and turn < _STEPS // 2 and np.abs(step).max() > _NEARLY
     moved, still = _laid_over(other, inner, offset)
     return _correlation(_detail(one)[still], _detail(moved)[still]), (float(offset[0]), float(offset[1]))
 

@@ -77,7 +77,15 @@ class Inversions:
         progress: Progress,
         levels: int | None = None,
     ) -> Sequence[Tensor]:
-        """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`."""
+        """The inversion of ``latents`` under ``prompt`` in ``steps`` steps; see :func:`ddim_inversion`.
+
+        Args:
+            model: inverts.
+            latents: [1, C, h, w], of the picture.
+            prompt, condition: the text, and what the model makes of it.
+            steps, levels: as for :func:`ddim_inversion`.
+            progress: told how many steps were taken since it was last called.
+        """
         climbed = steps if levels is None else levels
         return self.once(
             model, latents, (prompt, steps, climbed), climbed * len(latents),
@@ -97,6 +105,8 @@ class Inversions:
         """What ``make`` finds of ``latents``, or found when it was asked for by this ``key`` before.
 
         Args:
+            model, latents, key: what is asked for, and of what.
+            make: finds it.
             evaluations: what it costs.
             otherwise: called where it was found before.
         """

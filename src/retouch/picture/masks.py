@@ -16,7 +16,11 @@ _FEW = 4  # colours that a painted mask has at most, but for its edges
 
 
 def read_mask(mask: Path_ | Image.Image | Picture) -> Image.Image:
-    """A mask (L, 0..255): white is where the picture may change; see :func:`opened_mask`."""
+    """A mask (L, 0..255): white is where the picture may change; see :func:`opened_mask`.
+
+    Args:
+        mask: a path, a PIL image, or a picture that was read.
+    """
     return opened_mask(mask).image
 
 

@@ -38,6 +38,9 @@ def read_picture(path: Path_) -> Picture:
     EXIF rotation is applied; transparency goes onto white; greyscale, palette, 16-bit, CMYK and other colour profiles
     become 8-bit sRGB.
 
+    Args:
+        path: of the file.
+
     Raises:
         BadPicture: one sentence that names the file, for anything that is not a readable picture.
     """
@@ -48,6 +51,10 @@ def read_picture(path: Path_) -> Picture:
 def from_bytes(data: bytes, name: str) -> Picture:
     """As :func:`read_picture` for a file's contents, called ``name`` in messages.
 
+    Args:
+        data: the file's contents.
+        name: what messages call it.
+
     Raises:
         BadPicture: as there.
     """
@@ -56,6 +63,9 @@ def from_bytes(data: bytes, name: str) -> Picture:
 
 def from_image(image: Image.Image) -> Picture:
     """As :func:`read_picture` for a picture in memory.
+
+    Args:
+        image: in any mode.
 
     Raises:
         BadPicture: when it is no PIL image, has no pixels or too many, or is a file that was opened but cannot be

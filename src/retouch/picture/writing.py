@@ -70,6 +70,12 @@ def write_picture(
 
     PNG carries the recipe as JSON in the text chunk "retouch", JPEG and WebP in the EXIF image description.
 
+    Args:
+        image: RGB or L.
+        path: the ending says the format, see :data:`WRITABLE`.
+        recipe: JSON-ready.
+        force: whether a file that is there already is replaced.
+
     Raises:
         OutputExists, BadParameter: as :func:`check_output`; also when the file came into being meanwhile.
         BadPicture: when the disk or the format does not take it; nothing is left behind.
@@ -115,7 +121,12 @@ def write_to(image: Image.Image, file: IO[bytes], kind: str, recipe: Mapping[str
 
 
 def png_bytes(image: Image.Image, recipe: Mapping[str, Any] | None = None) -> bytes:
-    """A picture as the contents of a PNG file, with the recipe inside."""
+    """A picture as the contents of a PNG file, with the recipe inside.
+
+    Args:
+        image: RGB or L.
+        recipe: JSON-ready.
+    """
     file = io.BytesIO()
     write_to(image, file, "PNG", recipe)
     return file.getvalue()
@@ -123,6 +134,9 @@ def png_bytes(image: Image.Image, recipe: Mapping[str, Any] | None = None) -> by
 
 def read_recipe(path: Path_) -> dict[str, Any] | None:
     """The recipe inside a picture, None when it carries none.
+
+    Args:
+        path: of a picture.
 
     Raises:
         BadPicture: when the file is not a readable picture.

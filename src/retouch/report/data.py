@@ -53,7 +53,10 @@ def script_data(
             for i, row in enumerate(board.rows)
         ],
         "columns": [
-            {"name": column.name, "heading": column.heading, "arrow": column.arrow, "better": column.better}
+            {
+                "name": column.name, "heading": column.heading, "arrow": column.arrow, "better": column.better,
+                "tells": column.tells,
+            }
             for column in board.columns
         ],
         "points": axes and {

@@ -48,9 +48,10 @@ def gallery(gathered: Gathered, columns: Sequence[Column], most: int) -> list[di
         most: how many cases at most.
 
     Returns:
-        of each case ``id``, ``kind``, ``source``, ``target``, ``size`` (width and height, pixels), its pictures as data
-        URIs (``input``; ``truth`` and ``mask`` where there are any), and ``edits``, a list of ``method`` (its
-        position), ``seed``, ``image`` (None where there is none), ``error``, and ``values``, pairs of title and text.
+        of each case ``id``, ``kind``, ``source``, ``target``, ``instruction``, ``size`` (width and height, pixels), its
+        pictures as data URIs (``input``; ``truth`` and ``mask`` where there are any), and ``edits``, a list of
+        ``method`` (its position), ``seed``, ``image`` (None where there is none), ``error``, and ``values``, pairs of
+        title and text.
 
     Raises:
         BadRun, BadPicture: when a case's own picture is damaged.
@@ -75,6 +76,7 @@ def gallery(gathered: Gathered, columns: Sequence[Column], most: int) -> list[di
         found.append(
             {
                 "id": entry.id, "kind": entry.kind, "source": entry.source or "", "target": entry.target,
+                "instruction": str(entry.about.get("instruction", "")),
                 "size": list(case.picture.size), "input": data_uri(case.picture, side),
                 "truth": None if case.truth is None else data_uri(case.truth, side),
                 "mask": None if case.mask is None else data_uri(case.mask, side),

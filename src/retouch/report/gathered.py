@@ -101,6 +101,7 @@ def gather(
     """Reads the runs.
 
     Args:
+        runs: of one suite.
         measures: these alone, in this order; none for all there are, the main one first.
         by: the measure that methods are ranked by; "" for what the suite says, else the first.
         best_of_seeds: a measure; of a case's edits by a method only the one with its best value counts.

@@ -36,6 +36,11 @@ def check_text_output(path: Path, force: bool = False) -> None:
 def write_text(text: str, path: Path, force: bool = False) -> None:
     """Writes under a temporary name, then renames.
 
+    Args:
+        text: written as UTF-8.
+        path: of the file.
+        force: whether a file that is there already is replaced.
+
     Raises:
         OutputExists, BadParameter: as :func:`check_text_output`.
         BadRun: when the disk does not take it; nothing is left behind.

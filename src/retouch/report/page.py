@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from retouch.report.columns import Column
 from retouch.report.data import axes_of, finite, interval, script_data
 from retouch.report.facts import facts, looked, settings, title, warnings
 from retouch.report.gathered import Gathered
@@ -28,6 +29,7 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
     """The whole page.
 
     Args:
+        gathered: what :func:`retouch.report.gathered.gather` read.
         most_cases: how many cases the gallery holds at most; they make up most of the page's size.
 
     Raises:
@@ -107,7 +109,7 @@ def _row(
                 "name": column.name, "folded": column.name in folded, "value": finite(cell.mean),
                 "shown": column.shown(cell.mean), "mark": cell.mark,
                 "interval": interval(column, cell) if rated else "",
-                "strip": _strip(cell, [one.cells[column.name] for one in board.rows]) if rated else None,
+                "strip": _strip(column, cell, [one.cells[column.name] for one in board.rows]) if rated else None,
                 "count": cell.count if rated and cell.count != row.edits else 0,
             }
         )  # fmt: skip
@@ -119,10 +121,14 @@ def _row(
     }  # fmt: skip
 
 
-def _strip(cell: Cell, column: Sequence[Cell]) -> list[float] | None:
-    """Where the interval begins and ends and where the mean is, per cent of the column's width."""
-    ends = [end for one in column for end in (one.low, one.high) if math.isfinite(end)]
-    if math.isnan(cell.low) or len(column) < 2 or max(ends) == min(ends):
+def _strip(column: Column, cell: Cell, cells: Sequence[Cell]) -> list[float] | None:
+    """Where the interval begins and ends and where the mean is, per cent of the column's width.
+
+    None where there is nothing to compare: a cell without an interval, or a column whose values all read the same,
+    though the last digits of a mean may differ.
+    """
+    ends = [end for one in cells for end in (one.low, one.high) if math.isfinite(end)]
+    if math.isnan(cell.low) or len(cells) < 2 or column.number(max(ends)) == column.number(min(ends)):
         return None
     scale = 100 / (max(ends) - min(ends))
     return [round((value - min(ends)) * scale, 1) for value in (cell.low, cell.high, cell.mean)]

@@ -81,7 +81,11 @@ class Leaderboard:
 
 
 def leaderboard(gathered: Gathered) -> Leaderboard:
-    """All methods, all edits."""
+    """All methods, all edits.
+
+    Args:
+        gathered: what :func:`retouch.report.gathered.gather` read.
+    """
     labels = [method.label for method in gathered.methods]
     columns = columns_of(gathered)
     rated = [column for column in columns if column.role != "set"]

@@ -30,6 +30,10 @@ def as_text(board: Leaderboard, form: str) -> str:
     CSV has plain numbers and the ends of the intervals; LaTeX (with the package booktabs) and Markdown have means ±
     half the interval's width, bold where one is better than every other beyond chance, and say so.
 
+    Args:
+        board: see :func:`retouch.report.tables.leaderboard`.
+        form: one of :data:`FORMATS`.
+
     Raises:
         BadParameter: for another format.
         MissingExtra: without pandas.

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from retouch.editor import Editor
 from retouch.errors import BadParameter
 from retouch.runs.cases import Captioner, stored_case
 from retouch.runs.edits import Executor, Work
 from retouch.runs.environment import environment
 from retouch.runs.left import works_left
-from retouch.runs.manifest import Manifest, Record
+from retouch.runs.manifest import NO_MODEL, Manifest, Record
 from retouch.runs.run import Run
 from retouch.runs.variants import Variant
 from retouch.runs.variants import suited as of_suite
@@ -38,7 +40,7 @@ class Done:
 def begin(
     folder: str | Path,
     suite: Suite,
-    editor: Editor,
+    editor: Editor | None,
     variants: Mapping[str, Variant],
     seeds: Sequence[int] = (0,),
     *,
@@ -49,12 +51,17 @@ def begin(
     """A run in a folder, new or to go on with.
 
     Args:
+        folder: of the run.
+        suite: what is edited.
+        editor: whose model makes the edits; None where all of them were made by others.
+        variants, seeds: methods by label, see :func:`retouch.runs.variants.read_variants`, and the seeds of each.
         others: labels of outputs that others made, see :mod:`retouch.runs.outputs`.
         masked, suited: as for :func:`bench`; they make it another run.
 
     Raises:
         BadRun: as :meth:`retouch.runs.run.Run.create`.
-        BadParameter: for a label that a method and outputs share.
+        BadParameter: for a label that a method and outputs share, methods without an editor, or a suite that does not
+            say what methods should make.
     """
     for label in others:
         if label in variants:
@@ -62,8 +69,15 @@ def begin(
     given = {name: True for name, wanted in (("masks", masked), ("settings", suited)) if wanted}
     methods = {label: one.stored() for label, one in variants.items()}
     methods |= {label: {"method": "", "settings": {}} for label in others}
-    model = {"name": editor.model.name, "fingerprint": editor.model.identity}
-    made_with = environment(editor.model.device)
+    silent = [entry.id for entry in suite.entries if not entry.target] if variants else []
+    if silent:
+        raise BadParameter(
+            f"nothing says what {silent[0]!r} should show, which methods need: give every edit a target."
+        )
+    if editor is None and variants:
+        raise BadParameter(f"{next(iter(variants))} needs a model: give an editor.")
+    model = {"name": editor.model.name, "fingerprint": editor.model.identity} if editor else dict(NO_MODEL)
+    made_with = environment(editor.model.device if editor else torch.device("cpu"))
     return Run.create(folder, Manifest({**suite.identity, **given}, model, methods, list(seeds), made_with))
 
 
@@ -88,6 +102,7 @@ def bench(
     A case's methods share its inversions; each edit is in the run's folder before the next is begun.
 
     Args:
+        run, suite: as :func:`begin` gives it, and the suite that it is of.
         executor: :func:`retouch.runs.edits.local`, or another.
         methods, seeds: labels and seeds of the run that are wanted; None for all that it is of.
         shard: (i, n): every n-th case from the i-th on.

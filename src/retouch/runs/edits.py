@@ -67,7 +67,11 @@ Executor = Callable[[Iterable[Work]], Iterator[Made]]
 
 
 def local(editor: Editor) -> Executor:
-    """Edits here, one after another."""
+    """Edits here, one after another.
+
+    Args:
+        editor: makes them.
+    """
 
     def execute(works: Iterable[Work]) -> Iterator[Made]:
         for work in works:

@@ -12,6 +12,8 @@ from retouch import __version__
 from retouch.runs.files import BadRun
 
 FORMAT = 1
+NO_MODEL = {"name": "", "fingerprint": ""}
+"""The model of a run of outputs that others made, alone; methods may be added with any."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def joined(before: Manifest, now: Manifest, where: Path) -> Manifest:
     ours = any(method["method"] for method in now.methods.values())  # outputs of others have no seed of their own
     seeds = list(dict.fromkeys([*before.seeds, *(now.seeds if ours else ())]))
     return Manifest(
-        suite, before.model, {**before.methods, **now.methods}, seeds,
+        suite, before.model if before.model != NO_MODEL else now.model, {**before.methods, **now.methods}, seeds,
         _went_on(before.environment, now.environment), method_seeds=own,
     )  # fmt: skip
 
@@ -108,7 +110,7 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
         )
     if json.loads(json.dumps({**before.suite, "count": 0})) != json.loads(json.dumps({**now.suite, "count": 0})):
         raise BadRun(f"the run {str(where)!r} is of other edits than this suite's: name another folder.")
-    if before.model != now.model:
+    if before.model != now.model and NO_MODEL not in (before.model, now.model):
         raise BadRun(
             f"the run {str(where)!r} was made with the model {before.model['name']!r} ({before.model['fingerprint']}), "
             f"and this is {now.model['name']!r} ({now.model['fingerprint']}): name another folder."

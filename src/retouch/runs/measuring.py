@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ BATCH = 16
 _PIXELS = 2**20  # of a batch: SSIM takes some hundred bytes for each
 _WAITING = 8 * _PIXELS  # of pictures of many sizes that are kept until a batch of one size is full
 
-_Group = Sequence[tuple[Record, Case, Image.Image]]
+Edit = tuple[Record, Case, Image.Image]
 Told = Callable[[Record, Mapping[str, float | None]], None]
 """Called with an edit's record and its values."""
 
@@ -41,6 +42,8 @@ def measure(
     """Takes what measures are missing of the finished edits, pictures of one size together.
 
     Args:
+        run: with finished edits.
+        shard: who measures, as in the file's name.
         measures: with their models in hand, see :func:`retouch.measures.registry.measures_for`.
         suite: says its own verdicts too; None for none.
         cases: the ids to be measured; None for all.
@@ -61,7 +64,7 @@ def measure(
     ]
     done = 0
     with run.appending("measures", shard) as file:
-        for group in _groups(run, left):
+        for group in ahead(grouped(_edits(run, left))):
             _take(group, measures, suite, file)
             done += len(group)
             if progress:
@@ -90,7 +93,7 @@ def as_they_come(
 
         def flush() -> None:
             records, waiting[:] = list(waiting), []
-            for group in _groups(run, records):
+            for group in grouped(_edits(run, records)):
                 for record, values in _take(group, measures, suite, file):
                     if told:
                         told(record, values)
@@ -118,10 +121,10 @@ def _say_what(run: Run, measures: Sequence[Measure], suite: Suite | None) -> dic
 
 
 def _take(
-    group: _Group, measures: Sequence[Measure], suite: Suite | None, file: IO[bytes]
+    group: Sequence[Edit], measures: Sequence[Measure], suite: Suite | None, file: IO[bytes]
 ) -> list[tuple[Record, dict[str, float | None]]]:  # fmt: skip
     """Of a batch the values, which are written."""
-    columns, found = _values(group, measures, suite), []
+    columns, found = values_of(group, measures, suite), []
     for i, (record, _, _) in enumerate(group):
         own = {name: number(column[i]) for name, column in columns.items()}
         append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
@@ -148,28 +151,43 @@ def check_models(run: Run, models: Mapping[str, str]) -> None:
             )
 
 
-def _groups(run: Run, records: Sequence[Record]) -> Iterator[_Group]:
-    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
-    waiting: dict[Any, list[tuple[Record, Case, Image.Image]]] = defaultdict(list)
-    pixels, name, case = 0, "", None
+def _edits(run: Run, records: Sequence[Record]) -> Iterator[Edit]:
+    name, case = "", None
     for record in records:
         if record.case != name:
             name, case = record.case, run.case(record.case)
-        if case is None:
-            continue
+        if case is not None:
+            yield record, case, run.edit(record)
+
+
+def grouped(edits: Iterable[Edit]) -> Iterator[list[Edit]]:
+    """Records with their cases and pictures, in groups that fit one batch; few pictures are open at a time."""
+    waiting: dict[Any, list[Edit]] = defaultdict(list)
+    pixels = 0
+    for record, case, image in edits:
         group, size = waiting[case.picture.size, case.mask is None], case.picture.width * case.picture.height
-        group.append((record, case, run.edit(record)))
+        group.append((record, case, image))
         pixels += size
         if pixels > _WAITING:
             group = max(waiting.values(), key=lambda one: sum(image.width * image.height for *_, image in one))
         if pixels > _WAITING or len(group) >= max(1, min(BATCH, _PIXELS // size)):
             pixels -= sum(image.width * image.height for *_, image in group)
-            yield group
+            yield list(group)
             group.clear()
     yield from (group for group in waiting.values() if group)
 
 
-def _values(group: _Group, measures: Sequence[Measure], suite: Suite | None) -> dict[str, Sequence[float]]:
+def ahead(groups: Iterator[list[Edit]]) -> Iterator[list[Edit]]:
+    """The same groups; while one is looked at the next is read."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, groups, None)
+        while (group := coming.result()) is not None:
+            coming = reader.submit(next, groups, None)
+            yield group
+
+
+def values_of(group: Sequence[Edit], measures: Sequence[Measure], suite: Suite | None) -> dict[str, Sequence[float]]:
+    """What the measures, and the suite itself, say of each edit of a group."""
     batch = Batch.from_images(
         [case.picture for _, case, _ in group], [image for *_, image in group],
         [case.entry.target for _, case, _ in group], [case.entry.source for _, case, _ in group],

@@ -7,27 +7,29 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from PIL import Image
-
 from retouch.errors import BadParameter, BadPicture
-from retouch.picture import read_picture
 from retouch.runs.cases import stored_case
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
+from retouch.runs.paired import edit_of
 from retouch.runs.run import Run
 from retouch.runs.writer import Writer
+from retouch.suites.pictures import ENDINGS, is_picture
 from retouch.suites.suite import Entry, Suite, folder_of, share_of
-
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
-    """The pictures of a folder that are called after the suite's ids (``ID.png``), by id.
+    """The pictures of a folder, or of those in it, that are called after the suite's ids (``ID.png``), by id.
 
     Raises:
-        BadParameter: when the folder holds not one of them.
+        BadParameter: when the folder holds not one of them, or one twice.
     """
     found = {entry.id: path for entry in suite.entries if (path := _picture(folder, entry))}
+    below = _below(folder) if len(found) < len(suite.entries) else {}
+    for name in [entry.id for entry in suite.entries if entry.id not in found and entry.id in below]:
+        found[name], *others = below[name]
+        if others:
+            raise BadParameter(f"{str(found[name])!r} and {str(others[0])!r} are both {name!r}: take one of them away.")
     if not found:
         example = f"{suite.entries[0].id}.png"
         raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
@@ -69,9 +71,8 @@ def take_outputs(
                 )
             if known and known.key in there:
                 continue
-            case, image = stored_case(run, suite, entry), read_picture(found[entry.id]).image
-            if image.size != case.picture.size:
-                image = image.resize(case.picture.size, Image.Resampling.LANCZOS)
+            case = stored_case(run, suite, entry)
+            image = edit_of(case, found[entry.id], resize=True)
             writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
     return taken
 
@@ -102,8 +103,16 @@ def read_outputs(texts: Sequence[str]) -> dict[str, Path]:
 
 
 def _picture(folder: Path, entry: Entry) -> Path | None:
-    for path in (folder / f"{entry.id}{ending}" for ending in _ENDINGS):
+    for path in (folder / f"{entry.id}{ending}" for ending in ENDINGS):
         with suppress(OSError):  # an id that is too long for a file's name
             if path.is_file():
                 return path
     return None
+
+
+def _below(folder: Path) -> dict[str, list[Path]]:
+    """The pictures in the folders of a folder by name without ending: published outputs lie in one for each session."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(filter(is_picture, folder.glob("*/*"))):
+        found.setdefault(path.stem, []).append(path)
+    return found

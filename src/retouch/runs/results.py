@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def results(run: Run) -> pandas.DataFrame:
     """All finished edits of a run.
 
+    Args:
+        run: finished, or on its way.
+
     Returns:
         columns ``case``, ``kind``, ``source``, ``target``, ``method``, ``seed``, ``seconds``, ``evaluations``,
         ``memory_mib``, ``error`` ("" for none), and one for every measure (NaN where it is undefined or was not
@@ -42,6 +45,15 @@ def results(run: Run) -> pandas.DataFrame:
         rows.append({**vars(record), "source": source, "target": target, **known})
     columns = ["case", "kind", "source", "target", "method", "seed", "seconds", "evaluations", "memory_mib", "error"]
     return table.DataFrame(rows, columns=[*columns, *names])
+
+
+def check_table() -> None:
+    """Whether :func:`write_results` has what it needs.
+
+    Raises:
+        MissingExtra: without pandas or pyarrow.
+    """
+    library("pandas"), library("pyarrow.parquet")
 
 
 def write_results(run: Run) -> Path:

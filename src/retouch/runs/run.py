@@ -57,6 +57,9 @@ class Run:
     def open(cls, folder: str | Path) -> Run:
         """An existing run, to be looked at.
 
+        Args:
+            folder: of the run.
+
         Raises:
             BadRun: when the folder holds none, or one of another format.
         """
@@ -78,6 +81,10 @@ class Run:
     @classmethod
     def create(cls, folder: str | Path, manifest: Manifest) -> Run:
         """A new run, or one to go on with: methods and seeds may be added, and scenes of a suite that has a count.
+
+        Args:
+            folder: new, empty, or of the same run.
+            manifest: what the run is of.
 
         Raises:
             BadRun: when the folder holds something else, or a run of another suite, model, version or setting.
@@ -103,7 +110,11 @@ class Run:
         return [self._entry(path) for path in sorted(self.folder.glob("cases/*/case.json"))]
 
     def case(self, name: str) -> Case | None:
-        """A stored case with its pictures; None when there is none yet."""
+        """A stored case with its pictures; None when there is none yet.
+
+        Args:
+            name: its id.
+        """
         folder = self.folder / "cases" / slug(name)
         if not (folder / "case.json").is_file():
             return None
@@ -119,7 +130,11 @@ class Run:
         return Case(self._entry(folder / "case.json"), shown, picture("mask", "L"), picture("truth", "RGB"))
 
     def store(self, case: Case) -> None:
-        """Keeps a case's pictures, so that a report needs the run's folder alone."""
+        """Keeps a case's pictures, so that a report needs the run's folder alone.
+
+        Args:
+            case: as the suite opened it.
+        """
         folder, entry = self.folder / "cases" / slug(case.entry.id), case.entry
         make_folder(folder)
         for part, image in (("input", case.picture), ("mask", case.mask), ("truth", case.truth)):
@@ -151,11 +166,18 @@ class Run:
         return {key: one for key, one in records.items() if one.error or filled(self.edit_path(one))}
 
     def edit_path(self, record: Record) -> Path:
-        """Where the picture of a record is."""
+        """Where the picture of a record is.
+
+        Args:
+            record: one of :meth:`records`.
+        """
         return self.folder / "edits" / slug(record.method) / f"{slug(record.case)}.{record.seed}.png"
 
     def edit(self, record: Record) -> Image.Image:
         """The picture of a record.
+
+        Args:
+            record: one of :meth:`records`.
 
         Raises:
             BadPicture: when it is not there or damaged.
@@ -165,6 +187,10 @@ class Run:
     @contextmanager
     def appending(self, kind: str, shard: str) -> Iterator[IO[bytes]]:
         """The file of lines that one shard writes, "records" or "measures"; a line that a kill cut off is dropped.
+
+        Args:
+            kind: of the lines.
+            shard: as in the file's name.
 
         Raises:
             BadRun: when another process has it open.

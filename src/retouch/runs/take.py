@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from retouch.errors import BadModel
-from retouch.measures.measure import SetMeasure
+from retouch.errors import BadModel, BadPicture
+from retouch.measures.measure import Measure, SetMeasure
 from retouch.measures.models import Models, called
 from retouch.measures.registry import chosen, loaded
 from retouch.runs.manifest import Record
 from retouch.runs.measuring import Told, as_they_come, check_models, measure
-from retouch.runs.results import MissingExtra, outdated_sets, write_results
+from retouch.runs.results import MissingExtra, check_table, outdated_sets, write_results
 from retouch.runs.run import Run
 from retouch.runs.sets import measure_sets
-from retouch.suites.suite import BadSuite, Suite
+from retouch.suites.suite import BadSuite, Entry, Suite
 
 
 class Measuring:
@@ -32,14 +32,22 @@ class Measuring:
 
     def __init__(self, names: Sequence[str], suite: Suite, models: Models) -> None:
         self._single, self._sets = chosen(names)
-        self._suite, self._models = suite, models
+        self._suite, self._models, self._named = suite, models, frozenset(names)
         taken = {one.name for one in (*self._single, *self._sets)}
         for verdict in suite.verdicts:
             if verdict.name in taken:
                 raise BadSuite(f"{verdict.name} is a measure and a verdict of {suite.name}: name other measures.")
 
+    @property
+    def none(self) -> bool:
+        """Whether there is nothing to be taken: no measure, and the suite says nothing itself."""
+        return not (self._single or self._sets or self._suite.verdicts)
+
     def load(self, folder: Path, say: Callable[[str], None]) -> None:
         """Loads the models, before anything is written; a measure that cannot be taken here is said, and left out.
+
+        So is one that is asked for by name, is of a mask's part, and has no mask in all of the suite; and what keeps
+        the run's table from being written.
 
         Raises:
             BadRun: when the folder holds a run that has values by other models, as
@@ -54,10 +62,29 @@ class Measuring:
             except BadModel as error:
                 lacking.append((one.name, str(error)))
         self._sets = able
-        for name, reason in lacking:
+        for name, reason in (*lacking, *self._without_masks()):
             say(f"{name} is left out: {reason}")
+        try:
+            check_table()
+        except MissingExtra as error:
+            say(f"there will be no results.parquet: {error}")
         if os.path.isfile(folder / "run.json"):  # Path.is_file raises for a name that is too long
             check_models(Run.open(folder), models)
+
+    def _without_masks(self) -> list[tuple[str, str]]:
+        """Takes out what is of a mask's part where there is no mask, if it was asked for by its own name."""
+        asked: list[Measure | SetMeasure] = [*self._single, *self._sets]
+        of_part = [one for one in asked if one.name in self._named and _of_part(one)]
+        if not of_part or any(self._has_mask(entry) for entry in self._suite.entries):
+            return []
+        self._single = [one for one in self._single if one not in of_part]
+        self._sets = [one for one in self._sets if one not in of_part]
+        return [(one.name, "no case of the suite has a mask.") for one in of_part]
+
+    def _has_mask(self, entry: Entry) -> bool:
+        with suppress(BadPicture, BadSuite):  # such a case is skipped
+            return self._suite.case(entry).mask is not None
+        return False
 
     @property
     def names(self) -> list[str]:
@@ -89,7 +116,9 @@ class Measuring:
                     "again."
                 )
         finally:
-            try:
+            with suppress(MissingExtra):  # as was said
                 write_results(run)
-            except MissingExtra as error:
-                say(f"no results.parquet: {error}")
+
+
+def _of_part(one: Measure | SetMeasure) -> bool:
+    return one.masked if isinstance(one, Measure) else bool(one.region)

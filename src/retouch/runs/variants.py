@@ -66,6 +66,7 @@ def chosen_methods(text: str, option: str = "--methods") -> list[str]:
     """The methods that ``"a,b"``, ``"tuning-free"`` (those that optimise nothing) or ``"all"`` names, each once.
 
     Args:
+        text: as a command line gives it.
         option: what the text was given as.
 
     Raises:

@@ -87,7 +87,7 @@ class _Desk:
 
     def __init__(self, run: Run, study: Study) -> None:
         self.study, self.album, self.pages = study, Album(run, study), _Pages()
-        self.targets = {entry.id: entry.target for entry in run.cases()}
+        self.targets = {entry.id: entry.target or str(entry.about.get("instruction", "")) for entry in run.cases()}
         if not {one.case for one in study.questions} <= self.targets.keys():
             raise BadStudy(f"the study asks about cases that {str(run.folder)!r} does not have: the run is damaged.")
 

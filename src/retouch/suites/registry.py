@@ -19,7 +19,9 @@ _OWN = {
     "drift": "retouch.diorama.drift:Drift",
     "tedbench": "retouch.suites.tedbench:TEdBench",
     "pie-bench": "retouch.suites.pie_bench:PieBench",
+    "magic-brush": "retouch.suites.magic_brush:MagicBrush",
     "folder": "retouch.suites.table:Table",
+    "before-after": "retouch.suites.before_after:BeforeAfter",
 }
 
 _SPEED = "speed"
@@ -55,6 +57,7 @@ def open_suite(name: str, options: Mapping[str, Any] | None = None) -> Suite:
     """The suite of that name, its table read.
 
     Args:
+        name: one of :func:`suites`.
         options: values, or text from a command line, by the names of its options.
 
     Raises:

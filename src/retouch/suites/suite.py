@@ -103,6 +103,9 @@ class Suite(ABC):
     def case(self, entry: Entry) -> Case:
         """Opens the pictures of one entry.
 
+        Args:
+            entry: one of ``entries``.
+
         Raises:
             BadPicture, BadSuite: when one cannot be read or does not fit the other.
         """

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -15,13 +16,15 @@ from typing import Any
 from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of, option
 
 COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
+_NUMBERED = ("id", "name")
 
 
 @dataclass(eq=False)
 class Table(Suite):
     """Rows with ``picture`` and ``target``, and, where wanted, ``source``, ``mask``, ``id`` and ``kind``.
 
-    Paths are relative to the table's folder. Without ``id`` a row is called by its line and its picture's name. Texts
+    Paths are relative to the table's folder. Without ``id`` a row is called by its number, from 1, and its picture's
+    name, whichever format the table has. Texts
     are of one line; a CSV's texts that hold commas stand between double quotes.
 
     Args:
@@ -45,7 +48,7 @@ class Table(Suite):
     def __post_init__(self) -> None:
         table = table_of(Path(self.data))
         rows = rows_of(table)
-        asked = [_entry(number, row, table) for number, row in rows]
+        asked = [_entry(number, line, row, table) for number, (line, row) in enumerate(rows, 1)]
         check_entries(asked, repr(str(table)))
         named = [[(row.get(key) or "").strip() for key in ("picture", "mask")] for _, row in rows]
         self.entries = asked
@@ -147,21 +150,28 @@ def _csv_rows(text: str, table: Path) -> list[tuple[int, dict[str, Any]]]:
     return rows
 
 
-def _entry(number: int, row: dict[str, Any], table: Path) -> Entry:
-    for key in COLUMNS:
+def texts_of(row: dict[str, Any], columns: Sequence[str], line: int, table: Path) -> dict[str, str]:
+    """What a row gives in these columns, stripped; numbers are texts in "id" and "name" alone.
+
+    Raises:
+        BadSuite: for what is no text, or of more than one line.
+    """
+    for key in columns:
         value = row.get(key)
         # a bool is an int to Python, and is no id
-        if value is not None and not isinstance(value, str) and (key != "id" or type(value) is not int):
-            raise BadSuite(f"line {number} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text.")
+        if value is not None and not isinstance(value, str) and (key not in _NUMBERED or type(value) is not int):
+            raise BadSuite(f"line {line} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text.")
         if isinstance(value, str) and ("\n" in value or "\r" in value):
-            raise BadSuite(
-                f"line {number} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text on one line."
-            )
-    given = {key: str(row[key]).strip() for key in COLUMNS if row.get(key) is not None}
+            raise BadSuite(f"line {line} of {str(table)!r}: {key} is {reprlib.repr(value)}, expected text on one line.")
+    return {key: str(row[key]).strip() for key in columns if row.get(key) is not None}
+
+
+def _entry(number: int, line: int, row: dict[str, Any], table: Path) -> Entry:
+    given = texts_of(row, COLUMNS, line, table)
     for key in ("picture", "target"):
         if not given.get(key):
             raise BadSuite(
-                f"line {number} of {str(table)!r} has no {key}; the columns are: {', '.join(COLUMNS)} (picture and "
+                f"line {line} of {str(table)!r} has no {key}; the columns are: {', '.join(COLUMNS)} (picture and "
                 "target are needed)."
             )
     files = {key: table.parent / given[key] for key in ("picture", "mask") if given.get(key)}

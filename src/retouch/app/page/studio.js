@@ -41,6 +41,7 @@ window.studio = (() => {
       if (answer.ok) {
         state = await answer.json();
         for (const one of listeners) one.shown && one.shown(state);
+        beside();
         bring();
       }
     } catch { /* the next look tells */ }
@@ -81,11 +82,13 @@ window.studio = (() => {
 
   // method and settings that differ from what holds by itself, for the part of the page that is Gradio's
   function how() {
-    const choice = document.querySelector("[data-method]"), method = choice ? choice.value : "auto", settings = {};
+    const choice = document.querySelector("[data-method]"), method = choice ? choice.value : "auto", settings = {}, parts = {};
     for (const one of document.querySelectorAll("[data-setting]"))  // another method's are there until its own are
       if (one.closest("[data-of]").dataset.of === method && one.value !== one.dataset.usual)
         settings[one.dataset.setting] = one.value;
-    return JSON.stringify({ method, settings });
+    for (const one of document.querySelectorAll("[data-part]"))
+      if (one.value && one.closest("[data-parts-of]").dataset.partsOf === method) parts[one.dataset.part] = one.value;
+    return JSON.stringify({ method, settings, parts });
   }
 
   document.addEventListener("input", (event) => {
@@ -96,8 +99,25 @@ window.studio = (() => {
     const at = event.target;
     if (!at.matches || !glue) return;
     if (at.matches("[data-weigh]")) glue("weigh", { word: at.dataset.weigh, weight: Number(at.value) });
-    if (at.matches("[data-method]")) glue("method", { name: at.value });
+    if (at.matches("[data-method], [data-part]")) glue("method", { how: how() });
+    if (at.matches("[data-beside]") && at.files[0]) {
+      send(`/studio/beside?what=${at.dataset.beside}`, at.files[0]);
+      at.value = "";
+    }
   });
+  document.addEventListener("click", (event) => {
+    const at = event.target;
+    if (!at.matches) return;
+    if (at.matches("[data-subject]")) ask("mask is subject");
+    if (at.matches("[data-drop]")) send(`/studio/beside?what=${at.dataset.drop}`, new Blob([]));
+  });
+  // what is there beside the picture: said at every look, as the panel may be new
+  function beside() {
+    for (const one of document.querySelectorAll("[data-there]")) {
+      const said = state.beside.includes(one.dataset.there) ? "there" : "none";
+      if (one.textContent !== said) one.textContent = said;
+    }
+  }
   document.addEventListener("visibilitychange", () => document.hidden || soon());
   document.addEventListener("click", (event) => {
     if (event.target.closest && event.target.closest("button")) soon(150);

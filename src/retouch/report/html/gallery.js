@@ -1,6 +1,7 @@
 // The gallery: all edits of a case side by side, and the slider over two of them.
 
 const gallery = { shown: [], at: 0 };
+const asked = (entry) => entry.target || entry.instruction;  // edits that others made may have neither
 
 function chosenEdits(entry) {
   // Of every method its edit of the chosen seed; one that was not asked for that seed shows the first it has.
@@ -46,7 +47,8 @@ function showCase() {
   byId("gallery-case").value = String(gallery.at);
   const line = (word, text, name) => element("p", { class: name }, element("span", {}, word), " ", text);
   byId("gallery-prompts").replaceChildren(
-    ...(entry.source ? [line("from", entry.source, "from")] : []), line("to", entry.target, "to"));
+    ...(entry.source ? [line("from", entry.source, "from")] : []), ...(entry.target ? [line("to", entry.target, "to")] : []),
+    ...(entry.instruction ? [line("asked", entry.instruction, "to")] : []));
   const given = [tile("input", { text: data.kinds.length ? entry.kind : "" }, entry.input, null, "the input")], tiles = [];
   if (entry.truth) given.push(tile("truth", { text: "" }, entry.truth, null, "the right answer"));
   if (entry.mask) given.push(tile("mask", { text: "may change" }, entry.mask, null, "where the edit may change the input"));
@@ -65,11 +67,11 @@ function showCase() {
 
 function filterCases() {
   const kind = byId("gallery-kind").value, words = byId("gallery-search").value.toLowerCase().split(/\s+/);
-  const text = (entry) => `${entry.id} ${entry.source} ${entry.target}`.toLowerCase();
+  const text = (entry) => `${entry.id} ${entry.source} ${entry.target} ${entry.instruction}`.toLowerCase();
   gallery.shown = data.gallery.filter((entry) =>
     (!kind || entry.kind === kind) && words.every((word) => text(entry).includes(word)));
   gallery.at = 0;
-  fill(byId("gallery-case"), gallery.shown.map((entry, i) => [String(i), `${entry.id}: ${entry.target}`]), "0");
+  fill(byId("gallery-case"), gallery.shown.map((entry, i) => [String(i), [entry.id, asked(entry)].filter(Boolean).join(": ")]), "0");
   showCase();
 }
 
@@ -96,7 +98,7 @@ function openSlider(method) {
   const entry = gallery.shown[gallery.at], choices = slides().map((one) => [one.name, one.title]);
   fill(byId("slider-left"), choices, "input");
   fill(byId("slider-right"), choices, String(method));
-  byId("slider-title").textContent = entry.target;
+  byId("slider-title").textContent = asked(entry) || entry.id;
   const [width, height] = entry.size, stage = byId("slider-stage");
   stage.style.aspectRatio = `${width} / ${height}`;
   stage.style.width = `min(100%, ${(66 * width / height).toFixed(1)}vh)`;

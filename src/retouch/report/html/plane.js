@@ -1,5 +1,7 @@
 // The plane: what is kept against what is changed.
 
+// What an axis tells of an edit: whether it does what was asked, and whether it leaves the rest alone.
+const TOLD = { changed: "follows: ", kept: "keeps: " };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
@@ -65,7 +67,7 @@ function showPlane() {
   });
   if (data.front.length && x.name === data.front[0] && y.name === data.front[1]) traces.unshift(frontLine(points, colour));
   const axis = (column) => ({
-    title: { text: `${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true,
+    title: { text: `${TOLD[column.tells] || ""}${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true,
     zeroline: column.better === "zero", zerolinecolor: colour("--soft"), rangemode: column.better === "zero" ? "tozero" : "normal",
     autorange: column.better === "lower" ? "reversed" : true, gridcolor: colour("--grid"), linecolor: colour("--line"),
     tickcolor: colour("--line"),

@@ -1,0 +1,139 @@
+"""The figures of docs/errata.md, measured with Diorama and with the installed libraries; some minutes."""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDIMInverseScheduler, DDIMScheduler
+
+from retouch.backbone.schedule import schedule_from_config
+from retouch.backbone.shipped import tokenizers_of
+from retouch.diorama.judge import load_judge
+from retouch.diorama.pairs import asked_and_kept, edit_pairs
+from retouch.editor import Editor
+from retouch.inversion.null_text import null_text_inversion
+from retouch.measures.pixels import ssim, ssim_map
+from retouch.parts.inversions import ddim_inversion
+from retouch.picture import to_array
+
+BETAS = {
+    "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False,
+    "set_alpha_to_one": False, "steps_offset": 1,
+}  # fmt: skip
+
+
+def gaussian(z, t, alphas, kind, deviation=0.5):
+    """What the ideal network predicts of latents that are normal with this deviation."""
+    alpha = alphas[t]
+    clean = deviation**2 * alpha.sqrt() / (deviation**2 * alpha + 1 - alpha) * z
+    noise = (z - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+    return noise if kind == "epsilon" else alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
+
+
+def round_trip(kind, steps=50):
+    """Relative error of going up and down again: by diffusers' schedulers, and by ours."""
+    start = 0.5 * torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(0)).double()
+    down, up = (one(**BETAS, prediction_type=kind) for one in (DDIMScheduler, DDIMInverseScheduler))
+    down.set_timesteps(steps), up.set_timesteps(steps)
+    alphas, z = down.alphas_cumprod.double(), start
+    for t in up.timesteps:
+        z = up.step(gaussian(z, int(t), alphas, kind), int(t), z).prev_sample
+    top = float(z.std())
+    for t in down.timesteps:
+        z = down.step(gaussian(z, int(t), alphas, kind), int(t), z).prev_sample
+    theirs, schedule = float((z - start).norm() / start.norm()), schedule_from_config(BETAS, steps)
+    z = start
+    for index, t in enumerate(schedule.timesteps):
+        z = schedule.step_up(z, gaussian(z, int(t), alphas, "epsilon"), index)
+    ours = float(z.std())
+    for index in reversed(range(steps)):
+        z = schedule.step_down(z, gaussian(z, int(schedule.timesteps[index]), alphas, "epsilon"), index)
+    return {"theirs": theirs, "ours": float((z - start).norm() / start.norm()), "top": top, "our_top": ours}
+
+
+def off_the_grid(steps):
+    """Of diffusers' linspace timesteps, how many steps lead past the next timestep, and by how much at most."""
+    scheduler = DDIMScheduler(**BETAS, timestep_spacing="linspace")
+    scheduler.set_timesteps(steps)
+    times = scheduler.timesteps.numpy()
+    gaps = np.abs(times[:-1] - 1000 // steps - times[1:])
+    return {"steps": int((gaps > 0).sum()), "of": steps - 1, "at_most": int(gaps.max())}
+
+
+def padding_that_takes_words(source, target):
+    """Columns of the target's padding that take the maps of the source's words, when padding is paired by position."""
+    tokenizer = tokenizers_of("sd1")["tokenizer"]
+    words, others = (len(tokenizer(text)["input_ids"]) for text in (source, target))
+    return {"source_tokens": words, "target_tokens": others, "columns": max(0, words - others)}
+
+
+def chaos(editor, pair, nudge=1e-6):
+    """How far null-text's end moves, relative, when the picture's latents are nudged; and that of a DDIM edit."""
+    model = editor.model
+    schedule, text = model.schedule(20), model.condition([pair.source_prompt])
+    latents = model.encode(torch.from_numpy(to_array(pair.picture))[None])
+    noise = nudge * torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
+    ends, ups = [], []
+    for start in (latents, latents + noise):
+        up = ddim_inversion(model, start, text, schedule)
+        found = null_text_inversion(model, up, text, model.condition([""]), schedule, guidance_scale=7.5)
+        ends.append(found.path[0]), ups.append(up[-1])
+    return {name: float((b - a).abs().max()) for name, (a, b) in (("null_text", ends), ("inversion", ups))}
+
+
+def lower_timestep(editor, pair):
+    """How far an inversion that asks the network at the lower timestep ends from one at the upper one, relative."""
+    model = editor.model
+    schedule, text = model.schedule(20), model.condition([pair.source_prompt])
+    z = start = model.encode(torch.from_numpy(to_array(pair.picture))[None])
+    end = ddim_inversion(model, start, text, schedule)[-1]
+    with torch.no_grad():
+        for index in range(20):
+            z = schedule.step_up(z, model.predict_noise(z, schedule.timesteps[index - 1] if index else 0, text), index)
+    return float((z - end).norm() / end.norm())
+
+
+def borders(count=10):
+    """SSIM over mirrored borders, as torchmetrics 1.9 has it, less that of the windows that lie inside."""
+    gaps = []
+    for pair in edit_pairs("colour", count, 500):
+        one, other = (torch.from_numpy(to_array(image))[None] / 2 + 0.5 for image in (pair.picture, pair.truth))
+        gaps.append(float(ssim(one, other) - ssim_map(one, other)[..., 5:-5, 5:-5].mean()))
+    return {"mean": sum(gaps) / count, "most": max(gaps)}
+
+
+def places(editor, quantile, count=20):
+    """Changes of place that come about with ProxNPI at a quantile of the target's own difference."""
+    judge, done = load_judge(), 0
+    for pair in edit_pairs("place", count, 500):
+        image = editor.edit(
+            pair.picture, source=pair.source_prompt, target=pair.target_prompt, method="prox-npi", quantile=quantile,
+            inversion_guidance=0.0, keep="off",
+        ).image  # fmt: skip
+        asked, _ = asked_and_kept(pair)
+        (seen,) = judge.look([image])
+        done += all(seen[name] == getattr(pair.target, name) for name in asked)
+    return done
+
+
+def main() -> None:
+    """Measures and keeps."""
+    editor = Editor.from_pretrained("diorama")
+    pair = next(iter(edit_pairs("colour", 1, 500)))
+    found = {
+        "date": time.strftime("%Y-%m-%d"), "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__, "places": {str(q): places(editor, q) for q in (0.7, 0.4)},
+        "round_trip": {kind: round_trip(kind) for kind in ("epsilon", "v_prediction")},
+        "linspace": {str(steps): off_the_grid(steps) for steps in (10, 20, 30, 50)},
+        "padding": padding_that_takes_words("a cat with a red hat on its head", "a cat"),
+        "chaos": chaos(editor, pair), "lower_timestep": lower_timestep(editor, pair), "ssim_borders": borders(),
+    }  # fmt: skip
+    print(json.dumps(found, indent=1))
+    Path("benchmarks/errata.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

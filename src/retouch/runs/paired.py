@@ -1,0 +1,57 @@
+"""Edits that others made paired with the pictures they were made of: all of them, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from retouch.picture import read_picture
+from retouch.suites.pictures import pictures_of, some
+from retouch.suites.suite import BadSuite, Case, Suite
+
+
+def paired(suite: Suite, folder: Path, label: str) -> dict[str, Path]:
+    """The pictures of a folder by the suite's ids: one for every id, and none that is no id.
+
+    Args:
+        label: of the edits, for messages.
+
+    Raises:
+        BadSuite: for an edit that is missing, or one of no picture.
+    """
+    found = pictures_of(folder, f"the edits of {label}")
+    wanted = [entry.id for entry in suite.entries]
+    missing, beyond = [name for name in wanted if name not in found], [one for one in found if one not in set(wanted)]
+    if missing:
+        raise BadSuite(
+            f"{str(folder)!r} has no edit of {some(missing)}, {len(missing)} of {len(wanted)}: give every picture one, "
+            "called by its name, or take the others away."
+        )
+    if beyond:
+        raise BadSuite(
+            f"{str(folder)!r} holds {some([found[name].name for name in beyond])}, and no picture is called so: an "
+            "edit is called as its picture, whatever its ending."
+        )
+    return {name: found[name] for name in wanted}
+
+
+def edit_of(case: Case, path: Path, *, resize: bool) -> Image.Image:
+    """An edit of a case, of its picture's size.
+
+    Args:
+        resize: whether another size is scaled; else it is refused.
+
+    Raises:
+        BadSuite: for one of another size.
+        BadPicture: for one that cannot be read.
+    """
+    image, (width, height) = read_picture(path).image, case.picture.size
+    if image.size == (width, height):
+        return image
+    if not resize:
+        raise BadSuite(
+            f"{str(path)!r} is {image.width} x {image.height} and its picture is {width} x {height}: edits are "
+            "compared pixel by pixel; give both one size, or scale the edit with --resize."
+        )
+    return image.resize((width, height), Image.Resampling.LANCZOS)
