@@ -164,3 +164,15 @@ def test_doctor_says_when_no_edit_works(monkeypatch):
     monkeypatch.setattr(Editor, "from_pretrained", broken)
     done = retouch("doctor")
     assert done.returncode == 1 and "the weights are gone" in done.stdout and "torch" in done.stdout
+
+
+def test_how_a_model_was_computed_is_shown_and_done_again(folder, monkeypatch):
+    monkeypatch.setattr("retouch.backbone.saving.TILED_ABOVE", 64)
+    made = folder / "tiled.png"
+    asked = ("--method", "sdedit", "--to", TARGET, "--memory", "low", *QUICK)
+    done = retouch("edit", folder / "cat.png", "-o", made, *asked)
+    assert done.returncode == 0 and read_recipe(made)["memory"] == "low"
+    shown = retouch("show", made).stdout
+    assert "memory low" in shown and "--memory low" in shown
+    again = retouch("redo", made)
+    assert again.returncode == 0 and "the same" in again.stdout

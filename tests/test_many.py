@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retouch import Editor, list_methods
+from retouch import Editor, EditResult, list_methods
 from retouch.diorama.pairs import edit_pair
 from retouch.errors import BadParameter, BadPrompt, RetouchError
 from retouch.methods.registry import methods
@@ -144,3 +144,12 @@ def test_methods_that_train_weights_go_one_at_a_time(diorama):
     found = diorama.edit_many([{**given, "method": "imagic", **short_fit}, {**given, **plain}, {**given, **plain}])
     assert [one.recipe["method"] for one in found] == ["imagic", "ddim", "ddim"]
     assert gap(found[0], diorama.edit(**given, method="imagic", **short_fit)) <= 1
+
+
+def test_an_edit_that_is_none_or_names_no_method_is_said_by_its_number(editor):
+    good = {"image": Image.new("RGB", (16, 16)), "target": "a cat", "method": "sdedit", "num_inference_steps": 1}
+    for wrong, says in (("cat.png", "expected a mapping"), ({**good, "method": "nope"}, "there is no method 'nope'")):
+        with pytest.raises(BadParameter, match=f"edit 2: .*{says}"):
+            editor.edit_many([good, wrong])
+        first, second = editor.edit_many([good, wrong], failed="return")
+        assert isinstance(first, EditResult) and isinstance(second, BadParameter)

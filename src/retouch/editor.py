@@ -156,7 +156,8 @@ class Editor:
             RetouchError: with "raise", what is wrong with an edit, by its number.
         """
         with turn(self.model):
-            return edit_many(self.model, [{**common, **one} for one in edits], batch, failed, progress)
+            asked = [{**common, **one} if isinstance(one, Mapping) else one for one in edits]
+            return edit_many(self.model, asked, batch, failed, progress)
 
     def candidates(
         self, image: AnyPicture, count: int = 4, *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -54,6 +55,7 @@ def edit_many(
             check_arguments(
                 requests[number] if requests[number].method != AUTO else replace(requests[number], method=None)
             )
+            goes_alone(model, requests[number])  # which knows the method
         except RetouchError as error:
             requests.pop(number, None)
             found[number] = _refused(number, error, failed)
@@ -69,8 +71,12 @@ def request_of(given: Mapping[str, Any]) -> Request:
     """A request from the arguments of an edit: what is no argument is a parameter of the method.
 
     Raises:
-        BadParameter: without a picture.
+        BadParameter: without a picture, or for what holds no arguments.
     """
+    if not isinstance(given, Mapping):
+        raise BadParameter(
+            f"it is {reprlib.repr(given)}, expected a mapping of an edit's arguments: image=, target=, …."
+        )
     if "image" not in given:
         raise BadParameter("there is no image: an edit needs at least image= and target=.")
     own = {name: value for name, value in given.items() if name in _NAMES}

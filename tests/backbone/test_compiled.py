@@ -65,5 +65,7 @@ def test_without_a_compiler_it_is_refused_before_the_model_is_read(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(BadParameter, match=r"a C\+\+ compiler, and there is none"):
         load("no such model", compile=True, device="cpu")
+    with pytest.raises(BadParameter, match="compile is 'no', expected True or False"):
+        load("no such model", compile="no")
     with pytest.raises(BadParameter, match="not for mps"):
         check_compiler(torch.device("mps"))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from retouch.diorama.pairs import edit_pair
-from retouch.errors import BadParameter, BadPicture
+from retouch.errors import BadModel, BadParameter, BadPicture
 from retouch.explore.judge import judge_edits
 from retouch.report import as_text, gather, leaderboard
 from retouch.runs.run import Run
@@ -218,3 +218,10 @@ def test_from_python_the_same_is_raised(painted, tmp_path):
         judge_edits(tmp_path / "nowhere", {"x": painted / "right"})
     with pytest.raises(BadPicture, match=r"b\.webp"):
         judge_edits(painted / "before", {"x": changed(painted, tmp_path / "after", "damaged")})
+
+
+def test_a_model_that_is_named_and_cannot_be_had_is_refused(painted, tmp_path):
+    for folder in (None, tmp_path / "run"):
+        with pytest.raises(BadModel, match=r"the CLIP model .*nosuch"):
+            judged(painted, "right", targets=painted / "targets.jsonl", clip=str(tmp_path / "nosuch"), folder=folder)
+    assert not (tmp_path / "run").exists()

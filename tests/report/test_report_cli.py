@@ -13,6 +13,7 @@ from retouch.report.columns import Column
 from retouch.report.tables import Cell, Leaderboard, Row
 from retouch.runs.files import BadRun
 from retouch.runs.results import MissingExtra
+from tests.runs.painted import small_run
 from tests.test_cli import retouch
 
 
@@ -26,7 +27,7 @@ def test_tables_for_papers_escape_their_words_and_mark_the_best():
     board = Leaderboard(columns, [Row("a_b & c|d", 9, 0, cells)])
     assert as_text(board, "latex") == (
         "\\begin{table}\n\\caption{Means $\\pm$ half the width of their 95 \\% bootstrap intervals over cases. Bold: "
-        "better than every other method beyond chance (5 \\%, all pairs).}\n\\centering\n"
+        "the best; what is not equal is worse beyond chance (5 \\%, all pairs).}\n\\centering\n"
         "\\begin{tabular}{lrrr}\n\\toprule\nmethod & PSNR (dB) $\\uparrow$ & both (\\%) $\\uparrow$ & "
         "spill (cosine $\\times$ 100) $\\rightarrow$ 0 \\\\\n\\midrule\n"
         "a\\_b \\& c|d & \\textbf{27.22 $\\pm$ 0.30} & 50.0 $\\pm$ 10.0 & -2.0 \\\\\n\\bottomrule\n\\end{tabular}\n"
@@ -35,8 +36,8 @@ def test_tables_for_papers_escape_their_words_and_mark_the_best():
     assert as_text(board, "markdown") == (
         "| method | PSNR (dB) ↑ | both (%) ↑ | spill (cosine × 100) → 0 |\n| --- | ---: | ---: | ---: |\n"
         "| a\\_b & c\\|d | **27.22 ± 0.30** | 50.0 ± 10.0 | -2.0 |\n\n"
-        "Means ± half the width of their 95 % bootstrap intervals over cases. Bold: better than every other "
-        "method beyond chance (5 %, all pairs).\n"
+        "Means ± half the width of their 95 % bootstrap intervals over cases. Bold: the best; what is not "
+        "equal is worse beyond chance (5 %, all pairs).\n"
     )
 
 
@@ -117,3 +118,11 @@ def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):
     with pytest.raises(OutputExists):
         write_text("text", tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text() == "kept"
+
+
+def test_a_table_of_a_run_that_is_not_finished_says_so_on_stderr(tmp_path):
+    run = small_run(tmp_path / "run", ["prox-npi", "sdedit"], lacking={("colour-1001", "sdedit", 0)})
+    done = retouch("report", run.folder, "--format", "markdown", "--measures", "psnr", "--by", "both")
+    assert done.returncode == 0 and "not complete: 11 of 12 edits" in done.stderr
+    heading = done.stdout.splitlines()[0]
+    assert heading.index("asked change there") < heading.index("PSNR")

@@ -74,6 +74,19 @@ def compile_model(model: Any, backend: str = "inductor") -> None:
     model.compiled = True
 
 
+def check_ways(compile: Any, channels_last: Any, device: torch.device) -> None:
+    """Refuses what says neither yes nor no, and to compile where torch cannot.
+
+    Raises:
+        BadParameter: naming it, or as :func:`check_compiler`.
+    """
+    for option, value in (("compile", compile), ("channels_last", channels_last)):
+        if not isinstance(value, bool):
+            raise BadParameter(f"{option} is {value!r}, expected True or False.")
+    if compile:
+        check_compiler(device)
+
+
 def compile_blocks(network: nn.Module, backend: str = "inductor") -> int:
     """From here on the network's residual blocks and feed-forward layers are compiled as they are first needed.
 

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 import torch
 
-from retouch.backbone.compiled import check_compiler, prepare_network
+from retouch.backbone.compiled import check_ways, prepare_network
 from retouch.backbone.folder import from_folder, is_cascade, judged
 from retouch.backbone.formats import is_file_name
 from retouch.backbone.hub import helper_copy, hub_folder, stage_copy
@@ -152,8 +152,7 @@ def load(
     settings = read_model_settings(said)
     additions = read_on_top(lora, vae, embedding, clip_skip, long_prompts)
     place, saves = device_named(device), memory_named(memory)
-    if compile:
-        check_compiler(place)
+    check_ways(compile, channels_last, place)
     precision = precision_named(dtype) or (torch.float16 if place.type == "cuda" else torch.float32)
     if place.type == "cpu" and precision == torch.float16:
         precision = torch.float32  # half precision on a CPU is slow, and some operators lack it

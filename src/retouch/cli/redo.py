@@ -93,13 +93,16 @@ def _pictures(asked: SimpleNamespace, recipe: dict[str, Any]) -> dict[str, Any]:
 
 
 def _recipe_reading(recipe: dict[str, Any]) -> dict[str, Any]:
-    """How the recipe says that the model was read, but for files, which have to be given."""
+    """How the recipe says that the model was read and computed, but for files, which have to be given."""
     from retouch.backbone.settings import read_model_settings
 
     told = recipe.get("read_as") or {}
     plain = {name: told[name] for name in ("prediction", "zero_snr", "native", "guidance") if name in told}
     kept = {name: told[name] for name in ("clip_skip", "long_prompts") if name in told}
-    return read_model_settings(plain).given() | kept
+    computed = {"dtype": recipe.get("dtype", "float32")}  # what is said nowhere is at its default
+    computed |= {"memory": recipe["memory"]} if recipe.get("memory") else {}
+    computed |= {"compile": True} if recipe.get("compiled") else {}
+    return read_model_settings(plain).given() | kept | computed
 
 
 def _as_stored(image: Image.Image, made: Path) -> Image.Image:

@@ -34,7 +34,7 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Compare the methods of one or more RUNs of a suite: tables, plots and all pictures in one page."""
-    from retouch.report import FORMATS, as_text, check_text_output, gather, leaderboard, page, write_text
+    from retouch.report import FORMATS, as_text, check_text_output, facts, gather, leaderboard, page, write_text
     from retouch.runs.run import Run
 
     streams.check_streams({"--output": output})
@@ -49,6 +49,9 @@ def report(
         check_text_output(where, force)
     names = [name.strip() for name in measures.split(",") if name.strip()]
     gathered = gather(opened, measures=names, best_of_seeds=best_of_seeds.strip(), by=by.strip())
+    if form != "html" and not quiet:  # the page says it itself
+        for sentence in facts.warnings(gathered):
+            note(sentence)
     text = page(gathered, gallery) if form == "html" else as_text(leaderboard(gathered), form)
     if where is None:
         tell_text(text)

@@ -91,6 +91,10 @@ def facts(found: Mapping[str, Any]) -> dict[str, str]:
         "seed": str(found.get("seed")),
         "model": f"{found.get('model')}, checkpoint {found.get('fingerprint')}",
         "read with": ", ".join(f"{name} {value}" for name, value in on_top.items()),
+        "computed": ", ".join(
+            [f"{name} {found[name]}" for name in ("dtype", "memory") if found.get(name)]
+            + (["compiled"] if found.get("compiled") else [])
+        ),
         "kept": str(found.get("keep", "")) + _untouched(found),
         "versions": ", ".join(
             f"{name} {value}"
@@ -152,7 +156,9 @@ def _reading(found: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, str | int | float):
             shown = ("yes" if value else "no") if isinstance(value, bool) else str(value)
             words += ["--set-model", f"{name}={shown}"]
-    return words
+    for name in ("dtype", "memory"):
+        words += [f"--{name}", str(found[name])] if found.get(name) else []
+    return [*words, *(["--compile"] if found.get("compiled") else [])]
 
 
 def _where(found: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +27,7 @@ RandomInit = Annotated[bool, typer.Option("--random-init", help="Random weights:
 Steps = Annotated[int, typer.Option(help="Denoising steps T of every method.")]
 Batches = Annotated[str, typer.Option(help="Pictures edited at once, as 1,2,4,8; default on a GPU that, on a CPU 1.")]
 Precision = Annotated[str, typer.Option(help="float32, float16 or bfloat16; default: float16 on a GPU, else float32.")]
+Memory = Annotated[str, typer.Option(help="Of the device it may take: fast, balanced or low; see docs/memory.md.")]
 Compile = Annotated[bool, typer.Option("--compile", help="Have torch compile the network's blocks.")]
 ChannelsLast = Annotated[bool, typer.Option("--channels-last", help="Lay out its weights with the channels last.")]
 Repeats = Annotated[int, typer.Option(help="Of every timing; the median counts.")]
@@ -40,6 +42,7 @@ def speed(
     steps: Steps = 50,
     batches: Batches = "",
     dtype: Precision = "",
+    memory: Memory = "fast",
     compile: Compile = False,
     channels_last: ChannelsLast = False,
     size: options.Size = None,
@@ -65,7 +68,9 @@ def speed(
     check_size(size)
     if output is not None:
         check_place(output, force, (".json",))
-    editor = _editor(model, random_init, device, dtype, compile, channels_last)
+    editor = _editor(model, random_init, device, dtype, {
+        "memory": memory, "compile": compile, "channels_last": channels_last
+    })  # fmt: skip
     counts = several or _counts(_ON_CPU if editor.model.device.type == "cpu" else _ON_GPU)
 
     from retouch.speed.measure import measure
@@ -84,23 +89,24 @@ def _counts(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, parts)))
 
 
-def _editor(model: str, random: bool, device: str, dtype: str, compile: bool, channels_last: bool) -> Editor:
+def _editor(model: str, random: bool, device: str, dtype: str, how: Mapping[str, Any]) -> Editor:
     from retouch.backbone.compiled import check_compiler, prepare_network
     from retouch.backbone.places import device_named
+    from retouch.backbone.saving import memory_named, save_memory
     from retouch.backbone.shaped import SHAPES, random_model
     from retouch.editor import Editor
 
-    if compile:
+    saves = memory_named(how["memory"])
+    if how["compile"]:
         check_compiler(device_named(device or None))
     if model in SHAPES:
         shaped = random_model(model, device or None, dtype or None)
-        prepare_network(shaped, compile, channels_last)
+        save_memory(shaped, saves)
+        prepare_network(shaped, how["compile"], how["channels_last"])
         return Editor(shaped)
     if random or model.endswith("-shape"):
         raise BadParameter(f"--model is {model!r}, and there are random weights for {', '.join(SHAPES)} alone.")
-    return Editor.from_pretrained(
-        model, device=device or None, dtype=dtype or None, compile=compile, channels_last=channels_last
-    )
+    return Editor.from_pretrained(model, device=device or None, dtype=dtype or None, **how)
 
 
 def _write(found: Speed, output: Path, force: bool) -> None:

@@ -35,7 +35,8 @@ def _show(kind: type[Suite]) -> None:
 
     tell_prose(f"{kind.name}: {kind.summary}")
     if kind.main:
-        tell_prose(f"Methods are ranked by {' or '.join(kind.main)}, the first that a run has.")
+        first = "" if len(kind.main) == 1 else "the first that a run has of "
+        tell_prose(f"Reports rank methods by {first}{', '.join(f'`{name}`' for name in kind.main)}.")
     if kind.needs:
         tell_prose(f"needs {kind.needs}")
     options = [

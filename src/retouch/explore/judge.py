@@ -96,7 +96,9 @@ def _measurable(measures: Sequence[str], suite: BeforeAfter, clip: str | None) -
         notes += [f"{' and '.join(FOLLOWS)}: left out, as {reason}."] if len(kept) < len(single) else []
         single = kept
     elif told < len(suite.entries):
-        notes.append(f"{len(suite.entries) - told} pictures have no target: CLIP says nothing of their edits.")
+        silent = len(suite.entries) - told
+        have = "picture has" if silent == 1 else "pictures have"
+        notes.append(f"{silent} {have} no target: CLIP says nothing of these edits, and its means are of the others.")
     return [one.name for one in (*single, *sets)], notes
 
 
@@ -108,6 +110,7 @@ def _loaded(
     if sets:
         raise BadParameter(f"{sets[0].name} is of all edits together, which a run keeps: name a folder with -o.")
     able, lacking = loaded(single, models)
+    models.check_named(one.needs for one in single)
     notes += [f"{name} is left out: {reason}" for name, reason in lacking]
     _check_some(not able, notes)
     return able, {one.name: one.about(one.model) for one in able}

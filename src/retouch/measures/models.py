@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +26,20 @@ class Models:
         self.clip, self.dino, self.device = clip, dino, device
         self._made = dict[Callable[[Models], Any], Any]()
         self._reasons = dict[Callable[[Models], Any], str]()
+
+    def check_named(self, loads: Iterable[Callable[[Models], Any] | None]) -> None:
+        """Refuses models that were named and that could not be had; one that nobody named is merely absent.
+
+        Args:
+            loads: what measures load their models by.
+
+        Raises:
+            BadModel: with the reason.
+        """
+        chosen = {"clip_model": self.clip, "dino_model": self.dino}
+        for load in loads:
+            if load in self._reasons and chosen.get(getattr(load, "__name__", "")) is not None:
+                raise BadModel(self._reasons[load])
 
     def get(self, load: Callable[[Models], Model]) -> Model:
         """What ``load`` gives of these, the first time it is asked for.

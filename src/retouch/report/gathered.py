@@ -132,7 +132,7 @@ def gather(
     unmeasured = int(edits[there].isna().all(axis=1).sum())
     if measures:
         chosen = dict.fromkeys(measures)
-        there = [name for name in chosen if name in there]
+        there = [name for name in dict.fromkeys([*filter(None, [by]), *chosen]) if name in there]
         sets = {label: {name: row[name] for name in chosen if name in row} for label, row in sets.items()}
     main = by or _main(runs[0], there, about)
     there = there if measures or main not in there else [main, *(name for name in there if name != main)]

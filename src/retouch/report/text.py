@@ -100,7 +100,9 @@ def _markdown(board: Leaderboard) -> str:
 
 
 def _apart(board: Leaderboard, column: Column, cell: Cell) -> bool:
-    """Whether a value is the best and every other is told apart from it."""
+    """Whether a value is the best and every other is equal or told apart from it; of a mere count none is."""
+    if column.role != "measure" and column.name != "seconds":
+        return False
     return cell.mark == "best" and not any(row.cells[column.name].mark == "close" for row in board.rows)
 
 
@@ -111,7 +113,7 @@ def _caption(board: Leaderboard) -> str:
     if any("±" in _cell(column, cell) for column, cell in cells):
         said.append("Means ± half the width of their 95 % bootstrap intervals over cases.")
     if any(_apart(board, column, cell) for column, cell in cells):
-        said.append("Bold: better than every other method beyond chance (5 %, all pairs).")
+        said.append("Bold: the best; what is not equal is worse beyond chance (5 %, all pairs).")
     if board.main and len(board.rows) > 1:
         said.append(f"Sorted by {board.column(board.main).title}.")
     return " ".join(said)

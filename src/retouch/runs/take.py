@@ -50,9 +50,11 @@ class Measuring:
         the run's table from being written.
 
         Raises:
+            BadModel: where a model that was named cannot be had.
             BadRun: when the folder holds a run that has values by other models, as
                 :func:`retouch.runs.measuring.check_models`.
         """
+        loads = [*(one.needs for one in self._single), *(one.needs for one in self._sets)]
         self._single, lacking = loaded(self._single, self._models)
         models, able = {one.name: one.model for one in self._single}, list[SetMeasure]()
         for one in self._sets:
@@ -61,6 +63,7 @@ class Measuring:
                 able.append(one)
             except BadModel as error:
                 lacking.append((one.name, str(error)))
+        self._models.check_named(loads)
         self._sets = able
         for name, reason in (*lacking, *self._without_masks()):
             say(f"{name} is left out: {reason}")
