@@ -121,7 +121,7 @@ def test_the_search_finds_a_public_name_with_nothing_but_the_site(address, brows
     with watched(browser, (address, "data:", "blob:"), viewport={"width": 1280, "height": 800}) as page:
         page.goto(address)
         page.get_by_role("textbox", name="Search").fill("edit_many")
-        page.locator(".md-search-result__link", has_text="edit_many").first.click()
+        page.locator(".md-search-result__link", has_text="edit_many").first.click(timeout=120_000)  # the index is read
         page.wait_for_url("**/reference/editor.html**")
 
 
