@@ -9,6 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from retouch.backbone.load import load
+from retouch.backbone.places import device_named
 from retouch.backbone.recommended import Recommended
 from retouch.editor import Editor
 from retouch.errors import BadModel, BadParameter
@@ -122,6 +123,15 @@ def test_parts_of_different_models_are_refused(folder):
     )
     CLIPTextModel(config).save_pretrained(folder / "text_encoder")
     assert "do not belong together" in refusal(folder)
+
+
+def test_a_device_that_is_full_is_not_said_to_be_missing(monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "empty", full)
+    with pytest.raises(BadParameter, match="cpu has no free memory"):
+        device_named("cpu")
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda:99"])

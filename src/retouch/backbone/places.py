@@ -39,6 +39,8 @@ def device_named(wanted: str | torch.device | None) -> torch.device:
         raise refusal
     try:
         torch.empty(1, device=device)
+    except torch.OutOfMemoryError as error:  # it is there, and full
+        raise BadParameter(f"{device} has no free memory: close other programs, or give another device.") from error
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise refusal from error
     return device
