@@ -153,3 +153,14 @@ def test_an_edit_that_is_none_or_names_no_method_is_said_by_its_number(editor):
             editor.edit_many([good, wrong])
         first, second = editor.edit_many([good, wrong], failed="return")
         assert isinstance(first, EditResult) and isinstance(second, BadParameter)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_what_a_preview_raises_comes_out_with_the_edits_number(editor, batch):
+    def broken(*_):
+        raise ZeroDivisionError
+
+    good = {"image": Image.new("RGB", (16, 16)), "target": "a cat", "method": "sdedit", "num_inference_steps": 2}
+    with pytest.raises(ZeroDivisionError) as raised:
+        editor.edit_many([good, {**good, "preview": broken}], batch=batch, failed="return")
+    assert raised.value.__notes__ == ["in edit 2"]

@@ -113,6 +113,9 @@ def _side_by_side(
             return {number: edit(model, request)}
         except RetouchError as error:
             return {number: error}
+        except BaseException as error:  # of the caller's own preview, say
+            error.add_note(f"in edit {number + 1}")
+            raise
 
     def job(request: Request) -> Callable[[Backbone], EditResult]:
         return lambda seat: edit(seat, request)
@@ -126,6 +129,7 @@ def _side_by_side(
         elif isinstance(result, RetouchError):
             found[number] = result
         elif result is not None:
+            result.add_note(f"in edit {number + 1}")
             raise result
     return found
 

@@ -11,7 +11,7 @@ from retouch.report import gather, leaderboard
 from retouch.report.columns import Column
 from retouch.report.tables import _marks, breakdown
 from retouch.runs.results import results
-from retouch.student import student_t
+from retouch.student_t import student_t
 from tests.report.common import estimated, tiny_cases
 from tests.runs.painted import METHODS, small_run
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retouch.student import student_t
+from retouch.student_t import student_t
 from retouch.study.intervals import interval
 from retouch.study.sheets import dealt
 

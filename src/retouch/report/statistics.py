@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch.student import student_t
+from retouch.student_t import student_t
 
 RESAMPLES = 2000
 LEVEL = 0.95

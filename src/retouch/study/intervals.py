@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from retouch.student import student_t
+from retouch.student_t import student_t
 
 LEVEL = 0.95
 

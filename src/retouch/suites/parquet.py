@@ -65,8 +65,10 @@ def _read(path: Path) -> Any:
 def _at_hand(path: Path, changed: int) -> Any:
     """The table of the file at hand, which is read once for all its rows; ``changed`` is when it was written."""
     try:
-        return import_module("pyarrow.parquet").read_table(path)
+        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         raise BadSuite(f"{str(path)!r} is read with pyarrow: get it with pip install 'retouch[bench]'.") from None
-    except Exception as error:  # whatever a damaged file raises
+    try:
+        return parquet.read_table(path)
+    except (arrow.ArrowException, OSError) as error:
         raise BadSuite(f"{str(path)!r} cannot be read ({type(error).__name__}): get the file again.") from None
