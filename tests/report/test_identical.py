@@ -12,7 +12,7 @@ from retouch.quantity import IDENTICAL, MOST_DIFFERENT, decibels, shown
 from retouch.report import as_text, gather, leaderboard, page
 from retouch.runs.manifest import Manifest, Record
 from retouch.runs.measuring import measure
-from retouch.runs.results import write_results
+from retouch.runs.parquet import write_results
 from retouch.runs.run import Run
 from retouch.runs.writer import Writer
 from retouch.suites.suite import Case, Entry
@@ -67,7 +67,7 @@ def test_what_is_stored_is_strict_json_with_numbers(run):
         assert {values[name] for name in ("psnr", "psnr.outside", "pie.psnr")} == {100}
         assert (values["untouched"], values["shift"], values["sharpness"], values["tone_drift"]) == (1, 0, 1, 0)
     assert all(line["values"]["psnr"] < MOST_DIFFERENT for line in lines if line["method"] == "blur")
-    stored = pandas.read_parquet(run.folder / "results.parquet")
+    stored = pandas.read_parquet(run.folder / "results")
     assert set(stored[stored.method == "too"]["psnr.outside"]) == {100}
 
 

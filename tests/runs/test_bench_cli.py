@@ -186,8 +186,8 @@ def test_a_library_that_the_table_needs_is_named_before_the_work(tmp_path, monke
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     command = ("bench", "diorama", "-o", tmp_path / "run", "--count", 1, "--kinds", "pose", *FAST)
     assert retouch(*command, "--measures", "psnr").returncode == 0
-    assert "no results.parquet: pyarrow is not installed" in said[0] and "edits are there" in said[1]
-    assert not (tmp_path / "run" / "results.parquet").exists()
+    assert "no Parquet table: pyarrow is not installed" in said[0] and "edits are there" in said[1]
+    assert not (tmp_path / "run" / "results").exists()
 
 
 def test_outputs_of_one_name_in_two_folders_are_refused(folder):

@@ -53,7 +53,9 @@ def test_killed_at_random_moments_nothing_is_lost_or_repeated(tmp_path):
     lines = [json.loads(line) for line in (folder / "records" / "0-of-1.jsonl").read_text().splitlines()]
     assert len(lines) == 16 and all((folder / key).read_bytes() == before for key, before in seen.items())
     left = list(folder.rglob(".retouch-*"))
-    assert (folder / "results.parquet").exists() and len(left) <= 3  # what a kill left is cleared when it is old
+    assert (folder / "results" / "0-of-1.parquet").exists() and len(
+        left
+    ) <= 3  # what a kill left is cleared when it is old
     for path in left:
         os.utime(path, (0, 0))
     Run.create(folder, run.manifest)

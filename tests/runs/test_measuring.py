@@ -20,7 +20,8 @@ from retouch.runs.edits import local
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
 from retouch.runs.measuring import measure
-from retouch.runs.results import about_measures, outdated_sets, results, set_measures, write_results
+from retouch.runs.parquet import write_results
+from retouch.runs.results import about_measures, outdated_sets, results, set_measures
 from retouch.runs.run import Run
 from retouch.runs.sets import measure_sets
 from retouch.runs.writer import Writer

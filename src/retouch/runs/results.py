@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retouch.atomic import atomic_write
 from retouch.errors import RetouchError
-from retouch.runs.files import BadRun, read_json, read_lines, undamaged
+from retouch.runs.files import read_json, read_lines, undamaged
 from retouch.runs.run import Run
 
 if TYPE_CHECKING:
@@ -45,45 +41,6 @@ def results(run: Run) -> pandas.DataFrame:
         rows.append({**vars(record), "source": source, "target": target, **known})
     columns = ["case", "kind", "source", "target", "method", "seed", "seconds", "evaluations", "memory_mib", "error"]
     return table.DataFrame(rows, columns=[*columns, *names])
-
-
-def check_table() -> None:
-    """Whether :func:`write_results` has what it needs.
-
-    Raises:
-        MissingExtra: without pandas or pyarrow.
-    """
-    library("pandas"), library("pyarrow.parquet")
-
-
-def write_results(run: Run) -> Path:
-    """Writes ``results.parquet``, in one piece, with the manifest in its metadata; it stays where nothing is newer.
-
-    Raises:
-        MissingExtra: without pandas or pyarrow.
-        BadRun: when the disk does not take it.
-    """
-    arrow, parquet = library("pyarrow"), library("pyarrow.parquet")
-    path = run.folder / "results.parquet"
-    if _is_newest(path, run):
-        return path
-    whole = arrow.Table.from_pandas(results(run), preserve_index=False)
-    manifest = json.dumps(asdict(run.manifest)).encode()
-    whole = whole.replace_schema_metadata({**(whole.schema.metadata or {}), b"retouch": manifest})
-    try:
-        with atomic_write(path) as unfinished:
-            parquet.write_table(whole, unfinished)
-    except OSError as error:
-        raise BadRun(f"{str(path)!r} could not be written ({error.strerror}): make room, and run it again.") from None
-    return path
-
-
-def _is_newest(path: Path, run: Run) -> bool:
-    """Whether the table was written after all that it is made of."""
-    made_of = [run.folder / "run.json", *run.folder.glob("records/*"), *run.folder.glob("measures/*")]
-    with suppress(OSError):
-        return path.stat().st_mtime_ns > max(one.stat().st_mtime_ns for one in made_of)
-    return False
 
 
 def measured_lines(run: Run) -> list[dict[str, Any]]:

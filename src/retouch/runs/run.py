@@ -7,7 +7,7 @@
     edits/METHOD/CASE.SEED.png        the edit; its record is inside too
     records/SHARD.jsonl               a line for each finished edit
     measures/SHARD.jsonl              a line for each measured edit
-    results.parquet                   all of it as one table, an edit a row
+    results/SHARD.parquet             all of it as one table, an edit a row
 
 An edit is finished once its picture is renamed into place: the record in the picture brings back a line that a kill cut
 off, so that nothing finished is lost or done again.
@@ -148,17 +148,26 @@ class Run:
 
     def records(self) -> list[Record]:
         """Every finished edit, each once, in the order of cases, methods and seeds."""
-        found: dict[tuple[str, str, int], Record] = {}
+        methods = list(self.manifest.methods)
+        rank = {name: number for number, name in enumerate(methods)}
+        found = (record for record, _ in self._found().values())
+        return sorted(found, key=lambda one: (one.case, rank.get(one.method, len(rank)), one.seed))
+
+    def shards(self) -> dict[tuple[str, str, int], str]:
+        """Who made each edit, as in the names of files: by the keys of :meth:`records`."""
+        return {key: shard for key, (_, shard) in self._found().items()}
+
+    def _found(self) -> dict[tuple[str, str, int], tuple[Record, str]]:
+        """By key the record that counts, and the name of the file it is in."""
+        found: dict[tuple[str, str, int], tuple[Record, str]] = {}
         for path in sorted(self.folder.glob("records/*.jsonl")):
             for row in read_lines(path):
                 with undamaged(path):
                     record = Record(**row)
-                before = found.get(record.key)
+                before, _ = found.get(record.key, (None, ""))
                 if before is None or before.error or not filled(self.edit_path(before)):
-                    found[record.key] = record
-        methods = list(self.manifest.methods)
-        rank = {name: number for number, name in enumerate(methods)}
-        return sorted(found.values(), key=lambda one: (one.case, rank.get(one.method, len(rank)), one.seed))
+                    found[record.key] = record, path.stem
+        return found
 
     def finished(self) -> dict[tuple[str, str, int], Record]:
         """The records by key, without those whose picture is gone."""

@@ -13,7 +13,8 @@ from retouch.measures.models import Models, called
 from retouch.measures.registry import chosen, loaded
 from retouch.runs.manifest import Record
 from retouch.runs.measuring import Told, as_they_come, check_models, measure
-from retouch.runs.results import MissingExtra, check_table, outdated_sets, write_results
+from retouch.runs.parquet import check_table, write_results
+from retouch.runs.results import MissingExtra, outdated_sets
 from retouch.runs.run import Run
 from retouch.runs.sets import measure_sets
 from retouch.suites.suite import BadSuite, Entry, Suite
@@ -70,7 +71,7 @@ class Measuring:
         try:
             check_table()
         except MissingExtra as error:
-            say(f"there will be no results.parquet: {error}")
+            say(f"there will be no Parquet table: {error}")
         if os.path.isfile(folder / "run.json"):  # Path.is_file raises for a name that is too long
             check_models(Run.open(folder), models)
 
