@@ -13,11 +13,12 @@ import pytest
 from typer.main import get_command
 
 from retouch.cli.app import commands
-from retouch.cli.catalogue import COMMANDS
+from retouch.cli.catalogue import COMMANDS, WITHIN
 from tests.test_cli import process, retouch
 
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLES = [(name, line) for name, one in COMMANDS.items() for line in one.examples]
+EXAMPLES += [(name.split()[0], line) for name, lines in WITHIN.items() for line in lines]
 
 
 def walked(group, path=()):
@@ -34,6 +35,11 @@ def root():
     return get_command(commands("bench"))
 
 
+@pytest.fixture(scope="module")
+def timing():
+    return get_command(commands("bench", "speed"))
+
+
 def words_of(line):
     """The words after "retouch" of an example, as the shell would give them."""
     inside = re.search(r"\$\((.*)\)", line)
@@ -47,19 +53,26 @@ def test_every_command_has_a_line_in_the_help_and_an_example(root):
 
 
 @pytest.mark.parametrize("line", [line for _, line in EXAMPLES])
-def test_every_example_is_a_command_that_there_is(root, line):
-    command, words = root, words_of(line)
+def test_every_example_is_a_command_that_there_is(root, timing, line):
+    words = words_of(line)
+    command = timing if words[:2] == ["bench", "speed"] else root
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     context = command.make_context("retouch", words)  # raises for an option that there is not
     assert context.params
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "recipe"])
+@pytest.mark.parametrize("name", [*(name for name in COMMANDS if name != "recipe"), *WITHIN])
 def test_the_help_of_a_command_shows_its_examples_in_full(monkeypatch, name):
     monkeypatch.setenv("COLUMNS", "80")
-    shown = retouch(name, "--help").stdout
-    assert all(any(line.strip() == one for line in shown.splitlines()) for one in COMMANDS[name].examples)
+    shown = retouch(*name.split(), "--help").stdout
+    examples = WITHIN[name] if name in WITHIN else COMMANDS[name].examples
+    assert all(any(line.strip() == one for line in shown.splitlines()) for one in examples)
+
+
+def test_every_command_within_another_shows_an_example(root, timing):
+    inside = {" ".join(words) for words, _ in (*walked(root), *walked(timing)) if len(words) > 1}
+    assert inside == set(WITHIN)
 
 
 def test_the_help_fits_a_screen(monkeypatch):
@@ -194,6 +207,7 @@ def test_examples_with_the_embedded_model_really_run(tmp_path, monkeypatch):
             done = retouch(*words_of(line), *quick.get(name, ()))
             assert done.returncode == 0, (line, done.stdout, done.stderr)
             if name == "diorama":
+                assert retouch("diorama", "judge", "cat.png").stdout.startswith("cat.png: subject cat, colour red")
                 Path("photos", "cat.png").write_bytes(Path("cat.png").read_bytes())
         if name == "batch":
             assert sorted(path.name for path in Path("results").iterdir()) == ["cat.png", "index.html", "results.jsonl"]

@@ -50,7 +50,10 @@ def check_place(path: Path, force: bool = False, suffixes: Collection[str] = ())
 
 def taken_already(path: Path) -> OutputExists:
     """The error for a file that is there and may not be replaced."""
-    return OutputExists(f"{printable(str(path))} exists already: give another name, or --force to overwrite it.")
+    return OutputExists(
+        f"{printable(str(path))} exists already: give another name, or --force to "
+        "overwrite it (force=True from Python)."
+    )
 
 
 def check_folder(folder: Path, option: str) -> None:

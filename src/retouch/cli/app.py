@@ -105,7 +105,7 @@ _OTHERS: dict[str, Callable[..., None]] = {
 
 def _timing() -> typer.Typer:
     app = typer.Typer(help=bench.bench.__doc__)
-    app.command("speed")(speed.speed)
+    app.command("speed", epilog=epilog("bench speed"))(speed.speed)
     return app
 
 

@@ -88,6 +88,21 @@ COMMANDS: dict[str, About] = {
     "completion": About(KNOW, "for bash, zsh, fish", ('eval "$(retouch completion bash)"',)),
 }
 
+WITHIN: dict[str, tuple[str, ...]] = {
+    "bench speed": (
+        "retouch bench speed --methods ddim,prox-npi --steps 10",
+        "retouch bench speed --model sd15-shape --steps 2 --methods ddim",
+    ),
+    "diorama paint": (
+        "retouch diorama paint 'a red cat sitting on a beach' -o cat.png --seed 3",
+        "retouch diorama paint 'a dog' -o dog.png --side 512 --mask dog-mask.png",
+    ),
+    "diorama judge": ("retouch diorama judge cat.png",),
+    "diorama train": ("retouch diorama train all --recipe tiny --folder runs/tiny",),
+    "diorama evaluate": ("retouch diorama evaluate --scenes 16 --parts judge",),
+}
+"""Examples of commands within others, as above."""
+
 
 def about(name: str) -> About:
     """What help says of a command; one that has no line here stands under "More"."""
@@ -100,7 +115,7 @@ def told(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
-def epilog(name: str) -> str | None:
-    """The examples of a command as its help shows them, a paragraph each; None without any."""
-    lines = about(name).examples
-    return "\n\n".join(["Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)]) or None
+def epilog(name: str) -> str:
+    """The examples of a command, named by all its words, as its help shows them, a paragraph each."""
+    lines = WITHIN.get(name) or about(name).examples
+    return "\n\n".join(["Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)])

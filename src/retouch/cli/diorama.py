@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from retouch.cli import streams
+from retouch.cli.catalogue import epilog
 from retouch.cli.messages import note, progress_bar, tell, tell_json
 
 app = typer.Typer(no_args_is_help=True, help="The embedded painted world: paint it, judge it, train it, measure it.")
 
 
-@app.command()
+@app.command(epilog=epilog("diorama paint"))
 def paint(
     caption: Annotated[str, typer.Argument(help='What to paint, e.g. "a red cat sitting on a beach".')],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to write the picture; - for stdout.")],
@@ -44,7 +45,7 @@ def paint(
         write_picture(subject, mask, recipe=None, force=force)
 
 
-@app.command()
+@app.command(epilog=epilog("diorama judge"))
 def judge(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures to look at; - for stdin.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -62,7 +63,7 @@ def judge(
             tell(f"{path}: " + ", ".join(f"{k} {v}" for k, v in shown.items()))
 
 
-@app.command()
+@app.command(epilog=epilog("diorama train"))
 def train(
     stage: Annotated[
         str,
@@ -86,7 +87,7 @@ def train(
     run(stage, recipe=recipe, folder=folder, steps=steps, threads=threads, report=tell)
 
 
-@app.command()
+@app.command(epilog=epilog("diorama evaluate"))
 def evaluate(
     weights: Annotated[Path | None, typer.Option(help="A trained folder; default: the shipped weights.")] = None,
     scenes: Annotated[int, typer.Option(help="Held-out scenes.")] = 256,

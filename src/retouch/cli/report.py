@@ -34,7 +34,8 @@ def report(
     quiet: options.Quiet = False,
 ) -> None:
     """Compare the methods of one or more RUNs of a suite: tables, plots and all pictures in one page."""
-    from retouch.report import FORMATS, as_text, check_text_output, facts, gather, leaderboard, page, write_text
+    from retouch.output import check_place
+    from retouch.report import FORMATS, as_text, facts, gather, leaderboard, page, write_text
     from retouch.runs.run import Run
 
     streams.check_streams({"--output": output})
@@ -46,7 +47,7 @@ def report(
     opened = [Run.open(folder) for folder in runs]
     where = output or (opened[0].folder / "report.html" if form == "html" else None)
     if where is not None:
-        check_text_output(where, force)
+        check_place(where, force)
     names = [name.strip() for name in measures.split(",") if name.strip()]
     gathered = gather(opened, measures=names, best_of_seeds=best_of_seeds.strip(), by=by.strip())
     if form != "html" and not quiet:  # the page says it itself
