@@ -1,7 +1,7 @@
 """A run's table on the disk: ``results/SHARD.parquet``, which together are one table, an edit a row.
 
-``pandas.read_parquet("run/results")`` reads it whole. Who finishes a shard writes the rows of its edits; other files stay
-as they are unless something in them is new, such as a measure that was added to all.
+``pandas.read_parquet("run/results")`` reads it whole. Who finishes a shard writes the rows of its edits; other files
+stay as they are unless something in them is new, such as a measure that was added to all.
 """
 
 from __future__ import annotations
