@@ -5,8 +5,9 @@ import torch
 
 from retouch.backbone.clip import Clip
 from retouch.diorama import paint, scene_for
-from retouch.errors import BadParameter
+from retouch.errors import BadModel, BadParameter
 from retouch.measures.batch import Batch, picture_tensor
+from retouch.measures.models import Models
 from retouch.measures.registry import measures_for, names
 from retouch.quantity import rank
 from tests.measures.stand_ins import disks, near, pictures, random_torchvision, random_vit, without
@@ -139,6 +140,26 @@ def test_a_model_that_nobody_needs_is_not_touched_and_an_absent_one_is_asked_for
     assert [measure.name for measure in able] == ["psnr", "mse.outside"] and not asked
     _, unable = measures_for(str(tmp_path))
     assert len(unable) == 3 and len(asked) == 1
+
+
+def test_a_named_model_that_a_measure_of_another_package_cannot_have_is_refused():
+    def theirs(models):
+        raise BadModel(f"no {models.clip}.")
+
+    def its_own(models):
+        raise BadModel("nothing to look with.")
+
+    models = Models("somewhere")
+    for load in (its_own, theirs):
+        with pytest.raises(BadModel):
+            models.get(load)
+    models.check_named([None, its_own])
+    with pytest.raises(BadModel, match=r"no somewhere\."):
+        models.check_named([its_own, theirs])
+    models = Models(None)
+    with pytest.raises(BadModel):
+        models.get(theirs)
+    models.check_named([theirs])  # nobody named one
 
 
 def test_what_is_named_after_a_region_wants_masks(everything):

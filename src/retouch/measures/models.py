@@ -23,9 +23,23 @@ class Models:
     """
 
     def __init__(self, clip: str | None = None, dino: str | None = None, *, device: torch.device | None = None) -> None:
-        self.clip, self.dino, self.device = clip, dino, device
+        self._clip, self._dino, self.device = clip, dino, device
         self._made = dict[Callable[[Models], Any], Any]()
         self._reasons = dict[Callable[[Models], Any], str]()
+        self._of_named = set[Callable[[Models], Any]]()  # of those with reasons, what wanted a model that was named
+        self._wanted_named = False
+
+    @property
+    def clip(self) -> str | None:
+        """The CLIP model that was named."""
+        self._wanted_named |= self._clip is not None
+        return self._clip
+
+    @property
+    def dino(self) -> str | None:
+        """The vision transformer that was named."""
+        self._wanted_named |= self._dino is not None
+        return self._dino
 
     def check_named(self, loads: Iterable[Callable[[Models], Any] | None]) -> None:
         """Refuses models that were named and that could not be had; one that nobody named is merely absent.
@@ -36,9 +50,8 @@ class Models:
         Raises:
             BadModel: with the reason.
         """
-        chosen = {"clip_model": self.clip, "dino_model": self.dino}
         for load in loads:
-            if load in self._reasons and chosen.get(getattr(load, "__name__", "")) is not None:
+            if load in self._of_named:
                 raise BadModel(self._reasons[load])
 
     def get(self, load: Callable[[Models], Model]) -> Model:
@@ -50,10 +63,13 @@ class Models:
         if load in self._reasons:
             raise BadModel(self._reasons[load])
         if load not in self._made:
+            self._wanted_named = False
             try:
                 self._made[load] = load(self)
             except BadModel as error:
                 self._reasons[load] = str(error)
+                if self._wanted_named:
+                    self._of_named.add(load)
                 raise
         made: Model = self._made[load]
         return made
