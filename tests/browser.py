@@ -58,3 +58,11 @@ def watched(
         assert wrong == []
     finally:
         opened.close()
+
+
+def barriers(page) -> list[tuple[str, list[str]]]:
+    """What axe finds on a page that keeps people out (serious or critical), each with the elements it is about."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    found = axe.Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in serious]

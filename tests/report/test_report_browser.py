@@ -318,3 +318,13 @@ FAINT = """() => {
   }).map((one) => one.outerHTML.slice(0, 100));
 }"""
 """Words whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+def test_axe_finds_nothing_serious(browser, url, width):
+    with real.watched(browser, viewport={"width": width, "height": 800}) as tab:
+        opened(tab, url)
+        assert real.barriers(tab) == []
+        for fold in tab.locator("summary:visible").all():
+            fold.click()
+        assert real.barriers(tab) == []

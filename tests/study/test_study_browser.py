@@ -8,7 +8,7 @@ import pytest
 
 from retouch.study.questions import value_of
 from retouch.study.sheets import sheet
-from tests.browser import browser, watched  # noqa: F401
+from tests.browser import barriers, browser, watched  # noqa: F401
 from tests.runs.painted import METHODS, small_run
 from tests.study.common import served, token_of
 
@@ -317,3 +317,19 @@ def test_a_forged_token_begins_nothing_and_a_token_used_twice_begins_one_ballot(
         shown(other, 2)
         assert other.url == page.url and [one.rater for one in study.answers()] == [1]
         page.context.close()
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["desk", "phone"])
+def test_axe_finds_nothing_serious(browser, run, viewport):  # noqa: F811
+    with (
+        served(run, questions="both", per_rater=2, checks=0) as (_, address),
+        watched(browser, allowed=(address, "data:"), viewport=viewport) as page,
+    ):
+        page.goto(address)
+        assert barriers(page) == []
+        page.get_by_role("button", name="Begin").click()
+        page.wait_for_selector("form.ready")
+        for key in ("1", "2"):
+            assert barriers(page) == []
+            press(page, key)
+        assert page.get_by_role("heading").inner_text() == "Thank you!" and barriers(page) == []
