@@ -151,7 +151,7 @@ def test_an_edit_inside_an_edit_of_the_same_model_is_refused_and_harms_nothing(e
 
 
 def test_edits_from_many_threads_are_those_made_one_after_the_other(editor):
-    """Every method at once, twice, on one editor."""
+    """Every method at once, some twice, on one editor."""
     names = [name for name in methods() if name not in ("layer-diffusion",)]
 
     def run(name):
@@ -159,9 +159,10 @@ def test_edits_from_many_threads_are_those_made_one_after_the_other(editor):
         return result.image.tobytes(), result.evaluations
 
     serial = {name: run(name) for name in names}
+    again = [*names, *names[::3]]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(run, names * 2))
-    assert together == [serial[name] for name in names * 2]
+        together = list(pool.map(run, again))
+    assert together == [serial[name] for name in again]
 
 
 @contextmanager

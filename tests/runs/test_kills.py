@@ -35,7 +35,7 @@ main()
 def test_killed_at_random_moments_nothing_is_lost_or_repeated(tmp_path):
     """Real SIGKILLs while the command line works; edits seen on the disk before a kill keep their very bytes."""
     folder, random, seen = tmp_path / "run", np.random.default_rng(0), {}
-    for _ in range(3):
+    for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], stderr=subprocess.PIPE) as process:
             begun = len(list(folder.glob("edits/*/*.png")))
             while process.poll() is None and len(list(folder.glob("edits/*/*.png"))) < begun + 2:
@@ -45,7 +45,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_repeated(tmp_path):
         for path in folder.glob("edits/*/*.png"):
             key = str(path.relative_to(folder))
             assert seen.setdefault(key, path.read_bytes()) == path.read_bytes()
-    assert len(seen) >= 6
+    assert len(seen) >= 4
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     run = Run.open(folder)
