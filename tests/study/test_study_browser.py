@@ -232,6 +232,7 @@ def test_the_last_answer_is_taken_back_by_touch_and_without_scripts(browser, run
                 page.wait_for_selector("form.ready, body.words")
             page.get_by_role(role, name=name, exact=True).tap()
             page.wait_for_selector(f"header:has-text('{title}')")
+            page.wait_for_load_state()  # with its style sheet
 
         page.goto(address)
         tap("button", "Begin", "Question 1 of 2")
