@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -253,3 +254,14 @@ def test_samples_that_are_close_have_files_of_their_own(cat, tmp_path):
     again = retouch(*sweep[:-4], "--seeds", 1, "--etas", "0.702,0.701", "-o", tmp_path / "t.png", *FEW)
     assert again.returncode == 2 and "eta 0.702 seed 0.png exists already" in again.stderr
     assert not (tmp_path / "t.png").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is always full")
+@pytest.mark.parametrize("words", [("suites",), ("measures", "--json"), ("--help",), ("recipe", "{cat}")])
+def test_a_full_standard_output_is_a_sentence(cat, words):
+    command = [sys.executable, "-m", "retouch", *(word.format(cat=cat) for word in words)]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("retouch: standard output cannot be written to (No space left")
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr

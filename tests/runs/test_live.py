@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from retouch.measures.models import Models
 from retouch.report import gather, page
 from retouch.runs.bench import bench
 from retouch.runs.edits import local
+from retouch.runs.manifest import Record
 from retouch.runs.results import measured_lines, results
 from retouch.runs.run import Run
 from retouch.runs.take import Measuring
 from retouch.runs.tally import Tally
+from retouch.runs.writer import Writer
 from tests.runs.quick import FAST, SUITE, manifest
 from tests.test_cli import retouch
 
@@ -60,10 +63,31 @@ def test_a_run_that_broke_off_is_measured_so_far_and_can_be_reported(editor, run
     assert len(lines) == len(results(run))  # each once
 
 
+def tallied(run, cases, seeds=(0,)):
+    return Tally(run, SUITE, list(run.manifest.methods), cases, seeds, measuring().names)
+
+
+def test_a_tally_is_of_what_a_command_asks_for_and_counts_an_edit_once(run):
+    first, second, *_ = [entry.id for entry in SUITE.entries]
+    with Writer.opened(run) as writer:
+        for case, seed, error in ((first, 0, ""), (first, 1, ""), (second, 0, "no memory")):
+            made = None if error else Image.new("RGB", (8, 8))
+            writer.finish(Record(case, "", FAST[0], seed, 1.0 + seed, 2, error=error), made)
+    tally = tallied(run, [first])
+    assert tally.rows()[0][1:3] == ["1 of 1", ""] and float(tally.rows()[0][-1]) == 1
+    assert [row[1] for row in tallied(run, [first, second], (0, 1)).rows()] == ["3 of 4", "0 of 4"]
+    tally = tallied(run, [second])
+    assert tally.rows()[0][1:3] == ["1 of 1", "1"]
+    for both in (0.0, 1.0):  # made again, and again
+        tally.finished(record := Record(second, "", FAST[0], 0, 3.0, 2))
+        tally.measured(record, {"both": both})
+        assert tally.rows()[0][1:3] == ["1 of 1", ""] and [float(one) for one in tally.rows()[0][3:]] == [100 * both, 3]
+
+
 def test_a_tally_says_what_the_table_says(editor, run):
     with measuring().as_they_come(run, "0/1") as one:
         bench(run, SUITE, local(editor), after=one)
-    tally, table = Tally(run, SUITE, list(run.manifest.methods), len(SUITE.entries), measuring().names), results(run)
+    tally, table = tallied(run, [entry.id for entry in SUITE.entries]), results(run)
     assert tally.main.name == "both" and tally.headings[3] == "asked change there, all else kept (%)"
     for label, edits, failed, both, seconds in tally.rows():
         own = table[table["method"] == label]

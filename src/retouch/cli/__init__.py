@@ -28,3 +28,21 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        if not _stdout_fails():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left to be written at the end
+        said = f"standard output cannot be written to ({error.strerror}): make room, or send it elsewhere."
+        sys.stderr.write(f"retouch: {said}\n")
+        sys.exit(2)
+
+
+def _stdout_fails() -> bool:
+    """Whether what could not be written is our output: then nothing more can be."""
+    import os
+
+    try:
+        os.write(sys.stdout.fileno(), b"\n")
+    except OSError:
+        return True
+    return False

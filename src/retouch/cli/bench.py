@@ -219,8 +219,8 @@ def _followed(
     from retouch.runs.tally import Tally
     from retouch.suites.suite import share_of
 
-    edits = len(share_of(suite, wanted["shard"])) - len(wanted["skip"])
-    tally = Tally(run, suite, wanted["methods"], edits * len(wanted["seeds"]), measuring.names)
+    cases = {entry.id for entry in share_of(suite, wanted["shard"])} - {*wanted["skip"]}
+    tally = Tally(run, suite, wanted["methods"], cases, wanted["seeds"], measuring.names)
     with watching(tally) as draw:
 
         def told(record: Record, values: Mapping[str, float | None]) -> None:
