@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pandas
 import pytest
@@ -107,6 +108,24 @@ def test_where_every_edit_is_identical_nothing_is_best_and_the_page_is_whole(tmp
     gathered = gather([run])
     assert all(not row.cells["psnr"].mark for row in leaderboard(gathered).rows)
     assert "identical" in page(gathered, 2) and "identical" in as_text(leaderboard(gathered), "markdown")
+
+
+def test_a_mean_over_some_identical_edits_says_how_many(tmp_path):
+    run = made(tmp_path / "run", ["copy", "blur"])
+    seen, given = run.records(), HANDS["blur"](run.case("case-0").picture)
+    record = next(one for one in seen if (one.case, one.method) == ("case-0", "copy"))
+    given.save(run.edit_path(record))
+    (run.folder / "measures" / "0-of-1.jsonl").unlink()
+    measure(run, measures_for(None, ["psnr", "mse"])[0])
+    gathered = gather([run])
+    board = leaderboard(gathered)
+    cells = {row.label: row.cells["psnr"] for row in board.rows}
+    assert (cells["copy"].identical, cells["blur"].identical) == (6, 0) and cells["copy"].mixed
+    assert not cells["blur"].mixed and 80 < cells["copy"].mean < 100
+    assert re.search(r"[89]\d\.\d+ ± \d+\.\d+ \(6 identical\)", as_text(board, "markdown"))
+    assert "count as 100 dB in a mean" in as_text(board, "latex")
+    assert list(pandas.read_csv(io.StringIO(as_text(board, "csv")))["psnr.identical"]) == [6, 0]
+    assert "6 identical</span>" in page(gathered, 0)
 
 
 def test_a_mean_of_identical_and_other_edits_is_a_number():

@@ -10,13 +10,14 @@ import pandas
 import pytest
 from PIL import Image
 
+from retouch.diorama.suite import DioramaSuite
 from retouch.report import as_text, gather, leaderboard, page
 from retouch.report.gallery import chosen_cases, data_uri
 from retouch.runs.results import results
 from retouch.runs.run import Run
 from retouch.suites.suite import Case, Entry
 from tests.report.common import read, tiny_cases
-from tests.runs.painted import METHODS, small_run
+from tests.runs.painted import KINDS, METHODS, small_run
 
 
 def test_the_pages_numbers_are_those_of_the_csv(run):
@@ -106,11 +107,35 @@ def test_the_first_words_say_who_is_best_and_at_what_cost(run):
     lines = re.findall(r'<span class="about">(.*?)</span> (.*?)</li>', text)
     said = {about: re.sub("<.*?>", " ", words).split() for about, words in lines}
     cells = leaderboard(gather([run], by="psnr")).rows[0].cells
-    assert said["best by PSNR"][:5] == f"masactrl ({cells['psnr'].mean:.2f} dB, {cells['seconds'].mean:.2f} s)".split()
-    assert " ".join(said["best by PSNR"]).endswith("cannot be told apart; the cheapest of them is prox-npi")
+    assert (
+        said["keeps most by PSNR"][:5]
+        == f"masactrl ({cells['psnr'].mean:.2f} dB, {cells['seconds'].mean:.2f} s)".split()
+    )
+    assert " ".join(said["keeps most by PSNR"]).endswith(
+        "not told apart by 6 cases, which is no proof that they are equal"
+    )
     assert [word for word in said["worth its cost"] if word in METHODS] == ["sdedit", "prox-npi", "masactrl"]
-    assert next(iter(said)) == "best by PSNR" and "best by MSE" in said
+    assert next(iter(said)) == "keeps most by PSNR" and "best by MSE" in said
     assert "Of 6 cases the intervals come out too narrow" in page(gather([run]), 0)
+
+
+def test_of_different_edits_nothing_is_called_worth_its_cost(tmp_path):
+    left_out = {(entry.id, "sdedit", 0) for entry in DioramaSuite(KINDS, 2).entries[:2]}
+    gathered = gather([small_run(tmp_path / "run", lacking=left_out)])
+    text = page(gathered, 0)
+    said = re.findall(r'<span class="about">(.*?)</span>', text)
+    assert said[0].startswith("best so far by ") and "worth its cost" not in said
+    assert "none is called worth its cost" in text and "◆" not in text
+    for form in ("markdown", "latex"):
+        told = as_text(leaderboard(gathered), form)
+        assert "not complete: 16 of 18 edits are done" in told and "of different edits until all are done" in told
+    rows = [line.split(" | ")[:2] for line in as_text(leaderboard(gathered), "markdown").splitlines()]
+    assert rows[0] == ["| method", "edits"] and ["| sdedit", "4"] in rows and ["| masactrl", "6"] in rows
+
+
+def test_where_only_keeping_is_measured_the_page_says_that_a_copy_would_lead(run):
+    told = "a copy of the input would lead"
+    assert told in page(gather([run], measures=["psnr.outside"]), 0) and told not in page(gather([run]), 0)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_the_command_prints_tables_and_writes_them(run, tmp_path):
     done = retouch("report", run.folder, "--format", "csv", "--measures", "psnr, both")
     assert done.returncode == 0
     assert list(pandas.read_csv(io.StringIO(done.stdout)).columns) == [
-        "method", "edits", "failures", "psnr", "psnr.low", "psnr.high", "psnr.count", "both", "both.low", "both.high",
+        "method", "edits", "failures", "psnr", "psnr.low", "psnr.high", "psnr.count", "psnr.identical",
+        "both", "both.low", "both.high",
         "both.count", "seconds", "evaluations", "memory_mib",
     ]  # fmt: skip
     done = retouch("report", run.folder, "--format", "latex", "-o", tmp_path / "table.tex")

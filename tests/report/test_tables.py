@@ -4,10 +4,11 @@ import json
 import math
 
 import numpy as np
+import pandas
 import pytest
 
 from retouch.errors import BadParameter
-from retouch.report import gather, leaderboard
+from retouch.report import as_text, gather, leaderboard, page
 from retouch.report.columns import Column
 from retouch.report.tables import _marks, breakdown
 from retouch.runs.results import results
@@ -126,6 +127,37 @@ def test_only_the_best_seed_counts_where_that_is_asked(run):
     assert chosen.set_index(["case", "method"])["clip_score.inside"].sort_index().equals(best.sort_index())
     lowest = gather([run], best_of_seeds="mse").edits.set_index(["case", "method"])["mse"]
     assert lowest.sort_index().equals(table.groupby(["case", "method"])["mse"].min().sort_index())
+
+
+def test_choosing_costs_what_all_seeds_do_and_is_said(run):
+    whole, chosen = results(run), gather([run], best_of_seeds="clip_score.inside")
+    assert whole["seed"].nunique() == 2
+    for name in ("seconds", "evaluations"):
+        spent = whole[whole["error"] == ""].groupby(["case", "method"])[name].sum()
+        pandas.testing.assert_series_equal(
+            chosen.edits.set_index(["case", "method"])[name].sort_index(), spent.sort_index(), check_dtype=False
+        )
+    said = "Of the seeds of a case, 2, only the one that is best by clip_score.inside counts; time and evaluations are"
+    assert said in page(chosen, 0)
+    assert all(said in as_text(leaderboard(chosen), form).replace(r"\_", "_") for form in ("markdown", "latex"))
+
+
+def test_methods_that_had_fewer_seeds_to_choose_from_are_named(tmp_path):
+    few = small_run(tmp_path / "few", ["sdedit"], cases=tiny_cases(2))
+    many = small_run(tmp_path / "many", ["masactrl"], cases=tiny_cases(2), seeds=(0, 1, 2))
+    gathered = gather([few, many], best_of_seeds="psnr")
+    assert "Of the seeds of a case, 1 to 3 (" in leaderboard(gathered).remarks[0]
+    assert "sdedit 1" in leaderboard(gathered).remarks[0] and "masactrl 3" in leaderboard(gathered).remarks[0]
+
+
+def test_of_equal_methods_the_cheaper_stands_first(tmp_path):
+    run = small_run(tmp_path / "run", ["null-text", "sdedit", "prox-npi"], cases=tiny_cases(2))
+    lines = [
+        {"case": case, "method": method, "seed": 0, "values": {"both": 1.0}}
+        for case in ("case-000", "case-001") for method in run.manifest.methods
+    ]  # fmt: skip
+    (run.folder / "measures" / "0-of-1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [method.label for method in gather([run], by="both").methods] == ["sdedit", "prox-npi", "null-text"]
 
 
 def test_the_best_seed_is_the_one_nearest_to_zero_where_that_is_what_counts(tmp_path):

@@ -23,7 +23,10 @@ from tests.runs.quick import FAST, SUITE, Counting, manifest
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"suite": {"suite": "diorama", "kinds": ["pose"]}}, "of other edits"),
+        (
+            {"suite": {"suite": "diorama", "kinds": ["pose"]}},
+            r"of other edits than this suite's \(kinds colour,pose, and this is pose; start 1000, and this is none\)",
+        ),
         ({"model": {"name": "diorama", "fingerprint": "else"}}, "made with the model"),
         ({"retouch": "0.0.1"}, r"made by retouch .* and this is 0\.0\.1"),
         ({"methods": {FAST[0]: {"method": "ddim", "settings": {"num_inference_steps": 3}}}}, "with other settings"),
@@ -55,10 +58,19 @@ def test_a_folder_that_is_no_run_is_left_alone(editor, tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(BadRun, match="is not empty"):
         Run.create(tmp_path, manifest(editor))
-    for text in ("", "[]", '{"format": 99, "retouch": "9.0"}'):
-        (tmp_path / "run.json").write_text(text)
-        with pytest.raises(BadRun, match=r"holds no run|another version"):
-            Run.open(tmp_path)
+    with pytest.raises(BadRun, match="holds no run: name a folder that"):
+        Run.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(text, r"run\.json' is damaged") for text in ("", "[]", "{}", '{"format": 1')]
+    + [('{"format": 99, "retouch": "9.0"}', r"was made by another version of retouch \(9\.0\)")],
+)
+def test_a_run_that_cannot_be_read_is_not_called_none(tmp_path, text, says):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(BadRun, match=says):
+        Run.open(tmp_path)
 
 
 def test_a_full_disk_stops_cleanly_and_the_run_goes_on(editor, tmp_path):

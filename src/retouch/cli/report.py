@@ -59,4 +59,5 @@ def report(
         return
     write_text(text, where, force)
     if not quiet:
-        note(f"{where}: {gathered.made} of {gathered.wanted} edits, {len(text.encode()) / 2**20:.1f} MiB")
+        size = f", {len(text.encode()) / 2**20:.1f} MiB" if form == "html" else ""
+        note(f"{where}: {gathered.made} of {gathered.wanted} edits{size}")

@@ -102,7 +102,9 @@ def warnings(gathered: Gathered) -> list[str]:
         one = "This run is" if len(gathered.runs) == 1 else "These runs are"
         found.append(f"{one} not complete: {gathered.made} of {gathered.wanted} edits are done{begun}.")
         if gathered.lacking:
-            found.append("The methods' figures are of different edits until all are done.")
+            found.append(
+                "The methods' figures are of different edits until all are done; none is called worth its cost."
+            )
     counts = [run.manifest.suite.get("count") for run in gathered.runs]
     if len(set(counts)) > 1:
         each = ", ".join(
@@ -117,6 +119,21 @@ def warnings(gathered: Gathered) -> list[str]:
     elif gathered.unmeasured:
         found.append(f"{counted(gathered.unmeasured, 'edit')} not measured yet.")
     return found
+
+
+def chosen(gathered: Gathered) -> list[str]:
+    """Where only the best of a case's seeds counts, that it does: of how many, and at what cost."""
+    if not gathered.best_of:
+        return []
+    own = {one.label: len(gathered.runs[one.run].manifest.seeds_of(one.name)) for one in gathered.methods}
+    numbers = sorted({*own.values()})
+    of = str(numbers[0])
+    if len(numbers) > 1:
+        of = f"{numbers[0]} to {numbers[-1]} ({', '.join(f'{label} {number}' for label, number in own.items())})"
+    return [
+        f"Of the seeds of a case, {of}, only the one that is best by {gathered.best_of} counts; time and evaluations "
+        "are those of all of them, each as if it was made alone."
+    ]
 
 
 def settings(gathered: Gathered) -> list[dict[str, str]]:

@@ -162,17 +162,19 @@ def _ranked(
     methods: Sequence[Method], edits: pandas.DataFrame, sets: Mapping[str, Mapping[str, float]], main: str,
     about: Mapping[str, Mapping[str, str]],
 ) -> list[Method]:  # fmt: skip
-    """The best by the main measure first, those without a value last, and equals in the order of the runs."""
+    """The best by the main measure first, those without a value last; of equals the cheaper, as the runs have them."""
     if not main:
         return list(methods)
+    costs = edits["seconds"].astype(float).groupby(edits["label"]).mean().to_dict()
     means: dict[str, float] = {label: row[main] for label, row in sets.items() if main in row}
     if main in edits.columns:
         means = edits[main].astype(float).groupby(edits["label"]).mean().to_dict()
     better = about.get(main, {}).get("better", "")
 
-    def place(method: Method) -> tuple[bool, float]:
-        value = means.get(method.label, math.nan)
-        return math.isnan(value), 0.0 if math.isnan(value) else -float(rank(value, better))
+    def place(method: Method) -> tuple[bool, float, float]:
+        value, cost = means.get(method.label, math.nan), costs.get(method.label, math.nan)
+        worse = 0.0 if math.isnan(value) else -float(rank(value, better))
+        return math.isnan(value), round(worse, 9), math.inf if math.isnan(cost) else cost
 
     return sorted(methods, key=place)
 
@@ -225,7 +227,12 @@ def _sets(runs: Sequence[Run], labels: Mapping[tuple[int, str], str]) -> dict[st
 
 
 def _best(edits: pandas.DataFrame, measure: str, better: str) -> pandas.DataFrame:
-    """Of every case and method the seed with the best value; the first one where none has a value."""
+    """Of every case and method the seed with the best value; the first one where none has a value.
+
+    It costs what all of them do, which were made to choose from.
+    """
+    costs = edits.groupby(["case", "label"])[["seconds", "evaluations"]].transform(lambda one: one.sum(min_count=1))
+    edits = edits.assign(**{name: costs[name] for name in costs})
     values = edits[measure].astype(float)
     order = edits.assign(_rank=rank(values, better).fillna(float("-inf")))
     order = order.sort_values(["_rank", "seed"], ascending=[False, True], kind="stable")

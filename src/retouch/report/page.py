@@ -41,7 +41,7 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
         loader=jinja.FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=False, undefined=jinja.StrictUndefined
     )
     board = leaderboard(gathered)
-    ranked, shown_first = ranking(board), _shown_first(board)
+    ranked, shown_first = ranking(board, same_edits=not gathered.lacking), _shown_first(board)
     board = replace(board, columns=sorted(board.columns, key=lambda column: column.name not in shown_first))
     data = script_data(gathered, board, most_cases, ranked)
     folded = {column.name for column in board.columns} - set(shown_first)
@@ -55,7 +55,7 @@ def page(gathered: Gathered, most_cases: int = 60) -> str:
             title=title(gathered),
             facts=facts(gathered),
             warnings=warnings(gathered),
-            verdict=verdict(board, ranked, data["methods"], shown_first),
+            verdict=verdict(gathered, board, ranked, data["methods"], shown_first),
             main=board.column(board.main).title if board.main else "",
             grouped=ranked is not None and len(ranked.groups) > 1,
             folded=folded,
@@ -111,6 +111,7 @@ def _row(
                 "interval": interval(column, cell) if rated else "",
                 "strip": _strip(column, cell, [one.cells[column.name] for one in board.rows]) if rated else None,
                 "count": cell.count if rated and cell.count != row.edits else 0,
+                "identical": cell.identical if cell.mixed else 0,
             }
         )  # fmt: skip
     ours = gathered.runs[method.run].manifest.methods[method.name]["method"]

@@ -21,7 +21,8 @@ class Ranking:
         groups: the rows from the best on; those of a group cannot be told apart from its first. A method without a
             value is in none.
         price: what an edit costs; None where nobody took that.
-        front: the rows that no other one beats in both, better or as good and cheaper or as cheap, the cheapest first.
+        front: the rows that no other one beats in both, better or as good and cheaper or as cheap, the cheapest first;
+            none where the methods have not made the same edits.
     """
 
     column: Column
@@ -34,15 +35,20 @@ class Ranking:
         return next((number for number, group in enumerate(self.groups, 1) if row in group), 0)
 
 
-def ranking(board: Leaderboard) -> Ranking | None:
-    """The order of a leaderboard's rows by its main measure; None where it has none, or one row."""
+def ranking(board: Leaderboard, *, same_edits: bool = True) -> Ranking | None:
+    """The order of a leaderboard's rows by its main measure; None where it has none, or one row.
+
+    Args:
+        same_edits: whether the methods have all made the same edits.
+    """
     if not board.main or len(board.rows) < 2:
         return None
     column = board.column(board.main)
     there = [row for row in board.rows if math.isfinite(row.cells[column.name].mean)]
     there.sort(key=lambda row: -column.rank(row.cells[column.name].mean))
     price = next((one for one in board.columns if one.name in _PRICES), None)
-    return Ranking(column, _groups(board, there), price, front(there, column, price) if price else [])
+    first = front(there, column, price) if price and same_edits else []
+    return Ranking(column, _groups(board, there), price, first)
 
 
 def _groups(board: Leaderboard, rows: Sequence[Row]) -> list[list[Row]]:

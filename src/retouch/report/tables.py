@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retouch.quantity import DECIBELS, IDENTICAL
 from retouch.report.columns import Column, columns_of, with_decimals
+from retouch.report.facts import chosen, warnings
 from retouch.report.gathered import Gathered
 from retouch.report.statistics import Estimates, Floats, estimates
 
@@ -27,6 +29,7 @@ class Cell:
     Attributes:
         low, high: the ends of its 95 % interval; NaN where it has none.
         count: how many values it is of.
+        identical: how many of them are the 100 dB of pictures that do not differ.
         mark: "best"; "close" where its difference to the best one's may be chance; "" otherwise.
     """
 
@@ -35,6 +38,12 @@ class Cell:
     high: float = math.nan
     count: int = 0
     mark: str = ""
+    identical: int = 0
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some of its values are of identical pictures and others are not: a mean to be read with care."""
+        return 0 < self.identical < self.count
 
     @property
     def half_width(self) -> float:
@@ -60,12 +69,14 @@ class Leaderboard:
         rows: the best by the main measure first.
         main: that measure's name; "" for none.
         apart: pairs of labels that it tells apart.
+        remarks: sentences that whoever reads its figures must know: which seeds count, what is not complete.
     """
 
     columns: Sequence[Column]
     rows: Sequence[Row]
     main: str = ""
     apart: frozenset[frozenset[str]] = frozenset()
+    remarks: Sequence[str] = ()
 
     def told_apart(self, one: str, other: str) -> bool:
         """Whether the main measure tells two methods apart beyond chance."""
@@ -93,6 +104,7 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
     cells: dict[str, list[Cell]] = {}
     for i, column in enumerate(rated):
         own = [_cell(found, g, i) for g in range(len(labels))]
+        own = _with_identical(gathered, labels, column, own)
         cells[column.name] = _medians(gathered, labels, own) if column.name == "memory_mib" else own
         marks = _marks([cell.mean for cell in cells[column.name]], column, found, i)
         cells[column.name] = [replace(cell, mark=mark) for cell, mark in zip(cells[column.name], marks, strict=True)]
@@ -112,7 +124,7 @@ def leaderboard(gathered: Gathered) -> Leaderboard:
             )
             for g, label in enumerate(labels)
         ],
-        gathered.main, _apart(found, rated, labels, gathered.main),
+        gathered.main, _apart(found, rated, labels, gathered.main), (*chosen(gathered), *warnings(gathered)),
     )  # fmt: skip
 
 
@@ -162,6 +174,16 @@ def _estimates(edits: pandas.DataFrame, names: Sequence[str], labels: Sequence[s
 def _cell(found: Estimates, group: int, quantity: int) -> Cell:
     mean, low, high = (float(part[group, quantity]) for part in (found.mean, found.low, found.high))
     return Cell(mean, low, high, int(found.count[group, quantity]))
+
+
+def _with_identical(
+    gathered: Gathered, labels: Sequence[str], column: Column, cells: Sequence[Cell]
+) -> list[Cell]:  # fmt: skip
+    if column.unit != DECIBELS:
+        return list(cells)
+    values = gathered.edits[column.name].astype(float)
+    own = (values >= IDENTICAL).groupby(gathered.edits["label"]).sum().to_dict()
+    return [replace(cell, identical=int(own.get(label, 0))) for label, cell in zip(labels, cells, strict=True)]
 
 
 def _medians(gathered: Gathered, labels: Sequence[str], cells: Sequence[Cell]) -> list[Cell]:

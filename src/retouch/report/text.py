@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from retouch.errors import BadParameter
+from retouch.quantity import DECIBELS
 from retouch.report.columns import Column
-from retouch.report.tables import Cell, Leaderboard
+from retouch.report.tables import Cell, Leaderboard, Row
 from retouch.runs.results import library
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def frame_of(board: Leaderboard) -> pandas.DataFrame:
 
     Returns:
         columns ``method``, ``edits``, ``failures``; each column's mean under its name, and for measures also
-        ``NAME.low``, ``NAME.high`` and ``NAME.count``.
+        ``NAME.low``, ``NAME.high`` and ``NAME.count``, and of PSNR ``NAME.identical``.
     """
     rows = []
     for row in board.rows:
@@ -62,6 +63,8 @@ def frame_of(board: Leaderboard) -> pandas.DataFrame:
             line[column.name] = cell.mean
             if column.role == "measure":
                 line |= {f"{column.name}.{part}": getattr(cell, part) for part in ("low", "high", "count")}
+            if column.unit == DECIBELS:
+                line[f"{column.name}.identical"] = cell.identical
         rows.append(line)
     frame: pandas.DataFrame = library("pandas").DataFrame(rows)
     return frame
@@ -72,13 +75,13 @@ def _latex(board: Leaderboard) -> str:
         r"\begin{table}",
         rf"\caption{{{_escaped_latex(_caption(board))}}}",
         r"\centering",
-        r"\begin{tabular}{l" + "r" * len(board.columns) + "}",
+        r"\begin{tabular}{l" + "r" * (len(_headings(board)) - 1) + "}",
         r"\toprule",
         " & ".join(map(_escaped_latex, _headings(board))) + r" \\",
         r"\midrule",
     ]
     for row in board.rows:
-        cells = [_escaped_latex(row.label)]
+        cells = [_escaped_latex(row.label), *_count(board, row)]
         for column in board.columns:
             cell = row.cells[column.name]
             text = _escaped_latex(_cell(column, cell))
@@ -88,9 +91,9 @@ def _latex(board: Leaderboard) -> str:
 
 
 def _markdown(board: Leaderboard) -> str:
-    lines = [_bars(map(_escaped_markdown, _headings(board))), _bars(["---", *["---:"] * len(board.columns)])]
+    lines = [_bars(map(_escaped_markdown, _headings(board))), _bars(["---", *["---:"] * (len(_headings(board)) - 1)])]
     for row in board.rows:
-        cells = [_escaped_markdown(row.label)]
+        cells = [_escaped_markdown(row.label), *_count(board, row)]
         for column in board.columns:
             cell = row.cells[column.name]
             cells.append(f"**{_cell(column, cell)}**" if _apart(board, column, cell) else _cell(column, cell))
@@ -109,25 +112,38 @@ def _apart(board: Leaderboard, column: Column, cell: Cell) -> bool:
 def _caption(board: Leaderboard) -> str:
     """What is to be known to read the table."""
     cells = [(column, row.cells[column.name]) for column in board.columns for row in board.rows]
-    said = []
+    said = [*board.remarks]
     if any("±" in _cell(column, cell) for column, cell in cells):
         said.append("Means ± half the width of their 95 % bootstrap intervals over cases.")
     if any(_apart(board, column, cell) for column, cell in cells):
         said.append("Bold: the best; what is not equal is worse beyond chance (5 %, all pairs).")
+    if any(cell.mixed for _, cell in cells):
+        said.append("Edits that are identical to their inputs count as 100 dB in a mean.")
     if board.main and len(board.rows) > 1:
         said.append(f"Sorted by {board.column(board.main).title}.")
     return " ".join(said)
 
 
 def _headings(board: Leaderboard) -> list[str]:
-    return ["method", *(f"{column.heading} {column.arrow}".strip() for column in board.columns)]
+    counts = ["edits"] if _differ(board) else []
+    return ["method", *counts, *(f"{column.heading} {column.arrow}".strip() for column in board.columns)]
+
+
+def _count(board: Leaderboard, row: Row) -> list[str]:
+    """How many edits a row is of, where not all are of as many."""
+    return [str(row.edits)] if _differ(board) else []
+
+
+def _differ(board: Leaderboard) -> bool:
+    return len({row.edits for row in board.rows}) > 1
 
 
 def _cell(column: Column, cell: Cell) -> str:
     text = column.shown(cell.mean)
     if column.role != "measure" or math.isnan(cell.half_width) or text != column.number(cell.mean):
         return text  # of what is a word, nothing is more or less
-    return f"{text} ± {column.number(cell.half_width)}"
+    identical = f" ({cell.identical} identical)" if cell.mixed else ""
+    return f"{text} ± {column.number(cell.half_width)}{identical}"
 
 
 def _bars(cells: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retouch.report.columns import Column
+from retouch.report.facts import chosen
 from retouch.report.gathered import Gathered
 from retouch.report.ranking import Ranking
 from retouch.report.statistics import FEWEST
@@ -18,7 +19,9 @@ _NAMED = 5  # methods that are named where several are as good
 Look = Mapping[str, str]
 
 
-def verdict(board: Leaderboard, ranked: Ranking | None, looks: Sequence[Look], said_of: Sequence[str]) -> list[Any]:
+def verdict(
+    gathered: Gathered, board: Leaderboard, ranked: Ranking | None, looks: Sequence[Look], said_of: Sequence[str]
+) -> list[Any]:  # fmt: skip
     """Sentences: who leads by the main measure, who is worth its cost, and who leads by other measures.
 
     Args:
@@ -33,14 +36,12 @@ def verdict(board: Leaderboard, ranked: Ranking | None, looks: Sequence[Look], s
         return []
     leaders, price = ranked.groups[0], ranked.price
     costs = [price] if price else []
-    first = _said(f"best by {ranked.column.title}", leaders, [ranked.column, *costs], colours, "")
-    if len(leaders) > 1:
-        first["words"] = "cannot be told apart"
-        if price:
-            cheapest = max(leaders, key=lambda row: price.rank(row.cells[price.name].mean))
-            first["words"] += f"; the cheapest of them is {cheapest.label}"
-    found = [first]
-    if price:
+    leads = "keeps most" if ranked.column.tells == "kept" else "best"
+    about = f"{leads} {'so far ' if gathered.lacking else ''}by {ranked.column.title}"
+    cases = gathered.edits["case"].nunique()
+    words = f"not told apart by {cases} case{'' if cases == 1 else 's'}, which is no proof that they are equal"
+    found = [_said(about, leaders, [ranked.column, *costs], colours, words if len(leaders) > 1 else "")]
+    if price and ranked.front:
         found.append(
             _said("worth its cost", ranked.front, [ranked.column, price], colours, "none is better and as cheap")
         )
@@ -69,11 +70,12 @@ def _said(
 def notes(gathered: Gathered, board: Leaderboard) -> list[str]:
     """How far the figures can be trusted, a sentence each."""
     said = []
-    if gathered.best_of:
-        said.append(
-            f"Of the seeds of a case only the one that is best by {gathered.best_of} counts. Costs are of one edit: "
-            "choosing among several costs them all."
-        )
+    said += chosen(gathered)
+    measures = [column for column in board.columns if column.role != "cost"]
+    if measures and all(column.tells == "kept" for column in measures):
+        said.append("All that is measured here is how much was kept: a copy of the input would lead.")
+    if any(cell.mixed for row in board.rows for cell in row.cells.values()):
+        said.append("Where some edits are identical to their inputs, each counts as 100 dB in a mean.")
     cases = gathered.edits["case"].nunique()
     if 1 < cases < _FEW_CASES:
         too_few = f", and of fewer than {FEWEST} no method is told apart" if cases < FEWEST else ""

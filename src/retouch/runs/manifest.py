@@ -108,8 +108,7 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
             f"the run {str(where)!r} was made by retouch {before.retouch}, and this is {now.retouch}: go on with that "
             "version, or name another folder."
         )
-    if json.loads(json.dumps({**before.suite, "count": 0})) != json.loads(json.dumps({**now.suite, "count": 0})):
-        raise BadRun(f"the run {str(where)!r} is of other edits than this suite's: name another folder.")
+    _check_edits(before.suite, now.suite, where)
     if before.model != now.model and NO_MODEL not in (before.model, now.model):
         raise BadRun(
             f"the run {str(where)!r} was made with the model {before.model['name']!r} ({before.model['fingerprint']}), "
@@ -133,3 +132,18 @@ def _check_same(before: Manifest, now: Manifest, where: Path) -> None:
                 f"the run {str(where)!r} has {label!r} with other settings: give this one a label of its own, as "
                 f"--variant 'LABEL={label}:…', or name another folder."
             )
+
+
+def _check_edits(before: Mapping[str, Any], now: Mapping[str, Any], where: Path) -> None:
+    then, here = (json.loads(json.dumps({**one, "count": 0})) for one in (before, now))
+    other = [name for name in dict.fromkeys([*then, *here]) if then.get(name) != here.get(name)]
+    if not other:
+        return
+    plain = [name for name in other if name != "digest"]
+    said = "; ".join(f"{name} {_short(then.get(name))}, and this is {_short(here.get(name))}" for name in plain)
+    said = said or "some of its texts, settings, or names of pictures and masks"
+    raise BadRun(f"the run {str(where)!r} is of other edits than this suite's ({said}): name another folder.")
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -64,14 +64,14 @@ class Run:
             BadRun: when the folder holds none, or one of another format.
         """
         where = Path(folder)
-        try:
-            state = json.loads((where / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise BadRun(f"{str(where)!r} holds no run: name a folder that `retouch bench` wrote.") from None
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            found = state.get("retouch") if isinstance(state, dict) else None
+        if not os.path.isfile(where / "run.json"):  # Path.is_file raises for a name that is too long
+            raise BadRun(f"{str(where)!r} holds no run: name a folder that `retouch bench` wrote.")
+        state = read_json(where / "run.json")
+        with undamaged(where / "run.json"):
+            made_in, found = state["format"], state["retouch"]
+        if made_in != FORMAT:
             raise BadRun(
-                f"the run {str(where)!r} was made by another version of retouch ({found or 'unknown'}), in a layout "
+                f"the run {str(where)!r} was made by another version of retouch ({found}), in a layout "
                 f"that {__version__} does not read: read it with that version, or run the suite anew."
             )
         known = {one.name for one in fields(Manifest)}

@@ -69,7 +69,7 @@ function showKinds() {
 
 if (byId("kinds-column")) {
   const rated = data.columns.filter((one) => data.kinds[0].cells[one.name]);
-  fill(byId("kinds-column"), rated.map((one) => [one.name, one.heading]), data.axes ? data.axes.y : rated[0].name);
+  fill(byId("kinds-column"), rated.map((one) => [one.name, one.heading]), rated[0].name);
   byId("kinds-column").addEventListener("change", showKinds);
   showKinds();
 }
