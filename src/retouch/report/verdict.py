@@ -36,8 +36,7 @@ def verdict(
         return []
     leaders, price = ranked.groups[0], ranked.price
     costs = [price] if price else []
-    leads = "keeps most" if ranked.column.tells == "kept" else "best"
-    about = f"{leads} {'so far ' if gathered.lacking else ''}by {ranked.column.title}"
+    about = f"{_leads(ranked.column)} {'so far ' if gathered.lacking else ''}by {ranked.column.title}"
     cases = gathered.edits["case"].nunique()
     words = f"not told apart by {cases} case{'' if cases == 1 else 's'}, which is no proof that they are equal"
     found = [_said(about, leaders, [ranked.column, *costs], colours, words if len(leaders) > 1 else "")]
@@ -51,8 +50,12 @@ def verdict(
         close = [row for row in board.rows if row.cells[column.name].mark == "close"]
         if best:
             words = f"and {len(close)} that cannot be told apart from it" if close else ""
-            found.append(_said(f"best by {column.title}", best, [column], colours, words))
+            found.append(_said(f"{_leads(column)} by {column.title}", best, [column], colours, words))
     return found
+
+
+def _leads(column: Column) -> str:
+    return "keeps most" if column.tells == "kept" else "best"
 
 
 def _said(

@@ -67,7 +67,10 @@ function showPlane() {
   });
   if (data.front.length && x.name === data.front[0] && y.name === data.front[1]) traces.unshift(frontLine(points, colour));
   const axis = (column) => ({
-    title: { text: `${TOLD[column.tells] || ""}${escaped(column.heading)} ${column.arrow}`, standoff: 12 }, automargin: true,
+    title: {
+      text: `${(!narrow && TOLD[column.tells]) || ""}${escaped(column.heading)} ${column.arrow}`, standoff: 12,
+      font: { size: narrow ? 11 : 13 },
+    }, automargin: true,
     zeroline: column.better === "zero", zerolinecolor: colour("--soft"), rangemode: column.better === "zero" ? "tozero" : "normal",
     autorange: column.better === "lower" ? "reversed" : true, gridcolor: colour("--grid"), linecolor: colour("--line"),
     tickcolor: colour("--line"),
