@@ -82,6 +82,32 @@ def test_a_picture_without_a_target_has_no_value_of_clip(painted, tmp_path):
     assert known == {"a": False, "b": True, "c": False} and "2 pictures have no target" in said[0]
 
 
+def test_a_mean_of_some_pictures_alone_says_of_how_many(painted, tmp_path):
+    row = json.loads((painted / "targets.jsonl").read_text().splitlines()[1])
+    (tmp_path / "t.jsonl").write_text(json.dumps({"name": "b", "mask": str(painted / row["mask"])}))
+    found = judged(painted, "dull", targets=tmp_path / "t.jsonl", measures=["psnr", "psnr.outside"])
+    cells = dict(zip(found.headings, found.rows[0]))
+    outside = next(pair.values["psnr.outside"] for pair in found.pairs if pair.name == "b")
+    assert found.partial and cells["count"] == "3"
+    assert cells["psnr.outside (dB)"] == f"{outside:.1f} (of 1)" and "(" not in cells["psnr (dB)"]
+    [method] = found.figures()["methods"]
+    assert method["edits"] == 3 and method["counts"] == {"psnr": 3, "psnr.outside": 1}
+    done = retouch("judge-edits", "--before", painted / "before", "--after", painted / "dull", "--targets",
+                   tmp_path / "t.jsonl", "--measures", "psnr,psnr.outside")  # fmt: skip
+    assert "(of 1)" in done.stdout and "“(of N)” says how many" in " ".join(done.stdout.split()), done.stderr
+
+
+def test_a_mean_of_decibels_says_how_many_edits_are_identical(painted, tmp_path):
+    for name in NAMES:
+        source = painted / ("before" if name == "a" else "dull") / f"{name}.png"
+        (tmp_path / f"{name}.png").write_bytes(source.read_bytes())
+    found = judge_edits(painted / "before", {"x": tmp_path, "same": painted / "before"}, measures=["psnr", "ssim"])
+    cells = {row[0]: dict(zip(found.headings, row)) for row in found.rows}
+    assert cells["x"]["psnr (dB)"] == f"{found.mean('x', 'psnr'):.1f} (1 of 3 identical)"
+    assert cells["same"]["psnr (dB)"] == "identical" and "identical" not in cells["same"]["ssim"]
+    assert [one["identical"] for one in found.figures()["methods"]] == [{"psnr": 1}, {"psnr": 3}]
+
+
 def test_a_run_says_what_the_files_say_and_a_report_reads_it(painted, tmp_path):
     straight = judged(painted, "right", "dull", targets=painted / "targets.jsonl", clip="diorama")
     for _ in range(2):  # the second time all is there
