@@ -9,6 +9,7 @@ from PIL import Image
 
 from retouch.diorama.pairs import edit_pair
 from retouch.errors import BadModel, BadParameter, BadPicture
+from retouch.explore.drift import drift_of
 from retouch.explore.judge import judge_edits
 from retouch.report import as_text, gather, leaderboard
 from retouch.runs.run import Run
@@ -106,6 +107,20 @@ def test_a_mean_of_decibels_says_how_many_edits_are_identical(painted, tmp_path)
     assert cells["x"]["psnr (dB)"] == f"{found.mean('x', 'psnr'):.1f} (1 of 3 identical)"
     assert cells["same"]["psnr (dB)"] == "identical" and "identical" not in cells["same"]["ssim"]
     assert [one["identical"] for one in found.figures()["methods"]] == [{"psnr": 1}, {"psnr": 3}]
+
+
+def test_the_table_of_edits_in_a_row_says_how_many_are_identical_too(painted, tmp_path):
+    (tmp_path / "before").mkdir()
+    for name in ("a", "b"):
+        for place, source in ((f"before/{name}", "before"), (f"{name}-001", "before" if name == "a" else "dull"),
+                              (f"{name}-002", "dull")):  # fmt: skip
+            (tmp_path / f"{place}.png").write_bytes((painted / source / f"{name}.png").read_bytes())
+    judge_edits(tmp_path / "before", {"x": tmp_path}, steps=2, measures=["psnr"], folder=tmp_path / "run")
+    first, second = drift_of(Run.open(tmp_path / "run")).rows
+    assert f"| {first.values['psnr']:.1f} (1 of 2 identical) |" in drift_of(Run.open(tmp_path / "run")).markdown()
+    rows = drift_of(Run.open(tmp_path / "run")).figures()["rows"]
+    assert [row["identical"] for row in rows] == [{"psnr": 1}, {"psnr": 0}] and rows[0]["counts"] == {"psnr": 2}
+    assert second.values["psnr"] < 50
 
 
 def test_a_run_says_what_the_files_say_and_a_report_reads_it(painted, tmp_path):
