@@ -123,6 +123,13 @@ def test_the_table_of_edits_in_a_row_says_how_many_are_identical_too(painted, tm
     assert second.values["psnr"] < 50
 
 
+def test_a_column_that_nothing_is_read_from_is_said(painted, tmp_path):
+    (tmp_path / "t.csv").write_text("name,photographer\na,me\n")
+    said = []
+    judged(painted, "right", targets=tmp_path / "t.csv", measures=["psnr"], say=said.append)
+    assert any("nothing is read from the column 'photographer'" in sentence for sentence in said)
+
+
 def test_a_run_says_what_the_files_say_and_a_report_reads_it(painted, tmp_path):
     straight = judged(painted, "right", "dull", targets=painted / "targets.jsonl", clip="diorama")
     for _ in range(2):  # the second time all is there
@@ -243,7 +250,7 @@ def test_edits_of_another_size_are_scaled_where_that_is_asked_for(painted, tmp_p
         (("--measures", "none"), "nothing to measure by"),
         (("--after", "right"), "there is no folder 'right'"),
         (("--after", "=right"), "expected FOLDER or LABEL=FOLDER"),
-        (("--targets", "nowhere.csv"), "'nowhere.csv' is no table"),
+        (("--targets", "nowhere.csv"), "there is no file 'nowhere.csv'"),
         (("--steps", "2"), "has no edit of 'a-001', 'a-002'"),
     ],
 )

@@ -106,6 +106,8 @@ def _variants(
 def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, say: options.Say) -> list[str]:
     from retouch.suites.preflight import unusable
 
+    for sentence in suite.notes:
+        say(sentence)
     left = unusable(suite, mine, skip)
     if left:
         say(f"{len(left)} of {len(suite.entries)} cases are left out.")

@@ -88,6 +88,7 @@ class Suite(ABC):
             the same identity, or by one with a larger "count", which holds the edits of the smaller. A report learns
             from "edits", or from "kinds" times "count", how many there are.
         entries: all edits.
+        notes: what there is to say of what was read, in sentences for the user.
     """
 
     name: ClassVar[str]
@@ -98,6 +99,7 @@ class Suite(ABC):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     identity: Mapping[str, Any]
     entries: Sequence[Entry]
+    notes: Sequence[str] = ()
 
     @abstractmethod
     def case(self, entry: Entry) -> Case:
@@ -249,6 +251,8 @@ def folder_of(path: str | os.PathLike[str], what: str) -> Path:
         BadSuite: when there is none.
     """
     folder = Path(path)
+    if os.path.isfile(folder):
+        raise BadSuite(f"{str(folder)!r} is a file: name the folder of {what}.")
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise BadSuite(f"there is no folder {str(folder)!r}: name the folder of {what}.")
     return folder
