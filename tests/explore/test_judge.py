@@ -130,6 +130,26 @@ def test_a_column_that_nothing_is_read_from_is_said(painted, tmp_path):
     assert any("nothing is read from the column 'photographer'" in sentence for sentence in said)
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["straight", "in a run"])
+def test_what_changes_how_pictures_look_on_the_way_in_is_said_once_for_each_kind(painted, tmp_path, kept):
+    after = changed(painted, tmp_path / "after", "")
+    for path in after.iterdir():
+        Image.open(path).convert("CMYK").save(path.with_suffix(".jpg"))
+        path.unlink()
+    Image.open(painted / "before" / "a.png").convert("L").convert("I;16").save(tmp_path / "a.png")
+    Image.new("RGBA", (128, 128), (9, 9, 9, 40)).save(tmp_path / "b.png")
+    Image.open(painted / "before" / "c.png").save(tmp_path / "c.png")
+    said = []
+    judge_edits(tmp_path, {"x": after}, measures=["psnr"], say=said.append, folder=tmp_path / "run" if kept else None)
+    for words in (
+        f"{tmp_path / 'a.png'}: values of more than 8 bits were reduced to 8.",
+        f"{tmp_path / 'b.png'}: transparent parts were put onto white.",
+        f"{after / 'a.jpg'}: CMYK was converted to RGB (and so it is with 2 more files).",
+    ):
+        assert said.count(words) == 1, said
+    assert len(said) == 3
+
+
 def test_a_run_says_what_the_files_say_and_a_report_reads_it(painted, tmp_path):
     straight = judged(painted, "right", "dull", targets=painted / "targets.jsonl", clip="diorama")
     for _ in range(2):  # the second time all is there

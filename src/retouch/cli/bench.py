@@ -104,11 +104,13 @@ def _variants(
 
 
 def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, say: options.Say) -> list[str]:
+    from retouch.picture import Note, summed
     from retouch.suites.preflight import unusable
 
-    for sentence in suite.notes:
+    seen = list[Note]()
+    left = unusable(suite, mine, skip, seen)
+    for sentence in (*suite.notes, *summed(seen)):
         say(sentence)
-    left = unusable(suite, mine, skip)
     if left:
         say(f"{len(left)} of {len(suite.entries)} cases are left out.")
     return left
@@ -148,12 +150,16 @@ def _take(
     say: options.Say,
 ) -> None:  # fmt: skip
     """Takes in what others made."""
+    from retouch.picture import Note, summed
     from retouch.runs.outputs import take_outputs
     from retouch.suites.suite import share_of
 
+    seen = list[Note]()
     for label, pictures in found.items():
-        taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip)
+        taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip, notes=seen)
         say(f"{taken} of {len(share_of(suite, share))} edits are there of {label}.")
+    for sentence in summed(seen):
+        say(sentence)
 
 
 def _measure(

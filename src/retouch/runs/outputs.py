@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from retouch.errors import BadParameter, BadPicture
+from retouch.picture import Note, notes_of
 from retouch.runs.cases import stored_case
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
@@ -38,7 +39,7 @@ def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
 
 def take_outputs(
     run: Run, suite: Suite, label: str, found: Mapping[str, Path], *, shard: tuple[int, int] = (0, 1),
-    skip: Sequence[str] = (),
+    skip: Sequence[str] = (), notes: list[Note] | None = None,
 ) -> int:  # fmt: skip
     """Copies pictures into a run as the edits of the method ``label``.
 
@@ -48,6 +49,7 @@ def take_outputs(
     Args:
         found: as :func:`find_outputs`.
         shard, skip: as for :func:`retouch.runs.bench.bench`.
+        notes: is given what was done to the pictures on the way in.
 
     Returns:
         how many of the shard's there are.
@@ -72,8 +74,10 @@ def take_outputs(
             if known and known.key in there:
                 continue
             case = stored_case(run, suite, entry)
-            image = edit_of(case, found[entry.id], resize=True)
-            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
+            edit = edit_of(case, found[entry.id], resize=True)
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), edit.image)
+            if notes is not None:
+                notes += notes_of(edit)
     return taken
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.errors import BadPicture
-from retouch.picture import read_picture
+from retouch.picture import notes_of, read_picture
 from retouch.suites.parquet import parquet_files, parquet_picture, parquet_rows
 from retouch.suites.suite import (
     BadSuite,
@@ -102,15 +102,17 @@ class PieBench(Suite):
     def case(self, entry: Entry) -> Case:
         """Picture and, where the table has one, mask."""
         place = entry.files["picture"]
-        picture = (parquet_picture(place, entry.id) if place.suffix == ".parquet" else read_picture(place)).image
+        read = parquet_picture(place, entry.id) if place.suffix == ".parquet" else read_picture(place)
+        picture, notes = read.image, notes_of(read)
         if entry.id not in self._runs:
-            return Case(entry, picture)
+            return Case(entry, picture, notes=notes)
         if picture.size != (_SIDE, _SIDE):
             raise BadPicture(
                 f"{str(entry.files['picture'])!r} is {picture.width} x {picture.height}; PIE-Bench's masks are for "
                 f"pictures of {_SIDE} x {_SIDE}."
             )
-        return Case(entry, picture, Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255)))
+        mask = Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255))
+        return Case(entry, picture, mask, notes=notes)
 
 
 def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
