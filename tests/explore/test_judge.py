@@ -219,6 +219,8 @@ def changed(painted, folder, what):
         (folder / path.name).write_bytes(path.read_bytes())
     if what == "missing":
         (folder / "b.webp").unlink()
+    elif what == "case":
+        (folder / "b.webp").rename(folder / "B.WEBP")
     elif what == "beyond":
         (folder / "z.png").write_bytes((painted / "dull" / "a.png").read_bytes())
     elif what == "twice":
@@ -238,6 +240,7 @@ def changed(painted, folder, what):
     ("what", "says"),
     [
         ("missing", "has no edit of 'b', 1 of 3"),
+        ("case", "has no edit of 'b', 1 of 3 (there is 'B.WEBP': names agree in upper and lower case)"),
         ("beyond", "holds 'z.png', and no picture is called so"),
         ("twice", "'b.png' and 'b.webp', one name with two endings"),
         ("damaged", "b.webp"),
@@ -268,7 +271,8 @@ def test_edits_of_another_size_are_scaled_where_that_is_asked_for(painted, tmp_p
         (("--measures", "clip_score"), "nothing says what the edits should show (--targets)"),
         (("--measures", "ssim.outside"), "ssim.outside: left out, as no picture has a mask"),
         (("--measures", "none"), "nothing to measure by"),
-        (("--after", "right"), "there is no folder 'right'"),
+        (("--after", "right"), "there is no folder 'right': name the folder of the edits."),
+        (("--after", "mine=right"), "there is no folder 'right': name the folder of the edits called 'mine'."),
         (("--after", "=right"), "expected FOLDER or LABEL=FOLDER"),
         (("--targets", "nowhere.csv"), "there is no file 'nowhere.csv'"),
         (("--steps", "2"), "has no edit of 'a-001', 'a-002'"),

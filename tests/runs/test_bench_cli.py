@@ -89,6 +89,7 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
             ("diorama", "--data", "."),
             "--data goes with the suites tedbench, pie-bench, magic-brush, folder, not diorama",
         ),
+        (("diorama", "--count", "x"), "count is 'x', expected a whole number of at least 1."),
         (("diorama", "--kinds", "mood"), "no edit kind 'mood'"),
         (("folder", "--data", ".", "--kinds", "pose"), "goes with the suites diorama, drift"),
         (("diorama", "--methods", "nothing"), "no method 'nothing'"),

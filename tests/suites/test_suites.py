@@ -83,6 +83,18 @@ def pie_row(**changes):
     return {**row, **changes}
 
 
+def test_blended_words_that_are_not_in_the_prompts_are_named_once_with_their_count(tmp_path):
+    rows = {name: pie_row(blended_word=words) for name, words in (
+        ("000", "red blue"), ("001", "zebra giraffe"), ("002", ""), ("003", "red"),
+    )}  # fmt: skip
+    (tmp_path / "mapping_file.json").write_text(json.dumps(rows))
+    [sentence] = PieBench(tmp_path).settings_notes
+    assert sentence.startswith("2 of 4 edits have blended words that are not in their prompts") and "'001'" in sentence
+    assert "zebra giraffe" in sentence and "'003'" in sentence and "'000'" not in sentence and "'002'" not in sentence
+    (tmp_path / "mapping_file.json").write_text(json.dumps({"000": rows["000"], "002": rows["002"]}))
+    assert not PieBench(tmp_path).settings_notes
+
+
 def test_pie_bench_is_read_as_published(tmp_path):
     (tmp_path / "mapping_file.json").write_text(json.dumps({"000": pie_row(), "001": pie_row(image_path="b.png")}))
     picture(tmp_path / "annotation_images" / "1_change" / "a.jpg", (512, 512))
@@ -310,9 +322,9 @@ def test_what_is_not_there_is_not_called_a_table_and_a_file_is_no_folder(tmp_pat
     with pytest.raises(BadSuite, match=r"there is no file '.*nosuch\.csv': name a table"):
         Table(tmp_path / "nosuch.csv")
     (tmp_path / "edits.txt").write_text("x")
-    with pytest.raises(BadSuite, match="'.*edits.txt' is no table"):
+    with pytest.raises(BadSuite, match=r"'.*edits\.txt' is no table"):
         Table(tmp_path / "edits.txt")
-    with pytest.raises(BadSuite, match="'.*edits.txt' is a file: name the folder of PIE-Bench"):
+    with pytest.raises(BadSuite, match=r"'.*edits\.txt' is a file: name the folder of PIE-Bench"):
         PieBench(tmp_path / "edits.txt")
 
 

@@ -63,7 +63,7 @@ def bench(
 
     say = (lambda sentence: None) if quiet else note
     opened, mine = _opened(suite, suite_options, share)
-    skip, found = _skipped(opened, mine, skip_missing, say), _found(opened, others)
+    skip, found = _skipped(opened, mine, skip_missing, suited, say), _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
     work = workers.executor(editor := workers.editor())
@@ -103,13 +103,14 @@ def _variants(
     return ours, others
 
 
-def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, say: options.Say) -> list[str]:
+def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, suited: bool, say: options.Say) -> list[str]:
+    """The ids of cases that are left out; what there is to say of the suite's table and files is said."""
     from retouch.picture import Note, summed
     from retouch.suites.preflight import unusable
 
     seen = list[Note]()
     left = unusable(suite, mine, skip, seen)
-    for sentence in (*suite.notes, *summed(seen)):
+    for sentence in (*suite.notes, *(suite.settings_notes if suited else ()), *summed(seen)):
         say(sentence)
     if left:
         say(f"{len(left)} of {len(suite.entries)} cases are left out.")

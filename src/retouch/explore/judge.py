@@ -84,7 +84,7 @@ def judge_edits(
 
 
 def _measurable(measures: Sequence[str], suite: BeforeAfter, clip: str | None) -> tuple[list[str], list[str]]:
-    """The measures without those that have no texts or masks to go by, and what there is to say of it and of the table."""
+    """The measures without those that have no texts or masks to go by, and what there is to say of both."""
     single, sets = chosen(measures)
     told, notes = sum(bool(entry.target) for entry in suite.entries), list(suite.notes)
     if not any("mask" in entry.files for entry in suite.entries):

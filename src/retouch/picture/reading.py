@@ -25,7 +25,7 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright RGB picture and what was done to it on the way in, in sentences for the user, which call it ``name``."""
+    """An upright RGB picture and what was done to it on the way in, in sentences that call it ``name``."""
 
     image: Image.Image
     notes: tuple[str, ...] = ()

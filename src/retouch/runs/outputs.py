@@ -32,8 +32,13 @@ def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
         if others:
             raise BadParameter(f"{str(found[name])!r} and {str(others[0])!r} are both {name!r}: take one of them away.")
     if not found:
+        ids = {entry.id.casefold() for entry in suite.entries}
+        like = [paths[0].name for name, paths in below.items() if name.casefold() in ids]
+        hint = f" (there is {like[0]!r}: names agree in upper and lower case)" if like else ""
         example = f"{suite.entries[0].id}.png"
-        raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
+        raise BadParameter(
+            f"{str(folder)!r} holds no output of this suite{hint}: they should be called as {example!r}."
+        )
     return found
 
 
@@ -115,8 +120,10 @@ def _picture(folder: Path, entry: Entry) -> Path | None:
 
 
 def _below(folder: Path) -> dict[str, list[Path]]:
-    """The pictures in the folders of a folder by name without ending: published outputs lie in one for each session."""
+    """The pictures of a folder, whatever the case of their endings, and of the folders in it, by name without ending:
+    published outputs lie in a folder for each session.
+    """
     found: dict[str, list[Path]] = {}
-    for path in sorted(filter(is_picture, folder.glob("*/*"))):
+    for path in sorted(filter(is_picture, (*folder.glob("*"), *folder.glob("*/*")))):
         found.setdefault(path.stem, []).append(path)
     return found

@@ -21,13 +21,16 @@ def paired(suite: Suite, folder: Path, label: str) -> dict[str, Path]:
     Raises:
         BadSuite: for an edit that is missing, or one of no picture.
     """
-    found = pictures_of(folder, f"the edits of {label}")
+    own = label == folder.resolve().name
+    found = pictures_of(folder, "the edits" if own else f"the edits called {label!r}")
     wanted = [entry.id for entry in suite.entries]
     missing, beyond = [name for name in wanted if name not in found], [one for one in found if one not in set(wanted)]
     if missing:
+        like = [found[one].name for one in beyond if one.casefold() in {name.casefold() for name in missing}]
+        hint = f" (there is {like[0]!r}: names agree in upper and lower case)" if like else ""
         raise BadSuite(
-            f"{str(folder)!r} has no edit of {some(missing)}, {len(missing)} of {len(wanted)}: give every picture one, "
-            "called by its name, or take the others away."
+            f"{str(folder)!r} has no edit of {some(missing)}, {len(missing)} of {len(wanted)}{hint}: give every "
+            "picture one, called by its name, or take the others away."
         )
     if beyond:
         raise BadSuite(

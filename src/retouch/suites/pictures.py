@@ -46,6 +46,6 @@ def some(names: Sequence[str]) -> str:
 
 
 def did_you_mean(name: str, there: Iterable[str]) -> str:
-    """ " (did you mean 'P0'?)" for a name that differs from one that is there in upper and lower case alone; else ""."""
+    """For a name that differs from one that is there in upper and lower case alone, a question in brackets; else ""."""
     close = [one for one in there if one.casefold() == name.casefold()]
     return f" (did you mean {close[0]!r}?)" if close else ""

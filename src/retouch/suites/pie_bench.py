@@ -17,6 +17,7 @@ from PIL import Image
 from retouch.errors import BadPicture
 from retouch.picture import notes_of, read_picture
 from retouch.suites.parquet import parquet_files, parquet_picture, parquet_rows
+from retouch.suites.pictures import some
 from retouch.suites.suite import (
     BadSuite,
     Case,
@@ -96,6 +97,7 @@ class PieBench(Suite):
         self.entries = [_entry(name, row, where) for name, row in rows.items()]
         self._runs = {name: row["mask"] for name, row in rows.items() if "mask" in row}
         check_entries(self.entries, table)
+        self.settings_notes = _not_blended(self.entries)
         named = [(row["image_path"], row.get("mask")) for row in rows.values()]
         self.identity = identity_of(self.name, self.entries, named)
 
@@ -198,6 +200,19 @@ def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
         {"picture": Path(row["parquet"]) if "parquet" in row else where / "annotation_images" / row["image_path"]},
         _blending(blended, source, target),
     )
+
+
+def _not_blended(entries: Sequence[Entry]) -> list[str]:
+    """Which blended words cannot be given to Prompt-to-Prompt, in a sentence."""
+    lost = {entry.id: entry.about["blended_word"] for entry in entries if not entry.settings}
+    lost = {name: words.strip() for name, words in lost.items() if words.strip()}
+    if not lost:
+        return []
+    name, words = next(iter(lost.items()))
+    return [
+        f"{len(lost)} of {len(entries)} edits have blended words that are not in their prompts, and nothing is blended "
+        f"there: {some(list(lost))}; {name!r} has {words!r}, expected a word of the source and one of the target."
+    ]
 
 
 def _blending(words: str, source: str, target: str) -> dict[str, str]:

@@ -91,6 +91,7 @@ class Suite(ABC):
             from "edits", or from "kinds" times "count", how many there are.
         entries: all edits.
         notes: what there is to say of what was read, in sentences for the user.
+        settings_notes: what more there is to say of the settings of its entries, where a run asks for them.
     """
 
     name: ClassVar[str]
@@ -102,6 +103,7 @@ class Suite(ABC):
     identity: Mapping[str, Any]
     entries: Sequence[Entry]
     notes: Sequence[str] = ()
+    settings_notes: Sequence[str] = ()
 
     @abstractmethod
     def case(self, entry: Entry) -> Case:
