@@ -95,7 +95,7 @@ def test_a_mean_of_some_pictures_alone_says_of_how_many(painted, tmp_path):
     assert method["edits"] == 3 and method["counts"] == {"psnr": 3, "psnr.outside": 1}
     done = retouch("judge-edits", "--before", painted / "before", "--after", painted / "dull", "--targets",
                    tmp_path / "t.jsonl", "--measures", "psnr,psnr.outside")  # fmt: skip
-    assert "(of 1)" in done.stdout and "“(of N)” says how many" in " ".join(done.stdout.split()), done.stderr
+    assert "(of 1)" in done.stdout and "(of N) says how many" in " ".join(done.stdout.split()), done.stderr
 
 
 def test_a_mean_of_decibels_says_how_many_edits_are_identical(painted, tmp_path):
@@ -107,6 +107,7 @@ def test_a_mean_of_decibels_says_how_many_edits_are_identical(painted, tmp_path)
     assert cells["x"]["psnr (dB)"] == f"{found.mean('x', 'psnr'):.1f} (1 of 3 identical)"
     assert cells["same"]["psnr (dB)"] == "identical" and "identical" not in cells["same"]["ssim"]
     assert [one["identical"] for one in found.figures()["methods"]] == [{"psnr": 1}, {"psnr": 3}]
+    assert found.told() == "Means over the pictures. Identical pictures count as 100 dB."
 
 
 def test_the_table_of_edits_in_a_row_says_how_many_are_identical_too(painted, tmp_path):

@@ -104,6 +104,9 @@ def test_pie_bench_is_read_as_published(tmp_path):
     assert (entry.id, entry.kind, entry.source, entry.target) == ("000", "change colour", "a red cup", "a blue cup")
     assert entry.about == {"instruction": "make it blue", "blended_word": "red blue"}
     assert entry.settings == {"blend_words": "red blue", "reweight": "blue=2"}
+    assert not suite.case(entry).notes
+    Image.new("L", (512, 512)).convert("CMYK").save(tmp_path / "annotation_images" / "1_change" / "a.jpg")
+    assert ["CMYK" in note.sentence for note in suite.case(entry).notes] == [True]
     mask = np.asarray(suite.case(entry).mask)
     assert mask[1, 1] == mask[1, 2] == 255 and mask[1, 3] == mask[2, 2] == 0
     with pytest.raises(BadPicture, match="is 256 x 256"):

@@ -82,11 +82,27 @@ class Judged:
         """Whether a column of the table lacks the values of some edits, so that its means are of fewer."""
         return any(math.isnan(pair.values[name]) for pair in self.pairs for name in self.columns)
 
+    def told(self) -> str:
+        """What the table's figures are of, in sentences."""
+        sentences = ["Means over the pictures."]
+        if self.partial:
+            sentences.append("Where only some have a value, (of N) says how many.")
+        if any(identical([pair.values[name] for pair in self.pairs], self._unit(name)) for name in self.columns):
+            sentences.append("Identical pictures count as 100 dB.")
+        if self.masked:
+            sentences.append("What is kept is told outside the masks.")
+        if any(pair.step for pair in self.pairs):
+            sentences.append("Every edit is compared with the picture as it was before the first.")
+        return " ".join(sentences)
+
+    def _unit(self, name: str) -> str:
+        return self.about[name].get("unit", "")
+
     @property
     def headings(self) -> list[str]:
         """Of :attr:`rows`."""
         cut = _OUTSIDE if self.masked else " "
-        units = [(name.removesuffix(cut), self.about[name].get("unit", "")) for name in self.columns]
+        units = [(name.removesuffix(cut), self._unit(name)) for name in self.columns]
         after = ["after"] if any(pair.step for pair in self.pairs) else []
         return ["edits of", *after, "count", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
@@ -106,7 +122,7 @@ class Judged:
     def _means(self, method: str, step: int) -> list[str]:
         return [
             mean_shown(
-                self._values(method, name, step), unit := self.about[name].get("unit", ""),
+                self._values(method, name, step), unit := self._unit(name),
                 _DECIMALS.get(name.removesuffix(_OUTSIDE), 1 if unit else 3),
             )
             for name in self.columns
@@ -134,7 +150,7 @@ class Judged:
     def _counts(self, method: str) -> dict[str, dict[str, int]]:
         """What means are of: how many edits have a value, and how many of those in decibels are identical."""
         values = {name: self._values(method, name) for name in self.about}
-        decibels = [name for name in values if self.about[name].get("unit") == DECIBELS]
+        decibels = [name for name in values if self._unit(name) == DECIBELS]
         return {
             "counts": {name: sum(not math.isnan(value) for value in found) for name, found in values.items()},
             "identical": {name: identical(values[name]) for name in decibels},
