@@ -321,6 +321,11 @@ def test_a_column_that_nothing_is_read_from_is_named_and_one_in_capitals_is_read
     assert not Table(tmp_path).notes and Table(tmp_path).identity == suite.identity
 
 
+def test_a_line_of_csv_that_ends_early_has_empty_fields(tmp_path):
+    (tmp_path / "edits.csv").write_text("picture,target,source_id,source\na.png,x,7\nb.png,x\n")
+    assert [entry.source for entry in Table(tmp_path).entries] == [None, None]
+
+
 def test_what_is_not_there_is_not_called_a_table_and_a_file_is_no_folder(tmp_path):
     with pytest.raises(BadSuite, match=r"there is no file '.*nosuch\.csv': name a table"):
         Table(tmp_path / "nosuch.csv")

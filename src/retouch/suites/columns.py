@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,18 @@ def unread(rows: Iterable[Mapping[str, Any]], known: Mapping[str, str]) -> dict[
     Args:
         known: every name that is read, and the column that it stands for.
     """
-    found = dict[str, str]()
+    found, nearest = dict[str, str](), cache(partial(_near, tuple(known)))
     for row in rows:
-        for name in row.keys() - known.keys():
-            near = get_close_matches(name.strip().lower(), known, n=1, cutoff=_NEAR)
-            meant = near[0] if near and not any(known.get(other) == known[near[0]] for other in row) else ""
-            found[name] = found.get(name) or meant
-    return {name: found[name] for row in rows for name in row if name in found}
+        there = {known[name] for name in row if name in known}
+        for name in [name for name in row if name not in known]:
+            near = nearest(name)
+            found[name] = found.get(name) or (near if near and known[near] not in there else "")
+    return found
+
+
+def _near(known: Sequence[str], name: str) -> str:
+    """The known name that one is nearly; "" for none."""
+    return next(iter(get_close_matches(name.strip().lower(), known, n=1, cutoff=_NEAR)), "")
 
 
 def misspelt(name: str, near: str, columns: Sequence[str]) -> str:

@@ -146,7 +146,8 @@ def _csv_rows(text: str, table: Path) -> list[tuple[int, dict[str, Any]]]:
                         f"line {line} of {str(table)!r} has a field that the header has no name for, "
                         f"{reprlib.repr(beyond[0])}: put texts that hold commas between double quotes."
                     )
-                rows.append((line, {name: cell for name, cell in zip(header, cells, strict=False) if name}))
+                whole = cells + [""] * (len(header) - len(cells))  # a line that ends early has empty fields
+                rows.append((line, {name: cell for name, cell in zip(header, whole, strict=True) if name}))
             line = reader.line_num + 1
     except csv.Error as error:
         raise BadSuite(
