@@ -17,7 +17,6 @@ from PIL import Image
 from retouch.errors import BadPicture
 from retouch.picture import notes_of, read_picture
 from retouch.suites.parquet import parquet_files, parquet_picture, parquet_rows
-from retouch.suites.pictures import some
 from retouch.suites.suite import (
     BadSuite,
     Case,
@@ -52,6 +51,7 @@ _PUBLISHED = {
 
 _TEXTS = ("image_path", "original_prompt", "editing_prompt")
 _SIDE = 512
+_NAMED = 5  # edits in a message
 _PLUS_PLUS = {"original_prompt": "source_prompt", "editing_prompt": "target_prompt"}
 """What PIE-Bench++ (Huang et al., ParallelEdits, 2024) calls the same; its masks are text, and its words pairs."""
 _ASPECTS = ("edit_action", "aspect_mapping")
@@ -204,14 +204,14 @@ def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
 
 def _not_blended(entries: Sequence[Entry]) -> list[str]:
     """Which blended words cannot be given to Prompt-to-Prompt, in a sentence."""
-    lost = {entry.id: entry.about["blended_word"] for entry in entries if not entry.settings}
-    lost = {name: words.strip() for name, words in lost.items() if words.strip()}
+    words = {entry.id: entry.about["blended_word"].strip() for entry in entries if not entry.settings}
+    lost = [f"{name!r} ({pair!r})" for name, pair in words.items() if pair]
     if not lost:
         return []
-    name, words = next(iter(lost.items()))
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     return [
-        f"{len(lost)} of {len(entries)} edits have blended words that are not in their prompts, and nothing is blended "
-        f"there: {some(list(lost))}; {name!r} has {words!r}, expected a word of the source and one of the target."
+        f"of {len(lost)} of {len(entries)} edits the blended words are not in the prompts, one in the source and one in "
+        f"the target, and nothing is blended there: {', '.join(lost[:_NAMED])}{more}."
     ]
 
 
