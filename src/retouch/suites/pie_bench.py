@@ -210,8 +210,8 @@ def _not_blended(entries: Sequence[Entry]) -> list[str]:
         return []
     more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
     return [
-        f"of {len(lost)} of {len(entries)} edits the blended words are not in the prompts, one in the source and one in "
-        f"the target, and nothing is blended there: {', '.join(lost[:_NAMED])}{more}."
+        f"of {len(lost)} of {len(entries)} edits the blended words are not in the prompts, one in the source and one "
+        f"in the target, and nothing is blended there: {', '.join(lost[:_NAMED])}{more}."
     ]
 
 
