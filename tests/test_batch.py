@@ -145,6 +145,9 @@ def test_a_column_that_is_nearly_one_is_refused_and_another_is_left_alone(pictur
     assert "did you mean negative" in problems(
         table(pictures, {"picture": "cat.png", "target": "red", "negativ": "x"}), tmp_path / "out"
     )[0]  # fmt: skip
+    path = table(pictures, {"Picture": "cat.png", "To": "red", "target_id": 3})
+    [row] = (read := read_batch(path, Defaults({"settings": {}}))).rows
+    assert row.target == "red" and read.unread == ["target_id"] and not read.problems.sentences()
 
 
 def test_a_source_that_nobody_can_propose_is_a_problem(pictures, tmp_path):

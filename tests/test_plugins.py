@@ -95,7 +95,7 @@ def test_options_are_checked_by_the_suite_that_declares_them(toy, tmp_path):
     for given, says in (
         (("diorama", "--squares", 3), "--squares goes with the suite toy, not diorama."),
         (("toy", "--count", 3), "--count goes with the suites diorama, drift, not toy."),
-        (("toy", "--squares", 0), "squares is 0, expected a whole number in 1..: how many squares"),
+        (("toy", "--squares", 0), "squares is 0, expected a whole number of at least 1: how many squares"),
         (("toy", "--squares", "many"), "squares is 'many', expected a whole number"),
         (("toy", "--colour", "pink"), "colour is 'pink', expected a choice in red | green | blue"),
         (("toi",), "there is no suite 'toi' (did you mean toy?)"),

@@ -10,6 +10,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def told(error: BaseException) -> str:
+    """What any exception says, in one line: a sentence of ours as it is, others with their kind, their lines joined.
+
+    >>> told(ValueError("two\\nlines"))
+    'ValueError: two lines'
+    """
+    if isinstance(error, RetouchError):
+        return " ".join(str(error).split("\n"))
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 class RetouchError(Exception):
     """Anything a user can put right: a sentence, and where there are ``details``, each in a line of its own below."""
 

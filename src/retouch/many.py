@@ -136,7 +136,8 @@ def _side_by_side(
 
 def _refused(number: int, error: RetouchError, failed: str) -> RetouchError:
     """The error with the edit's number; raised where that is wanted."""
-    named = type(error)(f"edit {number + 1}: {error}")
+    sentence, *details = error.args or ("",)
+    named = type(error)(f"edit {number + 1}: {sentence}", *details)
     if failed == "raise":
         raise named from error
     return named

@@ -41,6 +41,16 @@ class Parameter:
         high = "" if self.high is None else f"{self.high:g}"
         return f"{low}..{high}"
 
+    def expected(self) -> str:
+        """What it takes, for a refusal: "a number in 0..1", "a whole number of at least 1"."""
+        if self.kind == "text":
+            return self.kind
+        if self.kind in ("number", "whole number") and (self.low is None or self.high is None):
+            low = "" if self.low is None else f" of at least {self.low:g}"
+            high = "" if self.high is None else f" of at most {self.high:g}"
+            return f"a {self.kind}{low}{high}"
+        return f"a {self.kind} in {self.range()}"
+
     def read(self, text: str) -> Any:
         """The value that ``text`` (from a command line) stands for.
 
@@ -58,7 +68,7 @@ class Parameter:
                 case "yes or no":
                     return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[text.lower()]
         except (ValueError, KeyError):
-            raise BadParameter(f"{self.name} is {text!r}, expected a {self.kind} in {self.range()}.") from None
+            raise BadParameter(f"{self.name} is {text!r}, expected {self.expected()}.") from None
         return text
 
     def check(self, value: Any) -> None:
@@ -81,7 +91,7 @@ class Parameter:
             and not ((self.low is None or value >= self.low) and (self.high is None or value <= self.high))
         )
         if not inside:
-            raise BadParameter(f"{self.name} is {value!r}, expected a {self.kind} in {self.range()}: {self.help}")
+            raise BadParameter(f"{self.name} is {value!r}, expected {self.expected()}: {self.help}")
 
 
 def parameter(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 Better = Literal["higher", "lower", "zero", "one"]
@@ -94,3 +96,39 @@ def shown(value: float | None, unit: str = "", decimals: int = 1, *, with_unit: 
         return IDENTICAL_WORD
     text = f"{value * (100 if unit == '%' else 1):.{decimals}f}"
     return f"{text} {unit}" if with_unit and unit else text
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean of those that there are; NaN of none.
+
+    >>> mean_of([1.0, 2.0, float("nan")])
+    1.5
+    """
+    there = [value for value in values if not math.isnan(value)]
+    return fmean(there) if there else math.nan
+
+
+def identical(values: Sequence[float], unit: str = DECIBELS) -> int:
+    """How many values say that no pixel differs, which decibels alone do.
+
+    A mean that holds some of them is of a convention (:data:`IDENTICAL`) and of measurements: their number belongs
+    beside it.
+
+    >>> identical([100.0, 26.1, float("nan")]), identical([100.0], "%")
+    (1, 0)
+    """
+    return sum(value >= IDENTICAL for value in values) if unit == DECIBELS else 0
+
+
+def mean_shown(values: Sequence[float], unit: str = "", decimals: int = 1) -> str:
+    """A mean as :func:`shown`, and in brackets what it is of: how many have a value, where some have none (NaN), and
+    how many of them are identical, where not all are.
+
+    >>> mean_shown([0.5, float("nan")], "%"), mean_shown([100.0, 26.0], "dB"), mean_shown([100.0, 100.0], "dB")
+    ('50.0 (of 1)', '63.0 (1 of 2 identical)', 'identical')
+    """
+    there = [value for value in values if not math.isnan(value)]
+    text, same = shown(mean_of(there), unit, decimals), identical(there, unit)
+    if 0 < same < len(there):
+        return f"{text} ({same} of {len(there)} identical)"
+    return f"{text} (of {len(there)})" if 0 < len(there) < len(values) else text

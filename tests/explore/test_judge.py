@@ -9,6 +9,7 @@ from PIL import Image
 
 from retouch.diorama.pairs import edit_pair
 from retouch.errors import BadModel, BadParameter, BadPicture
+from retouch.explore.drift import drift_of
 from retouch.explore.judge import judge_edits
 from retouch.report import as_text, gather, leaderboard
 from retouch.runs.run import Run
@@ -82,6 +83,74 @@ def test_a_picture_without_a_target_has_no_value_of_clip(painted, tmp_path):
     assert known == {"a": False, "b": True, "c": False} and "2 pictures have no target" in said[0]
 
 
+def test_a_mean_of_some_pictures_alone_says_of_how_many(painted, tmp_path):
+    row = json.loads((painted / "targets.jsonl").read_text().splitlines()[1])
+    (tmp_path / "t.jsonl").write_text(json.dumps({"name": "b", "mask": str(painted / row["mask"])}))
+    found = judged(painted, "dull", targets=tmp_path / "t.jsonl", measures=["psnr", "psnr.outside"])
+    cells = dict(zip(found.headings, found.rows[0]))
+    outside = next(pair.values["psnr.outside"] for pair in found.pairs if pair.name == "b")
+    assert found.partial and cells["count"] == "3"
+    assert cells["psnr.outside (dB)"] == f"{outside:.1f} (of 1)" and "(" not in cells["psnr (dB)"]
+    [method] = found.figures()["methods"]
+    assert method["edits"] == 3 and method["counts"] == {"psnr": 3, "psnr.outside": 1}
+    done = retouch("judge-edits", "--before", painted / "before", "--after", painted / "dull", "--targets",
+                   tmp_path / "t.jsonl", "--measures", "psnr,psnr.outside")  # fmt: skip
+    assert "(of 1)" in done.stdout and "(of N) says how many" in " ".join(done.stdout.split()), done.stderr
+
+
+def test_a_mean_of_decibels_says_how_many_edits_are_identical(painted, tmp_path):
+    for name in NAMES:
+        source = painted / ("before" if name == "a" else "dull") / f"{name}.png"
+        (tmp_path / f"{name}.png").write_bytes(source.read_bytes())
+    found = judge_edits(painted / "before", {"x": tmp_path, "same": painted / "before"}, measures=["psnr", "ssim"])
+    cells = {row[0]: dict(zip(found.headings, row)) for row in found.rows}
+    assert cells["x"]["psnr (dB)"] == f"{found.mean('x', 'psnr'):.1f} (1 of 3 identical)"
+    assert cells["same"]["psnr (dB)"] == "identical" and "identical" not in cells["same"]["ssim"]
+    assert [one["identical"] for one in found.figures()["methods"]] == [{"psnr": 1}, {"psnr": 3}]
+    assert found.told() == "Means over the pictures. Identical pictures count as 100 dB."
+
+
+def test_the_table_of_edits_in_a_row_says_how_many_are_identical_too(painted, tmp_path):
+    (tmp_path / "before").mkdir()
+    for name in ("a", "b"):
+        for place, source in ((f"before/{name}", "before"), (f"{name}-001", "before" if name == "a" else "dull"),
+                              (f"{name}-002", "dull")):  # fmt: skip
+            (tmp_path / f"{place}.png").write_bytes((painted / source / f"{name}.png").read_bytes())
+    judge_edits(tmp_path / "before", {"x": tmp_path}, steps=2, measures=["psnr"], folder=tmp_path / "run")
+    first, second = drift_of(Run.open(tmp_path / "run")).rows
+    assert f"| {first.values['psnr']:.1f} (1 of 2 identical) |" in drift_of(Run.open(tmp_path / "run")).markdown()
+    rows = drift_of(Run.open(tmp_path / "run")).figures()["rows"]
+    assert [row["identical"] for row in rows] == [{"psnr": 1}, {"psnr": 0}] and rows[0]["counts"] == {"psnr": 2}
+    assert second.values["psnr"] < 50
+
+
+def test_a_column_that_nothing_is_read_from_is_said(painted, tmp_path):
+    (tmp_path / "t.csv").write_text("name,photographer\na,me\n")
+    said = []
+    judged(painted, "right", targets=tmp_path / "t.csv", measures=["psnr"], say=said.append)
+    assert any("nothing is read from the column 'photographer'" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["straight", "in a run"])
+def test_what_changes_how_pictures_look_on_the_way_in_is_said_once_for_each_kind(painted, tmp_path, kept):
+    after = changed(painted, tmp_path / "after", "")
+    for path in after.iterdir():
+        Image.open(path).convert("CMYK").save(path.with_suffix(".jpg"))
+        path.unlink()
+    Image.open(painted / "before" / "a.png").convert("L").convert("I;16").save(tmp_path / "a.png")
+    Image.new("RGBA", (128, 128), (9, 9, 9, 40)).save(tmp_path / "b.png")
+    Image.open(painted / "before" / "c.png").save(tmp_path / "c.png")
+    said = []
+    judge_edits(tmp_path, {"x": after}, measures=["psnr"], say=said.append, folder=tmp_path / "run" if kept else None)
+    for words in (
+        f"{tmp_path / 'a.png'}: values of more than 8 bits were reduced to 8.",
+        f"{tmp_path / 'b.png'}: transparent parts were put onto white.",
+        f"{after / 'a.jpg'}: CMYK was converted to RGB (and so it is with 2 more files).",
+    ):
+        assert said.count(words) == 1, said
+    assert len(said) == 3
+
+
 def test_a_run_says_what_the_files_say_and_a_report_reads_it(painted, tmp_path):
     straight = judged(painted, "right", "dull", targets=painted / "targets.jsonl", clip="diorama")
     for _ in range(2):  # the second time all is there
@@ -151,6 +220,8 @@ def changed(painted, folder, what):
         (folder / path.name).write_bytes(path.read_bytes())
     if what == "missing":
         (folder / "b.webp").unlink()
+    elif what == "case":
+        (folder / "b.webp").rename(folder / "B.WEBP")
     elif what == "beyond":
         (folder / "z.png").write_bytes((painted / "dull" / "a.png").read_bytes())
     elif what == "twice":
@@ -170,6 +241,7 @@ def changed(painted, folder, what):
     ("what", "says"),
     [
         ("missing", "has no edit of 'b', 1 of 3"),
+        ("case", "has no edit of 'b', 1 of 3 (there is 'B.WEBP': names agree in upper and lower case)"),
         ("beyond", "holds 'z.png', and no picture is called so"),
         ("twice", "'b.png' and 'b.webp', one name with two endings"),
         ("damaged", "b.webp"),
@@ -200,9 +272,10 @@ def test_edits_of_another_size_are_scaled_where_that_is_asked_for(painted, tmp_p
         (("--measures", "clip_score"), "nothing says what the edits should show (--targets)"),
         (("--measures", "ssim.outside"), "ssim.outside: left out, as no picture has a mask"),
         (("--measures", "none"), "nothing to measure by"),
-        (("--after", "right"), "there is no folder 'right'"),
+        (("--after", "right"), "there is no folder 'right': name the folder of the edits."),
+        (("--after", "mine=right"), "there is no folder 'right': name the folder of the edits called 'mine'."),
         (("--after", "=right"), "expected FOLDER or LABEL=FOLDER"),
-        (("--targets", "nowhere.csv"), "'nowhere.csv' is no table"),
+        (("--targets", "nowhere.csv"), "there is no file 'nowhere.csv'"),
         (("--steps", "2"), "has no edit of 'a-001', 'a-002'"),
     ],
 )

@@ -213,6 +213,20 @@ def test_the_suite_s_settings_reach_the_methods_that_have_them(editor, tmp_path)
         assert run.edit(run.records()[0]).tobytes() == expected.image.tobytes()
 
 
+def test_what_an_editor_raises_in_lines_is_kept_in_one(editor, tmp_path):
+    class Faulty:
+        """Fails as a foreign library does."""
+
+        model = editor.model
+
+        def edit(self, picture, **given):
+            raise ValueError("expected 3 channels\n  but got 4")
+
+    suite = DioramaSuite(["colour"], count=1)
+    run = Run.create(tmp_path, manifest(editor, FAST[:1], suite=suite))
+    assert bench(run, suite, local(Faulty())).reason == "ValueError: expected 3 channels but got 4"
+
+
 def test_captions_are_made_once(editor, tmp_path):
     case = SUITE.case(SUITE.entries[0])
     case.picture.save(tmp_path / "a.png")

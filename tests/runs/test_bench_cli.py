@@ -38,7 +38,9 @@ def test_a_users_folder_from_pictures_to_tables(folder):
     refused = retouch("bench", "folder", "--data", folder / "edits.jsonl", "-o", run, *FAST)
     assert refused.returncode == 2 and not run.exists()
     assert "2 of the suite's cases" in refused.stderr and "nothing.png" in refused.stderr
-    assert "broken.png" in refused.stderr and "--skip-missing" in refused.stderr
+    lines = refused.stderr.splitlines()
+    assert lines[0].endswith("leave them out with --skip-missing:") and "\\n" not in refused.stderr
+    assert [line.split(":")[0] for line in lines[1:]] == ["  gone", "  bad"] and "broken.png" in lines[2]
     command = ("bench", "folder", "--data", folder / "edits.jsonl", "-o", run, "--skip-missing", *FAST)
     done = retouch(*command)
     assert done.returncode == 0 and "2 of 4 cases are left out" in done.stderr
@@ -51,6 +53,20 @@ def test_a_users_folder_from_pictures_to_tables(folder):
     assert captioned.source is None  # sdedit needs none
     shown = retouch("report", run, "--format", "csv")
     assert shown.returncode == 0 and shown.stdout.splitlines()[1].startswith("quick,")
+
+
+def test_what_changes_how_pictures_look_on_the_way_in_is_said(folder):
+    table, theirs = folder / "mine.csv", folder / "theirs"
+    table.write_text("id,picture,target\none,cat.png,a dog\ntwo,clear.png,a dog\nthree,clear2.png,a dog\n")
+    theirs.mkdir()
+    for name in ("clear.png", "clear2.png", "theirs/one.png"):
+        Image.new("RGBA", (128, 128), (0, 90, 90, 40)).save(folder / name)
+    command = ("bench", "folder", "--data", table, "-o", folder / "run", "--methods", "none", "--measures", "psnr")
+    done = retouch(*command, "--outputs", f"theirs={theirs}")
+    assert done.returncode == 0, done.stderr
+    clear = "transparent parts were put onto white"
+    assert f"{folder / 'clear.png'}: {clear} (and so it is with 1 more file)." in done.stderr.splitlines()
+    assert f"{theirs / 'one.png'}: {clear}." in done.stderr.splitlines() and done.stderr.count(clear) == 2
 
 
 def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
@@ -73,6 +89,7 @@ def test_captions_are_diorama_s_own_where_a_method_needs_them(folder):
             ("diorama", "--data", "."),
             "--data goes with the suites tedbench, pie-bench, magic-brush, folder, not diorama",
         ),
+        (("diorama", "--count", "x"), "count is 'x', expected a whole number of at least 1."),
         (("diorama", "--kinds", "mood"), "no edit kind 'mood'"),
         (("folder", "--data", ".", "--kinds", "pose"), "goes with the suites diorama, drift"),
         (("diorama", "--methods", "nothing"), "no method 'nothing'"),

@@ -137,6 +137,13 @@ def test_outputs_of_others_stand_beside_ours(editor, tmp_path):
         take_outputs(run, SUITE, "theirs", found)
     with pytest.raises(BadParameter, match="holds no output of this suite"):
         find_outputs(SUITE, run.folder / "records")
+    name = SUITE.entries[0].id
+    (tmp_path / "capitals").mkdir()
+    SUITE.case(SUITE.entries[0]).picture.save(tmp_path / "capitals" / f"{name}.PNG")
+    assert list(find_outputs(SUITE, tmp_path / "capitals")) == [name]
+    (tmp_path / "capitals" / f"{name}.PNG").rename(tmp_path / "capitals" / f"{name.upper()}.png")
+    with pytest.raises(BadParameter, match=rf"\(there is '{name.upper()}\.png': names agree in upper"):
+        find_outputs(SUITE, tmp_path / "capitals")
     with pytest.raises(BadParameter, match="expected LABEL=FOLDER"):
         read_outputs(["x"])
     with pytest.raises(BadParameter, match="two --outputs are called 'a'"):

@@ -53,6 +53,13 @@ def test_a_table_names_pictures_with_or_without_their_endings(folder):
     assert suite.identity != BeforeAfter(folder).identity
 
 
+def test_a_tables_columns_are_read_in_any_case_and_unknown_ones_are_named(folder):
+    (folder / "t.csv").write_text("Name, Mask,photographer\ncat,mask,me\n")
+    suite = BeforeAfter(folder, folder / "t.csv")
+    assert suite.case(suite.entries[0]).mask is not None
+    assert [note.endswith("nothing is read from the column 'photographer'.") for note in suite.notes] == [True]
+
+
 def test_steps_are_edits_in_a_row(folder):
     rows = table(folder, {"name": "cat", "source": "a cat", "mask": "mask"}, {"name": "cat-002", "target": "a red cat"})
     suite = BeforeAfter(folder, rows, steps=2)
@@ -69,7 +76,10 @@ def test_steps_are_edits_in_a_row(folder):
     [
         ([{"name": "bird", "target": "x"}], "line 1 of .* names 'bird', and no picture is called so: .* 'cat', 'dog'"),
         ([{"name": "cat"}, {"name": "cat.png"}], "line 2 of .* names 'cat.png' once more"),
-        ([{"target": "x"}], "line 1 of .* has no name"),
+        ([{"target": "x"}], "line 1 of .* has no name: the table has the columns 'target', expected some of name"),
+        ([{"name": "cat"}, {"name": ""}], "line 2 of .* has no name: fill it in"),
+        ([{"name": "cat", "masks": "mask"}], r"no column 'masks' \(did you mean mask\?\): the columns are name, kind"),
+        ([{"name": "CAT"}], r"names 'CAT', and no picture is called so \(did you mean 'cat'\?\)"),
         ([{"name": "cat", "target": "a\nb"}], "target is .*, expected text on one line"),
         ([{"name": "cat", "target": 3}], "target is 3, expected text"),
         ([], "holds no rows"),

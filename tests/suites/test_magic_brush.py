@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retouch.picture import summed
 from retouch.runs.outputs import find_outputs
 from retouch.suites.magic_brush import MagicBrush
 from retouch.suites.preflight import preflight
@@ -40,6 +41,15 @@ def folder(tmp_path):
     (tmp_path / "edit_sessions.json").write_text(json.dumps(sessions))
     (tmp_path / "global_descriptions.json").write_text(json.dumps(told))
     return tmp_path
+
+
+def test_what_is_done_to_pictures_on_the_way_in_is_told_and_not_that_masks_have_holes(folder):
+    for name in ("100-input.png", "100-output1.png"):
+        Image.new("RGBA", SIZE, (9, 9, 9, 40)).save(folder / "images" / "100" / name)
+    suite, notes = MagicBrush(folder), []
+    assert not preflight(suite, suite.entries, notes)
+    place = folder / "images" / "100" / "100-input.png"
+    assert summed(notes) == [f"{place}: transparent parts were put onto white (and so it is with 1 more file)."]
 
 
 def columns(case):

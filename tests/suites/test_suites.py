@@ -83,6 +83,18 @@ def pie_row(**changes):
     return {**row, **changes}
 
 
+def test_blended_words_that_are_not_in_the_prompts_are_named_once_with_their_count(tmp_path):
+    rows = {name: pie_row(blended_word=words) for name, words in (
+        ("000", "red blue"), ("001", "zebra giraffe"), ("002", ""), ("003", "red"),
+    )}  # fmt: skip
+    (tmp_path / "mapping_file.json").write_text(json.dumps(rows))
+    [sentence] = PieBench(tmp_path).settings_notes
+    assert sentence.startswith("of 2 of 4 edits the blended words are not in the prompts")
+    assert sentence.endswith("nothing is blended there: '001' ('zebra giraffe'), '003' ('red').")
+    (tmp_path / "mapping_file.json").write_text(json.dumps({"000": rows["000"], "002": rows["002"]}))
+    assert not PieBench(tmp_path).settings_notes
+
+
 def test_pie_bench_is_read_as_published(tmp_path):
     (tmp_path / "mapping_file.json").write_text(json.dumps({"000": pie_row(), "001": pie_row(image_path="b.png")}))
     picture(tmp_path / "annotation_images" / "1_change" / "a.jpg", (512, 512))
@@ -92,6 +104,9 @@ def test_pie_bench_is_read_as_published(tmp_path):
     assert (entry.id, entry.kind, entry.source, entry.target) == ("000", "change colour", "a red cup", "a blue cup")
     assert entry.about == {"instruction": "make it blue", "blended_word": "red blue"}
     assert entry.settings == {"blend_words": "red blue", "reweight": "blue=2"}
+    assert not suite.case(entry).notes
+    Image.new("L", (512, 512)).convert("CMYK").save(tmp_path / "annotation_images" / "1_change" / "a.jpg")
+    assert ["CMYK" in note.sentence for note in suite.case(entry).notes] == [True]
     mask = np.asarray(suite.case(entry).mask)
     assert mask[1, 1] == mask[1, 2] == 255 and mask[1, 3] == mask[2, 2] == 0
     with pytest.raises(BadPicture, match="is 256 x 256"):
@@ -268,6 +283,19 @@ def test_ids_and_identity_are_the_same_whichever_the_tables_format(tmp_path):
         ("a.csv", 'picture,source,target\na.png,x,"\nb.png,y,"\n', "from line 2 of .* a field of several lines"),
         ("a.csv", f"picture,target\na.png,{'x' * 140_000}\n", "from line 2 of .* is not CSV .field larger"),
         ("a.txt", "", "should hold one table"),
+        (
+            "a.csv",
+            "picture,target,masks\na.png,x,m.png\n",
+            r"no column 'masks' \(did you mean mask\?\): the columns are",
+        ),
+        (
+            "a.jsonl",
+            '{"picture": "a.png", "target": "x", "mask": "m.png"}\n{"picture": "a.png", "target": "x", "masks": "m"}\n',
+            "no column 'masks'",
+        ),
+        ("a.csv", "Picture,picture,target\na.png,b.png,x\n", "'Picture' and 'picture' are both picture"),
+        ("a.csv", "image,prompt\na.png,x\n", "has no picture: the table has the columns 'image', 'prompt', expected"),
+        ("a.csv", "picture,target\na.png,\n", "line 2 of .* has no target: fill it in"),
     ],
 )
 def test_a_wrong_table_is_one_sentence(tmp_path, name, text, says):
@@ -282,6 +310,32 @@ def test_a_csv_may_have_spaces_before_its_quotes_and_columns_without_a_name(tmp_
     assert (entry.target, entry.about) == ("a cat, on a beach", {"note": "mine"})
 
 
+def test_a_column_that_nothing_is_read_from_is_named_and_one_in_capitals_is_read(tmp_path):
+    (tmp_path / "edits.csv").write_text("Picture,TARGET,Instruction,source,source_id,artist\na.png,x,paint,y,7,me\n")
+    suite = Table(tmp_path)
+    [entry], [note] = suite.entries, suite.notes
+    assert (entry.target, entry.source) == ("x", "y") and entry.about["instruction"] == "paint"
+    assert "nothing is read from the columns 'source_id', 'artist'; a run keeps them" in note
+    assert entry.about["artist"] == "me"
+    (tmp_path / "edits.csv").write_text("picture,target,source\na.png,x,y\n")
+    assert not Table(tmp_path).notes and Table(tmp_path).identity == suite.identity
+
+
+def test_a_line_of_csv_that_ends_early_has_empty_fields(tmp_path):
+    (tmp_path / "edits.csv").write_text("picture,target,source_id,source\na.png,x,7\nb.png,x\n")
+    assert [entry.source for entry in Table(tmp_path).entries] == [None, None]
+
+
+def test_what_is_not_there_is_not_called_a_table_and_a_file_is_no_folder(tmp_path):
+    with pytest.raises(BadSuite, match=r"there is no file '.*nosuch\.csv': name a table"):
+        Table(tmp_path / "nosuch.csv")
+    (tmp_path / "edits.txt").write_text("x")
+    with pytest.raises(BadSuite, match=r"'.*edits\.txt' is no table"):
+        Table(tmp_path / "edits.txt")
+    with pytest.raises(BadSuite, match=r"'.*edits\.txt' is a file: name the folder of PIE-Bench"):
+        PieBench(tmp_path / "edits.txt")
+
+
 def test_a_line_of_jsonl_ends_where_the_line_ends(tmp_path):
     rows = [{"id": 7, "picture": "a.png", "target": "two\u2028lines"}, {"picture": "b.png", "target": "x"}]
     text = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
@@ -294,7 +348,7 @@ def test_a_name_too_long_for_a_file_is_a_missing_file(tmp_path):
     (tmp_path / "edits.csv").write_text(f"picture,target\n{long},a.png\n")
     suite = Table(tmp_path)
     assert list(preflight(suite, suite.entries)) == list(suite.missing()) == [suite.entries[0].id]
-    with pytest.raises(BadSuite, match="is no table"):
+    with pytest.raises(BadSuite, match="there is no file 'a cat"):
         Table(long)
     for suite_of in (PieBench, TEdBench):
         with pytest.raises(BadSuite, match="there is no folder"):

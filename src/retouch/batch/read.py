@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from retouch.batch.row import Problems, Row
 from retouch.errors import BadParameter
 from retouch.methods.choice import AXES
 from retouch.runs.variants import Variant, method_asked
+from retouch.suites.columns import in_any_case, misspelt, unread
 from retouch.suites.suite import BadSuite
 from retouch.suites.table import rows_in, rows_of, table_of
 
@@ -23,6 +23,7 @@ COLUMNS = (
     "picture", "source", "target", "mask", "method", "settings", "seed", "negative_prompt", "strength", "region",
     "keep", "size", "output",
 )  # fmt: skip
+_KNOWN = {**{name: name for name in COLUMNS}, **ALIASES}
 _LISTED = ", ".join(COLUMNS)
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 FORMATS = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "same": ""}
@@ -90,20 +91,24 @@ def _of_folder(folder: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _rows(folder: Path, found: Sequence[tuple[str, dict[str, Any]]], defaults: Defaults) -> Read:
-    problems, taken = Problems(where for where, _ in found), _named(row for _, row in found)
-    rows, files = list[Row](), dict[str, tuple[Path, Path | None]]()
-    unread = dict.fromkeys(name for _, row in found for name in row if name not in (*COLUMNS, *ALIASES))
-    for name in unread:
-        if close := get_close_matches(name.lower(), (*COLUMNS, *ALIASES), n=1, cutoff=0.75):
-            problems.add("", f"there is no column {name!r} (did you mean {close[0]}?): the columns are {_LISTED}.")
+    problems, proper = Problems(where for where, _ in found), list[tuple[str, dict[str, Any]]]()
     for where, row in found:
+        with problems.of(""):
+            proper.append((where, in_any_case(row, _KNOWN)))
+    taken = _named(row for _, row in proper)
+    rows, files = list[Row](), dict[str, tuple[Path, Path | None]]()
+    others = unread([row for _, row in proper], _KNOWN)
+    for name, near in others.items():
+        if near:
+            problems.add("", misspelt(name, near, COLUMNS))
+    for where, row in proper:
         given = _joined(where, row, defaults.columns, problems)
         text = _texts(where, given, problems)
         if text["picture"]:
             files[where] = folder / text["picture"], folder / text["mask"] if text["mask"] else None
         one = _row(where, given, text, files.get(where), defaults.format, taken, problems)
         rows += [] if one is None else [one]
-    return Read(rows, problems, files, list(unread))
+    return Read(rows, problems, files, list(others))
 
 
 def _named(rows: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from retouch.batch.run import Batch, Words
     from retouch.batch.summary import Summary
 
-_MANY = 25  # columns that nothing is read from are named up to so many
-
 
 def batch(
     edits: Annotated[Path, typer.Argument(help="A table, .csv or .jsonl, - for stdin, or a folder of pictures.")],
@@ -129,7 +127,9 @@ def _checked(asked: SimpleNamespace, captioned: bool, say: options.Say) -> Seque
     read = read_stream(streams.input_text(), defaults) if stream else read_batch(asked.edits, defaults)
     check_batch(read, asked.output, captioned)
     if read.unread:
-        say(f"nothing is read from the columns {', '.join(map(repr, read.unread[:_MANY]))}.")
+        from retouch.suites.columns import ignored
+
+        say(ignored(read.unread))
     return read.rows
 
 

@@ -63,7 +63,7 @@ def bench(
 
     say = (lambda sentence: None) if quiet else note
     opened, mine = _opened(suite, suite_options, share)
-    skip, found = _skipped(opened, mine, skip_missing, say), _found(opened, others)
+    skip, found = _skipped(opened, mine, skip_missing, suited, say), _found(opened, others)
     caption = _captioner(opened, variants, captioner, model)
     measuring = _measuring(opened, measures, clip or ("diorama" if model in options.EMBEDDED else ""), dino)
     work = workers.executor(editor := workers.editor())
@@ -103,10 +103,15 @@ def _variants(
     return ours, others
 
 
-def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, say: options.Say) -> list[str]:
+def _skipped(suite: Suite, mine: Sequence[Entry], skip: bool, suited: bool, say: options.Say) -> list[str]:
+    """The ids of cases that are left out; what there is to say of the suite's table and files is said."""
+    from retouch.picture import Note, summed
     from retouch.suites.preflight import unusable
 
-    left = unusable(suite, mine, skip)
+    seen = list[Note]()
+    left = unusable(suite, mine, skip, seen)
+    for sentence in (*suite.notes, *(suite.settings_notes if suited else ()), *summed(seen)):
+        say(sentence)
     if left:
         say(f"{len(left)} of {len(suite.entries)} cases are left out.")
     return left
@@ -146,12 +151,16 @@ def _take(
     say: options.Say,
 ) -> None:  # fmt: skip
     """Takes in what others made."""
+    from retouch.picture import Note, summed
     from retouch.runs.outputs import take_outputs
     from retouch.suites.suite import share_of
 
+    seen = list[Note]()
     for label, pictures in found.items():
-        taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip)
+        taken = take_outputs(run, suite, label, pictures, shard=share, skip=skip, notes=seen)
         say(f"{taken} of {len(share_of(suite, share))} edits are there of {label}.")
+    for sentence in summed(seen):
+        say(sentence)
 
 
 def _measure(

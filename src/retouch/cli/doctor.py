@@ -10,6 +10,7 @@ import typer
 
 from retouch.cli import options
 from retouch.cli.messages import tell, tell_facts, tell_json, tell_prose
+from retouch.errors import told
 
 _SOURCE, _TARGET = "a red cat sitting on a beach", "a blue cat sitting on a beach"
 
@@ -59,7 +60,7 @@ def _edit(device: str) -> dict[str, Any]:
             "evaluations": result.evaluations,
         }  # fmt: skip
     except Exception as error:  # a broken installation can raise anything
-        return {"works": False, "error": f"{type(error).__name__}: {error}"}
+        return {"works": False, "error": told(error)}
 
 
 def _tell(found: Mapping[str, Any]) -> None:

@@ -53,9 +53,7 @@ def judge_edits(
     else:
         tell_table(found.headings, found.rows)
         tell()
-        where = " What is kept is told outside the masks." if found.masked else ""
-        row = " Every edit is compared with the picture as it was before the first." if steps > 1 else ""
-        tell_prose(f"Means over the pictures.{where}{row}")
+        tell_prose(found.told())
     if output is not None:
         if steps > 1:
             _write_drift(output)

@@ -16,7 +16,7 @@ from retouch import notebook
 from retouch.arguments import check_kept
 from retouch.auto.kind import kind_named
 from retouch.editor import Editor, EditResult
-from retouch.errors import BadParameter, RetouchError
+from retouch.errors import BadParameter, RetouchError, told
 from retouch.explore.clip_score import ClipScorer
 from retouch.explore.preservation import psnr, ssim
 from retouch.idle import notes_of_many
@@ -187,10 +187,8 @@ def _compared(
     try:
         result = edit()
         return Compared(name, result, "", result.seconds, result.evaluations, *figures(result.image))
-    except RetouchError as error:
-        reason = str(error)
     except Exception as error:  # one method's fault must not take the others' results away
-        reason = f"{type(error).__name__}: {error}"
+        reason = told(error)
     return Compared(name, error=reason, seconds=time.monotonic() - began)
 
 

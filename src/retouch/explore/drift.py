@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from PIL import Image
@@ -17,7 +16,7 @@ from retouch.errors import BadParameter
 from retouch.measures.models import Models
 from retouch.measures.registry import every
 from retouch.picture import write_picture
-from retouch.quantity import shown
+from retouch.quantity import DECIBELS, identical, mean_of, mean_shown
 from retouch.runs.bench import begin, bench
 from retouch.runs.edits import local
 from retouch.runs.files import make_folder, put_text, slug
@@ -46,14 +45,19 @@ class After:
         edits: how many.
         count: of how many chains and seeds.
         failures: how many did not come so far.
-        values: by the names of the run's measures; NaN where none has a value.
+        of: by the names of the run's measures, a value for each of ``count``; NaN for none.
     """
 
     method: str
     edits: int
     count: int
     failures: int
-    values: Mapping[str, float]
+    of: Mapping[str, Sequence[float]]
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The means, by the names of the measures; NaN where none has a value."""
+        return {name: mean_of(found) for name, found in self.of.items()}
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,13 @@ class Drift:
         return ["after", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
     def cells(self, row: After) -> list[str]:
-        """A row as text: the number of edits, then its values.
+        """A row as text: the number of edits, then its values, as :func:`retouch.quantity.mean_shown`.
 
         Args:
             row: one of the drift's.
         """
         values = (
-            shown(row.values[name], unit := one.get("unit", ""), _decimals(name.removesuffix(_OUTSIDE), unit))
+            mean_shown(row.of[name], unit := one.get("unit", ""), _decimals(name.removesuffix(_OUTSIDE), unit))
             for name, one in self.about.items()
         )
         return [str(row.edits), *values]
@@ -109,6 +113,8 @@ class Drift:
         rows = [
             {"method": row.method, "after": row.edits, "count": row.count, "failures": row.failures}
             | {name: None if math.isnan(value) else value for name, value in row.values.items()}
+            | {"counts": {name: sum(not math.isnan(value) for value in found) for name, found in row.of.items()}}
+            | {"identical": {name: identical(found) for name, found in row.of.items() if self._unit(name) == DECIBELS}}
             for row in self.rows
         ]
         return {
@@ -116,6 +122,9 @@ class Drift:
             "model": manifest.model, "methods": manifest.methods, "seeds": manifest.seeds,
             "measures": self.about, "rows": rows,
         }  # fmt: skip
+
+    def _unit(self, name: str) -> str:
+        return self.about[name].get("unit", "")
 
     def strip_of(self, chain: str, side: int = 192) -> Image.Image:
         """A chain as a person sees it: the first picture and what is right after each edit, then every method's.
@@ -183,7 +192,7 @@ def drift_of(run: Run) -> Drift:
         for step in range(1, max(steps.values()) + 1):
             mine = [one for one in records if one.method == label and steps[one.case] == step]
             there = [measured.get(one.key, {}) for one in mine if not one.error]
-            values = {name: _mean(row.get(name) for row in there) for name in names}
+            values = {name: [_number(row.get(name)) for row in there] for name in names}
             if mine:
                 rows.append(After(label, step, len(there), len(mine) - len(there), values))
     return Drift(run, {name: about[name] for name in names}, rows)
@@ -264,7 +273,6 @@ def _decimals(name: str, unit: str) -> int:
     return _DECIMALS.get(name, 1 if unit else 3)
 
 
-def _mean(values: Iterable[float | None]) -> float:
-    """NaN of none."""
-    there = [value for value in values if value is not None]
-    return fmean(there) if there else math.nan
+def _number(value: float | None) -> float:
+    """NaN for none."""
+    return math.nan if value is None else value

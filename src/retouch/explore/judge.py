@@ -12,6 +12,7 @@ from retouch.explore.judged import FOLLOWS, Judged, Pair
 from retouch.measures.measure import Measure
 from retouch.measures.models import Models
 from retouch.measures.registry import chosen, every, loaded
+from retouch.picture import Note, notes_of, summed
 from retouch.runs.bench import begin
 from retouch.runs.manifest import Record
 from retouch.runs.measuring import Edit, ahead, grouped, values_of
@@ -53,7 +54,7 @@ def judge_edits(
         clip: the CLIP model of the measures that compare with texts; None for none: then those are left out.
         dino: the vision transformer of the structure distance.
         resize: edits of other sizes are scaled to their picture's, where they are refused otherwise.
-        say: is told what is left out and why.
+        say: is told what is left out and why, and what was done to pictures on the way in: each kind of thing once.
         progress: called with (edits measured, edits to measure).
 
     Raises:
@@ -73,8 +74,8 @@ def judge_edits(
     names, notes = _measurable(measures, suite, clip)
     if folder is None:
         able, about = _loaded(names, Models(clip, dino), notes)
-        judged = _measured(suite, found, able, about, resize, progress)
-        for sentence in notes:
+        judged, seen = _measured(suite, found, able, about, resize, progress)
+        for sentence in (*notes, *summed(seen)):
             say(sentence)
         return judged
     return _in_a_run(
@@ -83,9 +84,9 @@ def judge_edits(
 
 
 def _measurable(measures: Sequence[str], suite: BeforeAfter, clip: str | None) -> tuple[list[str], list[str]]:
-    """The measures without those that have no texts or masks to go by, and what there is to say of it."""
+    """The measures without those that have no texts or masks to go by, and what there is to say of both."""
     single, sets = chosen(measures)
-    told, notes = sum(bool(entry.target) for entry in suite.entries), list[str]()
+    told, notes = sum(bool(entry.target) for entry in suite.entries), list(suite.notes)
     if not any("mask" in entry.files for entry in suite.entries):
         lost = [one.name for one in single if one.masked and one.name in measures]
         single = [one for one in single if not one.masked]
@@ -125,15 +126,18 @@ def _check_some(none: bool, notes: Sequence[str]) -> None:
 def _measured(
     suite: BeforeAfter, found: _Found, measures: Sequence[Measure], about: Mapping[str, Mapping[str, str]],
     resize: bool, progress: Callable[[int, int], None] | None,
-) -> Judged:  # fmt: skip
-    """Straight from the files: every picture is read once, and nothing is written."""
+) -> tuple[Judged, list[Note]]:  # fmt: skip
+    """Straight from the files: every picture is read once, and nothing is written. With what was done to them."""
+    seen = list[Note]()
 
     def edits() -> Iterator[Edit]:
         for entry in suite.entries:
             case = suite.case(entry)
+            seen.extend(case.notes)
             for label, pictures in found.items():
-                image = edit_of(case, pictures[entry.id], resize=resize)
-                yield Record(entry.id, entry.kind, label, 0, None, None), case, image
+                edit = edit_of(case, pictures[entry.id], resize=resize)
+                seen.extend(notes_of(edit))
+                yield Record(entry.id, entry.kind, label, 0, None, None), case, edit.image
 
     values: dict[tuple[str, str], dict[str, float]] = {}
     for group in ahead(grouped(edits())):
@@ -142,7 +146,7 @@ def _measured(
             values[record.case, record.method] = {name: column[i] for name, column in taken.items()}
         if progress:
             progress(len(values), len(suite.entries) * len(found))
-    return _judged(suite, found, about, values)
+    return _judged(suite, found, about, values), seen
 
 
 def _in_a_run(
@@ -150,13 +154,15 @@ def _in_a_run(
     say: Callable[[str], None], progress: Callable[[int, int], None] | None,
 ) -> Judged:  # fmt: skip
     """Pictures, edits and values kept as a run, or what is missing of them added to one."""
+    seen = list[Note]()
     for entry in suite.entries:  # what is wrong is found before anything is written
         case = suite.case(entry)
+        seen += case.notes
         for pictures in found.values():
-            edit_of(case, pictures[entry.id], resize=resize)
+            seen += notes_of(edit_of(case, pictures[entry.id], resize=resize))
     measuring.load(folder, notes.append)
     _check_some(measuring.none, notes)
-    for sentence in notes:
+    for sentence in (*notes, *summed(seen)):
         say(sentence)
     run = begin(folder, suite, None, {}, others=list(found))
     for label, pictures in found.items():

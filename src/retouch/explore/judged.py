@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Any
 
 from retouch.measures.registry import chosen
-from retouch.quantity import shown
+from retouch.quantity import DECIBELS, identical, mean_of, mean_shown
 
 FOLLOWS = ("directional_similarity", "clip_score")
 """What tells whether an edit shows what was asked: where there are target texts, and a CLIP model is named."""
@@ -61,8 +60,10 @@ class Judged:
 
     def mean(self, method: str, measure: str, step: int | None = None) -> float:
         """Over the edits of a method, or of one step of it, that have a value; NaN where none has."""
-        there = [pair.values[measure] for pair in self.of(method, step) if not math.isnan(pair.values[measure])]
-        return fmean(there) if there else math.nan
+        return mean_of(self._values(method, measure, step))
+
+    def _values(self, method: str, measure: str, step: int | None = None) -> list[float]:
+        return [pair.values[measure] for pair in self.of(method, step)]
 
     @property
     def columns(self) -> list[str]:
@@ -77,16 +78,41 @@ class Judged:
         return [base + _OUTSIDE] if self.masked else [base, base + _OUTSIDE]
 
     @property
+    def partial(self) -> bool:
+        """Whether a column of the table lacks the values of some edits, so that its means are of fewer."""
+        return any(math.isnan(pair.values[name]) for pair in self.pairs for name in self.columns)
+
+    def told(self) -> str:
+        """What the table's figures are of, in sentences."""
+        sentences = ["Means over the pictures."]
+        if self.partial:
+            sentences.append("Where only some have a value, (of N) says how many.")
+        if any(identical([pair.values[name] for pair in self.pairs], self._unit(name)) for name in self.columns):
+            sentences.append("Identical pictures count as 100 dB.")
+        if self.masked:
+            sentences.append("What is kept is told outside the masks.")
+        if any(pair.step for pair in self.pairs):
+            sentences.append("Every edit is compared with the picture as it was before the first.")
+        return " ".join(sentences)
+
+    def _unit(self, name: str) -> str:
+        return self.about[name].get("unit", "")
+
+    @property
     def headings(self) -> list[str]:
         """Of :attr:`rows`."""
         cut = _OUTSIDE if self.masked else " "
-        units = [(name.removesuffix(cut), self.about[name].get("unit", "")) for name in self.columns]
+        units = [(name.removesuffix(cut), self._unit(name)) for name in self.columns]
         after = ["after"] if any(pair.step for pair in self.pairs) else []
         return ["edits of", *after, "count", *(f"{name} ({unit})" if unit else name for name, unit in units)]
 
     @property
     def rows(self) -> list[list[str]]:
-        """The table as text: a method's label, after how many edits in a row, the number of edits, and their means."""
+        """The table as text: a method's label, after how many edits in a row, the number of edits, and their means.
+
+        Behind a mean that is not of all of these stands of how many, "26.1 (of 1)", and behind one of decibels how many
+        are identical, "63.1 (1 of 2 identical)".
+        """
         groups = dict.fromkeys((pair.method, pair.step) for pair in self.pairs)
         return [
             [method, *([str(step)] if step else []), str(len(self.of(method, step))), *self._means(method, step)]
@@ -95,28 +121,37 @@ class Judged:
 
     def _means(self, method: str, step: int) -> list[str]:
         return [
-            shown(
-                self.mean(method, name, step), unit := self.about[name].get("unit", ""),
+            mean_shown(
+                self._values(method, name, step), unit := self._unit(name),
                 _DECIMALS.get(name.removesuffix(_OUTSIDE), 1 if unit else 3),
             )
             for name in self.columns
         ]  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
-        """All of it for machines, JSON-ready: means by method, and every pair."""
+        """All of it for machines, JSON-ready: means by method, what each is of, and every pair."""
 
         def plain(values: Mapping[str, float]) -> dict[str, float | None]:
             return {name: None if math.isnan(value) else value for name, value in values.items()}
 
-        means = {method: {name: self.mean(method, name) for name in self.about} for method in self.methods}
         return {
             "measures": dict(self.about),
             "methods": [
-                {"method": method, "edits": len(self.of(method)), "values": plain(values)}
-                for method, values in means.items()
+                {"method": method, "edits": len(self.of(method)),
+                 "values": plain({name: self.mean(method, name) for name in self.about}), **self._counts(method)}
+                for method in self.methods
             ],
             "pairs": [
                 {"name": pair.name, "method": pair.method, "step": pair.step, "values": plain(pair.values)}
                 for pair in self.pairs
             ],
         }  # fmt: skip
+
+    def _counts(self, method: str) -> dict[str, dict[str, int]]:
+        """What means are of: how many edits have a value, and how many of those in decibels are identical."""
+        values = {name: self._values(method, name) for name in self.about}
+        decibels = [name for name in values if self._unit(name) == DECIBELS]
+        return {
+            "counts": {name: sum(not math.isnan(value) for value in found) for name, found in values.items()},
+            "identical": {name: identical(values[name]) for name in decibels},
+        }

@@ -4,6 +4,7 @@ from retouch.picture.arrays import from_array, to_array
 from retouch.picture.decoding import MAX_PIXELS, READABLE
 from retouch.picture.grid import AS_IT_IS, MAX_SIDES, Fitted, fit, fit_mask
 from retouch.picture.masks import changed_mask, check_growth, mask_from_bytes, opened_mask, overlaid, read_mask
+from retouch.picture.notes import Note, notes_of, summed
 from retouch.picture.reading import Picture, from_bytes, from_image, read_picture
 from retouch.picture.writing import (
     MAX_SIDE,
@@ -28,6 +29,7 @@ __all__ = [
     "RECIPE_KEY",
     "WRITABLE",
     "Fitted",
+    "Note",
     "Picture",
     "changed_mask",
     "check_growth",
@@ -39,6 +41,7 @@ __all__ = [
     "from_bytes",
     "from_image",
     "mask_from_bytes",
+    "notes_of",
     "opened_mask",
     "overlaid",
     "png_bytes",
@@ -48,6 +51,7 @@ __all__ = [
     "read_recipe",
     "recipe_from_bytes",
     "side_by_side",
+    "summed",
     "to_array",
     "write_picture",
 ]

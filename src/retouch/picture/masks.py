@@ -69,7 +69,7 @@ def mask_of(decoded: Decoded, shown: str) -> Picture:
         notes.append(f"{shown} is {values.max() / 255:.0%} grey at most: that is how far the edit goes.")
     if values.min() > 127:
         notes.append(f"{shown} covers everything: it keeps nothing of the picture.")
-    return Picture(Image.fromarray(np.ascontiguousarray(values, dtype=np.uint8)), tuple(notes))
+    return Picture(Image.fromarray(np.ascontiguousarray(values, dtype=np.uint8)), tuple(notes), name=shown)
 
 
 def _is_paint(rgba: NDArray[np.uint8]) -> bool:

@@ -25,11 +25,12 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright RGB picture and what was done to it on the way in, in sentences for the user."""
+    """An upright RGB picture and what was done to it on the way in, in sentences that call it ``name``."""
 
     image: Image.Image
     notes: tuple[str, ...] = ()
     path: Path | None = None
+    name: str = ""
 
 
 def read_picture(path: Path_) -> Picture:
@@ -98,7 +99,7 @@ def upright(decoded: Decoded, name: str, path: Path | None = None, background: s
         rgb = rgb.transpose(turn)
     plain = Image.new("RGB", rgb.size)  # without metadata that no longer holds
     plain.paste(rgb)
-    return Picture(plain, tuple(notes), path)
+    return Picture(plain, tuple(notes), path, name)
 
 
 def _orientation(decoded: Decoded) -> int:

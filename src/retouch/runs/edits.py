@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from retouch.editor import Editor
-from retouch.errors import RetouchError
+from retouch.errors import RetouchError, told
 from retouch.methods.optimising import Optimising
 from retouch.parameters import read_settings
 from retouch.parts.inversions import Inversions
@@ -112,9 +112,8 @@ def of_case(editor: Editor, work: Work, inversions: Inversions) -> Iterator[Made
                 made.add((one.record.method, one.record.seed))
                 yield one
         except Exception as error:  # one method's fault must not take the others' results away
-            reason = str(error) if isinstance(error, RetouchError) else f"{type(error).__name__}: {error}"
             left = [pair for pair in pairs if pair not in made]
-            yield from failures(replace(work, wanted=left), reason or type(error).__name__)
+            yield from failures(replace(work, wanted=left), told(error) or type(error).__name__)
 
 
 def _alike(work: Work) -> Iterator[list[Pair]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from retouch.errors import RetouchError
+from retouch.errors import RetouchError, told
 from retouch.runs.edits import Executor, Made, Work, edits, failures
 from retouch.runs.model_spec import ModelSpec, editor_of
 from retouch.runs.results import library
@@ -76,7 +76,7 @@ def _connect(ray: Any, address: str) -> bool:
         else:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except Exception as error:  # ray raises many kinds; the remedy is the same
-        raise RetouchError(refusal.format(f"{type(error).__name__}: {error}")) from None
+        raise RetouchError(refusal.format(told(error))) from None
     return True
 
 

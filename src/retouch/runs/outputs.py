@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from retouch.errors import BadParameter, BadPicture
+from retouch.picture import Note, notes_of
 from retouch.runs.cases import stored_case
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
@@ -31,14 +32,19 @@ def find_outputs(suite: Suite, folder: Path) -> dict[str, Path]:
         if others:
             raise BadParameter(f"{str(found[name])!r} and {str(others[0])!r} are both {name!r}: take one of them away.")
     if not found:
+        ids = {entry.id.casefold() for entry in suite.entries}
+        like = [paths[0].name for name, paths in below.items() if name.casefold() in ids]
+        hint = f" (there is {like[0]!r}: names agree in upper and lower case)" if like else ""
         example = f"{suite.entries[0].id}.png"
-        raise BadParameter(f"{str(folder)!r} holds no output of this suite: they should be called as {example!r}.")
+        raise BadParameter(
+            f"{str(folder)!r} holds no output of this suite{hint}: they should be called as {example!r}."
+        )
     return found
 
 
 def take_outputs(
     run: Run, suite: Suite, label: str, found: Mapping[str, Path], *, shard: tuple[int, int] = (0, 1),
-    skip: Sequence[str] = (),
+    skip: Sequence[str] = (), notes: list[Note] | None = None,
 ) -> int:  # fmt: skip
     """Copies pictures into a run as the edits of the method ``label``.
 
@@ -48,6 +54,7 @@ def take_outputs(
     Args:
         found: as :func:`find_outputs`.
         shard, skip: as for :func:`retouch.runs.bench.bench`.
+        notes: is given what was done to the pictures on the way in.
 
     Returns:
         how many of the shard's there are.
@@ -72,8 +79,10 @@ def take_outputs(
             if known and known.key in there:
                 continue
             case = stored_case(run, suite, entry)
-            image = edit_of(case, found[entry.id], resize=True)
-            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), image)
+            edit = edit_of(case, found[entry.id], resize=True)
+            writer.finish(Record(entry.id, entry.kind, label, seed, None, None, output=digest), edit.image)
+            if notes is not None:
+                notes += notes_of(edit)
     return taken
 
 
@@ -111,8 +120,10 @@ def _picture(folder: Path, entry: Entry) -> Path | None:
 
 
 def _below(folder: Path) -> dict[str, list[Path]]:
-    """The pictures in the folders of a folder by name without ending: published outputs lie in one for each session."""
+    """The pictures of a folder, whatever the case of their endings, and of the folders in it, by name without ending:
+    published outputs lie in a folder for each session.
+    """
     found: dict[str, list[Path]] = {}
-    for path in sorted(filter(is_picture, folder.glob("*/*"))):
+    for path in sorted(filter(is_picture, (*folder.glob("*"), *folder.glob("*/*")))):
         found.setdefault(path.stem, []).append(path)
     return found

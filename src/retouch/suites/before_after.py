@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from retouch.suites.pictures import pictures_of, some
+from retouch.suites.columns import lacking, read_columns
+from retouch.suites.pictures import did_you_mean, pictures_of, some
 from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of, option
 from retouch.suites.table import rows_of, table_of, texts_of
 
@@ -32,7 +34,8 @@ class BeforeAfter(Suite):
             ``cat-002``, … A mask that the table gives a picture is of all that any of them may change.
 
     Raises:
-        BadSuite: for a folder without pictures, or a table that cannot be used; the row is named.
+        BadSuite: for a folder without pictures, or a table that cannot be used; the row is named. Columns that nothing
+            is read from are said in :attr:`notes`, unless they are nearly called as one that is.
     """
 
     name = "before-after"
@@ -48,7 +51,8 @@ class BeforeAfter(Suite):
     def __post_init__(self) -> None:
         pictures = pictures_of(self.before, "the pictures as they were")
         table = table_of(Path(self.targets)) if str(self.targets) else None
-        asked = _asked(table, pictures, self.steps) if table else {}
+        rows, self.notes = read_columns(rows_of(table), COLUMNS, table) if table else ([], [])
+        asked = _asked(rows, table, pictures, self.steps) if table else {}
         self.entries, named = [], list[Any]()
         for name, picture in pictures.items():
             for number in range(1, self.steps + 1):
@@ -75,21 +79,21 @@ def _entry(name: str, row: dict[str, str], files: dict[str, Path], place: tuple[
     )
 
 
-def _asked(table: Path, pictures: dict[str, Path], steps: int) -> _Asked:
+def _asked(rows: Sequence[tuple[int, dict[str, Any]]], table: Path, pictures: dict[str, Path], steps: int) -> _Asked:
     """What the table says, by the name of a picture or of a step."""
     known = {name: name for name in pictures} | {path.name: name for name, path in pictures.items()}
     if steps > 1:
         known |= {f"{name}-{number:03}": f"{name}-{number:03}" for name in pictures for number in range(1, steps + 1)}
     found: _Asked = {}
-    for line, row in rows_of(table):
+    for line, row in rows:
         given = texts_of(row, COLUMNS, line, table)
         name = given.get("name", "")
         if not name:
-            raise BadSuite(f"line {line} of {str(table)!r} has no name; the columns are: {', '.join(COLUMNS)}.")
+            raise lacking("name", line, rows, COLUMNS, table)
         if name not in known:
             raise BadSuite(
-                f"line {line} of {str(table)!r} names {name!r}, and no picture is called so: there are "
-                f"{some(list(pictures))}."
+                f"line {line} of {str(table)!r} names {name!r}, and no picture is called so"
+                f"{did_you_mean(name, known)}: there are {some(list(pictures))}."
             )
         if known[name] in found:
             raise BadSuite(f"line {line} of {str(table)!r} names {name!r} once more: give every picture one line.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageChops
 
-from retouch.picture import read_mask, read_picture
+from retouch.picture import notes_of, read_mask, read_picture
 from retouch.quantity import Quantity
 from retouch.suites.suite import (
     BadSuite,
@@ -94,7 +94,8 @@ class MagicBrush(Suite):
 
     def case(self, entry: Entry) -> Case:
         """Picture, mask (of a session the union of all), and the picture that people took for right."""
-        picture, truth = (read_picture(entry.files[part]).image for part in ("picture", "truth"))
+        read = [read_picture(entry.files[part]) for part in ("picture", "truth")]
+        picture, truth = (one.image for one in read)
         masks = [path for part, path in entry.files.items() if part.startswith("mask ")] or [entry.files["mask"]]
         whole = Image.new("L", picture.size)
         for path in masks:
@@ -105,7 +106,7 @@ class MagicBrush(Suite):
                     f"{picture.height}: take MagicBrush's own."
                 )
             whole = ImageChops.lighter(whole, mask)
-        return Case(entry, picture, whole, truth)
+        return Case(entry, picture, whole, truth, notes_of(*read))
 
     def judge(self, cases: Sequence[Case], edits: Sequence[Image.Image]) -> dict[str, list[float]]:
         """The published distances to people's answer; an edit of another size is scaled to it, as there."""

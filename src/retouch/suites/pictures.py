@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from retouch.suites.suite import BadSuite, folder_of
@@ -43,3 +43,9 @@ def is_picture(path: Path) -> bool:
 def some(names: Sequence[str]) -> str:
     """A few names for a message, and how many more."""
     return ", ".join(map(repr, names[:_SHOWN])) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def did_you_mean(name: str, there: Iterable[str]) -> str:
+    """For a name that differs from one that is there in upper and lower case alone, a question in brackets; else ""."""
+    close = [one for one in there if one.casefold() == name.casefold()]
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retouch.errors import BadPicture
-from retouch.picture import read_picture
+from retouch.picture import notes_of, read_picture
 from retouch.suites.parquet import parquet_files, parquet_picture, parquet_rows
 from retouch.suites.suite import (
     BadSuite,
@@ -51,6 +51,7 @@ _PUBLISHED = {
 
 _TEXTS = ("image_path", "original_prompt", "editing_prompt")
 _SIDE = 512
+_NAMED = 5  # edits in a message
 _PLUS_PLUS = {"original_prompt": "source_prompt", "editing_prompt": "target_prompt"}
 """What PIE-Bench++ (Huang et al., ParallelEdits, 2024) calls the same; its masks are text, and its words pairs."""
 _ASPECTS = ("edit_action", "aspect_mapping")
@@ -96,21 +97,24 @@ class PieBench(Suite):
         self.entries = [_entry(name, row, where) for name, row in rows.items()]
         self._runs = {name: row["mask"] for name, row in rows.items() if "mask" in row}
         check_entries(self.entries, table)
+        self.settings_notes = _not_blended(self.entries)
         named = [(row["image_path"], row.get("mask")) for row in rows.values()]
         self.identity = identity_of(self.name, self.entries, named)
 
     def case(self, entry: Entry) -> Case:
         """Picture and, where the table has one, mask."""
         place = entry.files["picture"]
-        picture = (parquet_picture(place, entry.id) if place.suffix == ".parquet" else read_picture(place)).image
+        read = parquet_picture(place, entry.id) if place.suffix == ".parquet" else read_picture(place)
+        picture, notes = read.image, notes_of(read)
         if entry.id not in self._runs:
-            return Case(entry, picture)
+            return Case(entry, picture, notes=notes)
         if picture.size != (_SIDE, _SIDE):
             raise BadPicture(
                 f"{str(entry.files['picture'])!r} is {picture.width} x {picture.height}; PIE-Bench's masks are for "
                 f"pictures of {_SIDE} x {_SIDE}."
             )
-        return Case(entry, picture, Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255)))
+        mask = Image.fromarray(decode_mask(self._runs[entry.id]) * np.uint8(255))
+        return Case(entry, picture, mask, notes=notes)
 
 
 def decode_mask(runs: Sequence[int]) -> NDArray[np.uint8]:
@@ -196,6 +200,19 @@ def _entry(name: str, row: dict[str, Any], where: Path) -> Entry:
         {"picture": Path(row["parquet"]) if "parquet" in row else where / "annotation_images" / row["image_path"]},
         _blending(blended, source, target),
     )
+
+
+def _not_blended(entries: Sequence[Entry]) -> list[str]:
+    """Which blended words cannot be given to Prompt-to-Prompt, in a sentence."""
+    words = {entry.id: entry.about["blended_word"].strip() for entry in entries if not entry.settings}
+    lost = [f"{name!r} ({pair!r})" for name, pair in words.items() if pair]
+    if not lost:
+        return []
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    return [
+        f"of {len(lost)} of {len(entries)} edits the blended words are not in the prompts, one in the source and one "
+        f"in the target, and nothing is blended there: {', '.join(lost[:_NAMED])}{more}."
+    ]
 
 
 def _blending(words: str, source: str, target: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from retouch.errors import RetouchError
 from retouch.parameters import parameter
-from retouch.picture import read_mask, read_picture
+from retouch.picture import Note, notes_of, opened_mask, read_picture
 from retouch.quantity import Quantity
 
 
@@ -61,12 +61,14 @@ class Case:
         picture: RGB.
         mask: L of its size, 255 where the edit may change things; None where nothing says.
         truth: the right answer, for suites that know it.
+        notes: what was done to its files on the way in, for suites that read files; a run does not keep it.
     """
 
     entry: Entry
     picture: Image.Image
     mask: Image.Image | None = None
     truth: Image.Image | None = None
+    notes: Sequence[Note] = ()
 
 
 class Suite(ABC):
@@ -88,6 +90,8 @@ class Suite(ABC):
             the same identity, or by one with a larger "count", which holds the edits of the smaller. A report learns
             from "edits", or from "kinds" times "count", how many there are.
         entries: all edits.
+        notes: what there is to say of what was read, in sentences for the user.
+        settings_notes: what more there is to say of the settings of its entries, where a run asks for them.
     """
 
     name: ClassVar[str]
@@ -98,6 +102,8 @@ class Suite(ABC):
     published: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     identity: Mapping[str, Any]
     entries: Sequence[Entry]
+    notes: Sequence[str] = ()
+    settings_notes: Sequence[str] = ()
 
     @abstractmethod
     def case(self, entry: Entry) -> Case:
@@ -148,16 +154,18 @@ def case_from_files(entry: Entry) -> Case:
         BadPicture: when one cannot be read.
         BadSuite: when the mask has another size than the picture.
     """
-    picture = read_picture(entry.files["picture"]).image
+    read = read_picture(entry.files["picture"])
+    picture = read.image
     if "mask" not in entry.files:
-        return Case(entry, picture)
-    mask = read_mask(entry.files["mask"])
+        return Case(entry, picture, notes=notes_of(read))
+    marked = opened_mask(entry.files["mask"])
+    mask = marked.image
     if mask.size != picture.size:
         raise BadSuite(
             f"the mask {str(entry.files['mask'])!r} is {mask.width} x {mask.height} and its picture is "
             f"{picture.width} x {picture.height}: give one of the picture's size."
         )
-    return Case(entry, picture, mask)
+    return Case(entry, picture, mask, notes=notes_of(read, marked))
 
 
 def check_entries(entries: Sequence[Entry], where: str) -> None:
@@ -249,6 +257,8 @@ def folder_of(path: str | os.PathLike[str], what: str) -> Path:
         BadSuite: when there is none.
     """
     folder = Path(path)
+    if os.path.isfile(folder):
+        raise BadSuite(f"{str(folder)!r} is a file: name the folder of {what}.")
     if not os.path.isdir(folder):  # Path.is_dir raises for a name that is too long
         raise BadSuite(f"there is no folder {str(folder)!r}: name the folder of {what}.")
     return folder

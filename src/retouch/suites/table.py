@@ -13,9 +13,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from retouch.suites.columns import lacking, read_columns
 from retouch.suites.suite import BadSuite, Case, Entry, Suite, case_from_files, check_entries, identity_of, option
 
 COLUMNS = ("id", "kind", "picture", "source", "target", "mask")
+_READ = (*COLUMNS, "instruction")  # which a report shows
 _NUMBERED = ("id", "name")
 
 
@@ -23,7 +25,8 @@ _NUMBERED = ("id", "name")
 class Table(Suite):
     """Rows with ``picture`` and ``target``, and, where wanted, ``source``, ``mask``, ``id`` and ``kind``.
 
-    Paths are relative to the table's folder. Without ``id`` a row is called by its number, from 1, and its picture's
+    Paths are relative to the table's folder. An ``instruction`` is shown in reports; further columns are kept with each
+    edit, and said in :attr:`notes`. Without ``id`` a row is called by its number, from 1, and its picture's
     name, whichever format the table has. Texts
     are of one line; a CSV's texts that hold commas stand between double quotes.
 
@@ -33,7 +36,8 @@ class Table(Suite):
             of the one before. Then every row needs a source.
 
     Raises:
-        BadSuite: when there is no such file, or a row lacks what it needs; the row is named.
+        BadSuite: when there is no such file, a column is nearly called as one of these, or a row lacks what it needs;
+            the row is named.
     """
 
     name = "folder"
@@ -47,8 +51,8 @@ class Table(Suite):
 
     def __post_init__(self) -> None:
         table = table_of(Path(self.data))
-        rows = rows_of(table)
-        asked = [_entry(number, line, row, table) for number, (line, row) in enumerate(rows, 1)]
+        rows, self.notes = read_columns(rows_of(table), _READ, table, "; a run keeps them with each edit")
+        asked = [_entry(number, rows, table) for number in range(1, len(rows) + 1)]
         check_entries(asked, repr(str(table)))
         named = [[(row.get(key) or "").strip() for key in ("picture", "mask")] for _, row in rows]
         self.entries = asked
@@ -75,6 +79,8 @@ def table_of(path: Path) -> Path:
             names = ", ".join(p.name for p in found) or "none"
             raise BadSuite(f"the folder {str(path)!r} should hold one table, .csv or .jsonl; there: {names}.")
         return found[0]
+    if not os.path.exists(path):
+        raise BadSuite(f"there is no file {str(path)!r}: name a table, .csv or .jsonl, or the folder of one.")
     if not os.path.isfile(path) or path.suffix.lower() not in (".csv", ".jsonl"):
         raise BadSuite(f"{str(path)!r} is no table: give a .csv or .jsonl file, or the folder of one.")
     return path
@@ -140,7 +146,8 @@ def _csv_rows(text: str, table: Path) -> list[tuple[int, dict[str, Any]]]:
                         f"line {line} of {str(table)!r} has a field that the header has no name for, "
                         f"{reprlib.repr(beyond[0])}: put texts that hold commas between double quotes."
                     )
-                rows.append((line, {name: cell for name, cell in zip(header, cells, strict=False) if name}))
+                whole = cells + [""] * (len(header) - len(cells))  # a line that ends early has empty fields
+                rows.append((line, {name: cell for name, cell in zip(header, whole, strict=True) if name}))
             line = reader.line_num + 1
     except csv.Error as error:
         raise BadSuite(
@@ -166,14 +173,12 @@ def texts_of(row: dict[str, Any], columns: Sequence[str], line: int, table: Path
     return {key: str(row[key]).strip() for key in columns if row.get(key) is not None}
 
 
-def _entry(number: int, line: int, row: dict[str, Any], table: Path) -> Entry:
+def _entry(number: int, rows: Sequence[tuple[int, dict[str, Any]]], table: Path) -> Entry:
+    line, row = rows[number - 1]
     given = texts_of(row, COLUMNS, line, table)
     for key in ("picture", "target"):
         if not given.get(key):
-            raise BadSuite(
-                f"line {line} of {str(table)!r} has no {key}; the columns are: {', '.join(COLUMNS)} (picture and "
-                "target are needed)."
-            )
+            raise lacking(key, line, rows, COLUMNS, table)
     files = {key: table.parent / given[key] for key in ("picture", "mask") if given.get(key)}
     return Entry(
         given.get("id") or f"{number:04}-{files['picture'].stem}", given.get("kind") or "all", given["target"],
