@@ -139,9 +139,10 @@ def test_names_of_the_original_code(tmp_path):
     )
     tensors = load_file(kohya({"unet": parts["unet"]}, tmp_path / "a.safetensors", wanted=both))
     paths = [path for path, _ in parts["unet"].named_modules() if both.search(path)]
+    theirs = {value: key for key, value in original_names(parts["unet"]).items()}
     originals = {
-        path: key.removeprefix("model.diffusion_model.").removesuffix(".weight")
-        for path in paths for key, value in original_names(parts["unet"]).items() if value == f"{path}.weight"
+        path: theirs[f"{path}.weight"].removeprefix("model.diffusion_model.").removesuffix(".weight")
+        for path in paths if f"{path}.weight" in theirs
     }  # fmt: skip
     assert len(originals) == len(paths)
     renamed = {}
