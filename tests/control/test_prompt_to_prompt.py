@@ -201,6 +201,17 @@ def test_reweighting_acts_while_maps_are_replaced_or_at_every_step(model, number
     assert PromptToPrompt().reweight_while == "replacing"
 
 
+@pytest.mark.parametrize(("reweight_while", "factor"), [("replacing", 1.0), ("always", 3.0)])
+def test_a_word_is_reweighted_while_its_own_maps_are_replaced(model, reweight_while, factor):
+    pair = ("a red pig", "a red dog")
+    settings = {"cross_replace_steps": 0.8, "cross_replace_words": "red=0.2", "reweight": "red=3"}
+    _, free, (_, target) = evaluated(model, *pair, 5, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 5, reweight_while=reweight_while, **settings, **NO_SELF)
+    name, red, dog = first_cross(model), *(list(target.words[i].tokens) for i in (1, 2))
+    assert same(seen.probs[name][TARGET][..., red], factor * free.probs[name][TARGET][..., red])
+    assert same(seen.probs[name][TARGET][..., dog], free.probs[name][SOURCE][..., dog])
+
+
 def self_attention_taken(model, number, **settings):
     """The levels whose self-attention is the source's at a step, and those where it is not."""
     _, seen, _ = evaluated(model, "a red pig", "a red dog", number, cross_replace_steps=0.0, **settings)
