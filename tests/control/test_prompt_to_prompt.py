@@ -9,7 +9,7 @@ from retouch.control.prompt_to_prompt import PromptToPrompt, replaced_steps
 from retouch.parts.attach import attached
 from retouch.parts.edits import AttentionEdit, Group, Now
 from retouch.parts.rows import SOURCE, TARGET, TARGET_NULL, Step
-from retouch.prompts import refinement_mapping, tokenize
+from retouch.prompts import tokenize
 from tests.tiny import tiny_backbone
 
 ROWS = [SOURCE, TARGET_NULL, TARGET]
@@ -96,16 +96,58 @@ def test_a_word_of_more_tokens_shares_the_maps_it_takes_over(model):
     torch.testing.assert_close(seen.probs[name][TARGET][..., new], taken.expand(-1, -1, len(new)))
 
 
+def test_words_after_one_of_more_tokens_take_their_own_maps(model):
+    """The authors' code pairs positions there, so that they would take those of their neighbours."""
+    pair = ("a big red cat", "a little red cat")
+    _, free, (source, target) = evaluated(model, *pair, 0, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.5, **NO_SELF)
+    name = first_cross(model)
+    assert len(source.words[1].tokens) < len(target.words[1].tokens)
+    for old, new in zip(source.words[2:], target.words[2:], strict=True):
+        assert old.text == new.text and old.tokens != new.tokens
+        assert same(seen.probs[name][TARGET][..., list(new.tokens)], free.probs[name][SOURCE][..., list(old.tokens)])
+    more = target.length - target.end
+    theirs = free.probs[name][SOURCE][..., source.end : source.end + more]
+    assert same(seen.probs[name][TARGET][..., target.end :], theirs)
+
+
 def test_refine_keeps_the_maps_of_new_words_and_takes_the_rest_from_the_source(model):
     _, free, (source, target) = evaluated(model, "a cat", "a cat, wearing a hat", 0, controlled=False)
     _, seen, _ = evaluated(model, "a cat", "a cat, wearing a hat", 0, cross_replace_steps=0.5, **NO_SELF)
     name = first_cross(model)
-    mapping, shared = refinement_mapping(source, target)
-    kept, own = shared.bool(), free.probs[name][TARGET]
+    own, theirs, found = free.probs[name][TARGET], free.probs[name][SOURCE], seen.probs[name][TARGET]
     new = [token for word in target.words[2:] for token in word.tokens]
-    assert not kept[new].any() and kept[list(target.words[1].tokens)].all()
-    assert same(seen.probs[name][TARGET][..., ~kept], own[..., ~kept])
-    torch.testing.assert_close(seen.probs[name][TARGET][..., kept], (free.probs[name][SOURCE] @ mapping)[..., kept])
+    old = list(range(source.end))  # the start, "a" and "cat": the same places in both prompts
+    assert [word.tokens for word in source.words] == [word.tokens for word in target.words[:2]]
+    assert same(found[..., new], own[..., new]) and not same(found[..., old], own[..., old])
+    assert same(found[..., old], theirs[..., old])
+    assert same(found[..., target.end], theirs[..., source.end])  # the end of the text
+    more = target.length - target.end
+    assert same(found[..., target.end :], theirs[..., source.end : source.end + more])
+
+
+def test_padding_takes_the_maps_of_padding_where_words_are_deleted(model):
+    """Counted from each prompt's end; by position the first of it would take those of the source's last words."""
+    pair = ("a cat in a hat", "a cat")
+    _, free, (source, target) = evaluated(model, *pair, 0, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.5, **NO_SELF)
+    name, deleted = first_cross(model), source.end - target.end
+    theirs, found = free.probs[name][SOURCE], seen.probs[name][TARGET]
+    assert deleted > 3 and source.words[-1].tokens[-1] == source.end - 1
+    assert same(found[..., target.end : -deleted], theirs[..., source.end :])
+    beyond = theirs[..., -1:].expand(-1, -1, deleted)  # the source has no more: its last serves the rest
+    assert same(found[..., -deleted:], beyond)
+    assert same(found[..., : target.end], theirs[..., : target.end])
+
+
+def test_prompts_of_equal_length_are_paired_by_position(model):
+    pair = ("a red cat", "a big cat")
+    _, free, (source, target) = evaluated(model, *pair, 0, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.5, aligner="refine", **NO_SELF)
+    name, kept = first_cross(model), torch.ones(target.length, dtype=torch.bool)
+    kept[list(target.words[1].tokens)] = False
+    assert source.end == target.end
+    assert same(seen.probs[name][TARGET][..., kept], free.probs[name][SOURCE][..., kept])
 
 
 @pytest.mark.parametrize(
@@ -156,15 +198,44 @@ def test_reweighting_acts_while_maps_are_replaced_or_at_every_step(model, number
         factors[list(target.words[1].tokens)] = 3.0
     base = free.probs[name][SOURCE if number < 5 else TARGET]
     assert same(seen.probs[name][TARGET], base * factors)
+    assert PromptToPrompt().reweight_while == "replacing"
 
 
-def test_self_attention_takes_the_sources_queries_and_keys_at_its_levels_only(model):
+@pytest.mark.parametrize(("reweight_while", "factor"), [("replacing", 1.0), ("always", 3.0)])
+def test_a_word_is_reweighted_while_its_own_maps_are_replaced(model, reweight_while, factor):
     pair = ("a red pig", "a red dog")
-    _, seen, _ = evaluated(model, *pair, 0, cross_replace_steps=0.0, self_replace_steps=0.5)
+    settings = {"cross_replace_steps": 0.8, "cross_replace_words": "red=0.2", "reweight": "red=3"}
+    _, free, (_, target) = evaluated(model, *pair, 5, controlled=False)
+    _, seen, _ = evaluated(model, *pair, 5, reweight_while=reweight_while, **settings, **NO_SELF)
+    name, red, dog = first_cross(model), *(list(target.words[i].tokens) for i in (1, 2))
+    assert same(seen.probs[name][TARGET][..., red], factor * free.probs[name][TARGET][..., red])
+    assert same(seen.probs[name][TARGET][..., dog], free.probs[name][SOURCE][..., dog])
+
+
+def self_attention_taken(model, number, **settings):
+    """The levels whose self-attention is the source's at a step, and those where it is not."""
+    _, seen, _ = evaluated(model, "a red pig", "a red dog", number, cross_replace_steps=0.0, **settings)
+    taken = {True: set(), False: set()}
     for layer in model.attention_layers(kind="self"):
-        (source_q, source_k), (target_q, target_k) = (seen.qk[layer.name][row] for row in (SOURCE, TARGET))
-        same = torch.equal(source_q, target_q) and torch.equal(source_k, target_k)
-        assert same == (layer.downsampling >= 4)
+        pairs = zip(*(seen.qk[layer.name][row] for row in (SOURCE, TARGET)), strict=True)
+        taken[all(torch.equal(one, other) for one, other in pairs)].add(layer.downsampling)
+    return taken[True], taken[False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "levels"),
+    [({}, {4, 8}), ({"self_replace_downsampling": 2}, {2, 4, 8}), ({"self_replace_downsampling": 1}, {1, 2, 4, 8})],
+)
+def test_self_attention_takes_the_sources_queries_and_keys_at_its_levels_only(model, settings, levels):
+    """Of a latent of 64 x 64 the default are 16² tokens and fewer, 2 are 32² and fewer."""
+    found = self_attention_taken(model, 0, self_replace_steps=0.5, **settings)
+    assert found == (levels, {1, 2, 4, 8} - levels)
+
+
+@pytest.mark.parametrize(("number", "replaced"), [(6, True), (7, False)])
+def test_a_share_of_self_attention_is_rounded_down(model, number, replaced):
+    """0.79 of 10 steps are 7."""
+    assert bool(self_attention_taken(model, number, self_replace_steps=0.79)[0]) == replaced
 
 
 def test_equal_queries_and_keys_are_the_sources_map():

@@ -8,8 +8,8 @@ import torch
 
 from retouch.backbone.clip import Clip
 from retouch.explore.clip_score import ClipScorer
-from retouch.measures import pie_bench
-from retouch.measures.batch import to_image
+from retouch.measures import pie_bench, pixels, structure
+from retouch.measures.batch import Batch, to_image
 from retouch.measures.clip import clip_score, text_features
 from retouch.measures.perceptual import Lpips
 from retouch.measures.structure import Dino, structure_distance
@@ -82,6 +82,25 @@ def test_the_edited_parts_clip_score_is_of_the_picture_times_the_mask():
         assert float(found[i]) == pytest.approx(
             scorer.score(to_image(torch.from_numpy(picture / 255).permute(2, 0, 1)), text), abs=1e-3
         )
+
+
+def test_the_measures_of_that_name_follow_these_conventions_and_the_others_do_not(tmp_path):
+    """Without ``pie.``: DINO sees 0..1, and what is outside the mask, border and all, is averaged by itself."""
+    dino, texts = Dino(random_vit(tmp_path)), ["a cat", "a dog"]
+    batch = Batch(A, B, MASKS, texts, texts)
+    own = {one.name: one for one in (*pie_bench.MEASURES, *pixels.MEASURES, *structure.MEASURES)}
+    outside = MASKS == 0
+    error, planes = (A - B).square().mean(1, keepdim=True), pixels.ssim_map(A, B)
+    for name, plane in (("mse", error), ("ssim", planes)):
+        expected = torch.stack([one[there].mean() for one, there in zip(plane, outside, strict=True)])
+        assert torch.allclose(own[f"{name}.outside"].take(batch), expected, rtol=1e-4)
+        published = getattr(pie_bench, name)(A, B, MASKS)
+        assert torch.equal(own[f"pie.{name}"].take(batch), published)
+        assert not torch.allclose(published, expected, rtol=1e-2)
+    assert torch.equal(own["pie.psnr"].take(batch), pie_bench.psnr(A, B, MASKS))
+    found, published = (own[f"{group}structure_distance"].compute(batch, dino) for group in ("", "pie."))
+    assert torch.allclose(found, structure_distance(dino.keys(A), dino.keys(B)), rtol=1e-4)
+    assert torch.allclose(published, pie_bench.structure_distance(dino, A, B), rtol=1e-4)
 
 
 @pytest.mark.parametrize("measure", [pie_bench.mse, pie_bench.psnr, pie_bench.ssim])

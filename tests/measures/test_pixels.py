@@ -45,6 +45,17 @@ def test_the_ssim_of_every_pixel_is_the_formula():
         assert np.allclose(found[i, 0].numpy(), np.mean(planes, 0), atol=1e-4)
         inside = REGIONS[i, 0].bool().numpy()
         assert float(ssim(A, B, REGIONS)[i]) == pytest.approx(np.mean(planes, 0)[inside].mean(), abs=1e-4)
+        assert float(ssim(A, B)[i]) == pytest.approx(np.mean(planes), abs=1e-4)  # the border counts
+
+
+def test_the_ssim_of_a_picture_counts_its_border_as_torchmetrics_does():
+    edit = A.clone()
+    edit[..., :5] = 1 - edit[..., :5]
+    for i in range(3):
+        theirs = structural_similarity_index_measure(edit[i : i + 1], A[i : i + 1], data_range=1.0)
+        assert float(ssim(A, edit)[i]) == pytest.approx(float(theirs), abs=2e-5)
+        within = ssim_map(A, edit)[i, ..., 5:-5, 5:-5].mean()  # as scikit-image has it
+        assert float(within - ssim(A, edit)[i]) > 0.05
 
 
 @pytest.mark.parametrize("size", [(40, 48), (11, 64), (200, 150)])

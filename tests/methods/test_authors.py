@@ -5,6 +5,8 @@ import torch
 from torch.nn import functional
 
 from retouch.inversion.null_text import null_text_inversion
+from retouch.methods.registry import methods
+from retouch.parameters import parameters_of
 from retouch.parts.inversions import ddim_inversion
 from retouch.prompts import find_words
 
@@ -26,7 +28,7 @@ def along_the_sphere(start, end, share):
 
 
 @torch.no_grad()
-def two_rows(model, latents, source, target, interp, w, lam=None, quantile=None, rho=0.0, below=0):
+def two_rows(model, latents, source, target, interp, w, lam=None, quantile=None, rho=0.0, below=0, recon=0.0):
     """Source and target side by side as one batch [2, …]; every number is taken over the batch, as theirs are."""
     schedule, texts = model.schedule(T), model.condition([source, target])
     null = model.condition([source, ""]).embeds
@@ -41,7 +43,11 @@ def two_rows(model, latents, source, target, interp, w, lam=None, quantile=None,
             limit = lam if quantile is None else torch.quantile(delta.abs(), quantile)
             delta = delta.sign() * (delta.abs() - limit).clamp(min=0)
             kept = 1 - functional.max_pool2d((delta.abs() > limit).float(), 3, stride=1, padding=1)
-        z = schedule.step_down(z, empty + w * delta, index)
+        noise = empty + w * delta
+        original = schedule.level(index).original(z, noise)
+        if t < below:
+            original = original - recon * (original - latents) * kept
+        z = schedule.level(index - 1).add_noise(original, noise)
         if t < below:
             z = z - rho * (z - up[index]) * kept
     return z[:1], z[1:]
@@ -63,15 +69,43 @@ def test_negative_prompt_inversion_turns_all_tokens_of_the_null_text_by_one_angl
         ({"quantile": 0.4, "npi_interp": 1.0}, {"quantile": 0.7}),
         ({"quantile": 0.2, "inversion_guidance": 0.5}, {"quantile": 0.6, "rho": 0.5}),
         ({"threshold": 0.05, "inversion_guidance": 0.5}, {"lam": 0.05, "rho": 0.5}),
+        ({"quantile": 0.4, "reconstruction_guidance": 0.3}, {"quantile": 0.7, "recon": 0.3}),
     ],
 )
 def test_a_guided_source_is_thresholded_with_the_target(bench, case, settings, theirs):
     latents, source, target = case
-    settings = {"npi_interp": 0.5, "inversion_guidance": 0.0, "inversion_guidance_below": 600} | settings
+    below = {"inversion_guidance_below": 600, "reconstruction_guidance_below": 600}
+    settings = {"npi_interp": 0.5, "inversion_guidance": 0.0, **below} | settings
     expected = two_rows(bench.model, latents, source, target, settings["npi_interp"], 4.0, below=600, **theirs)
     out = bench.run("prox-npi", source, target, latents, guidance_scale=4.0, **UNCONTROLLED, **settings)
     close(out.source, expected[0])
     close(out.target, expected[1])
+
+
+def test_prox_npis_defaults_are_the_authors_example(bench, case):
+    """Their 0.7 over both rows, soft thresholding, and inversion guidance of both rows below t = 400."""
+    latents, source, target = case
+    expected = two_rows(bench.model, latents, source, target, 0.0, 4.0, quantile=0.7, rho=1.0, below=400)
+    out = bench.run("prox-npi", source, target, latents, guidance_scale=4.0, **UNCONTROLLED)
+    close(out.source, expected[0])
+    close(out.target, expected[1])
+    known = {p.name: p.default for p in parameters_of(methods()["prox-npi"])}
+    assert known["inversion_guidance_below"] == known["reconstruction_guidance_below"] == 400
+
+
+def test_both_guidances_act_on_the_source_that_local_blend_copies(bench, case):
+    latents, source, target = case
+    settings = {"num_inference_steps": T, "guidance_scale": 4.0}
+    both = {"inversion_guidance": 0.5, "reconstruction_guidance": 0.3}
+    expected = two_rows(bench.model, latents, source, target, 0.0, 4.0, quantile=0.7, rho=0.5, below=400, recon=0.3)
+    close(bench.run("prox-npi", source, target, latents, **settings, **both).source, expected[0])
+    whole = bench.run("prox-npi", source, target, latents, blend_words="auto", **settings)
+    free = bench.run("prox-npi", source, target, latents, inversion_guidance=0.0, **settings)
+    outside = (whole.mask == 0).expand_as(latents)
+    assert 0 < outside.float().mean() < 1
+    assert torch.equal(whole.target[outside], whole.source[outside])
+    close(whole.source, latents)
+    assert not torch.allclose(free.source, latents, atol=1e-2)
 
 
 def reference_null_texts(model, up, source, schedule, *, w, inner, enough):

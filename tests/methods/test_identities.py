@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from retouch.backbone.schedule import Schedule
 from retouch.guidance.proximal import edit_mask, proximal, threshold_of
+from retouch.methods.catalogue import part_named, parts_of
 from retouch.methods.registry import method_named, methods
 from retouch.parts.inversions import ddim_inversion
+from retouch.parts.job import Job
 from tests.small import short
 
 pytestmark = pytest.mark.slow
@@ -291,6 +293,45 @@ def test_the_thresholds_are_the_papers():
         and edit_mask(plane, 1.0, 0).sum() == 1
         and edit_mask(plane, 4.0, 1).sum() == 0
     )
+
+
+CLIMBING = (
+    "ddim", "negative-prompt", "source-negative-prompt", "latent-align", "null-text", "prompt-tuning", "part-way",
+)  # fmt: skip
+
+
+@pytest.fixture
+def asked(bench, monkeypatch):
+    """What the network is asked: latents and timesteps, one pair for each time."""
+    seen, own = [], bench.model.predict
+
+    def predict(latents, timestep, condition):
+        seen.append((latents.detach().clone(), int(timestep)))
+        return own(latents, timestep, condition)
+
+    monkeypatch.setattr(bench.model, "predict", predict)
+    return seen
+
+
+@pytest.mark.parametrize("name", CLIMBING)
+def test_every_inversion_asks_the_network_at_the_upper_timestep(bench, case, asked, name):
+    latents, source, target = case
+    settings = {"inner_steps": 1} if name in ("null-text", "prompt-tuning") else {}
+    job = Job(bench.model, latents, target, source, torch.Generator(), lambda steps: None)
+    up = part_named("inversion", name)(**settings).run(job, 5, 7.5).latents
+    climbed, timesteps = asked[: len(up) - 1], bench.model.schedule(5).timesteps
+    assert len(climbed) == (4 if name == "part-way" else 5)
+    for index, (z, timestep) in enumerate(climbed):
+        assert timestep == timesteps[index] and torch.equal(z, up[index])
+
+
+def test_those_are_all_inversions_that_climb_and_the_way_down_asks_at_the_upper_timestep_too(bench, case, asked):
+    draw = {"noise", "cycle-diffusion", "edit-friendly", "ledits-pp"}  # their noise, and climb no steps
+    assert {*CLIMBING} | draw == set(parts_of("inversion"))
+    latents, source, target = case
+    bench.run("ddim", source, target, latents, num_inference_steps=5)
+    timesteps = bench.model.schedule(5).timesteps
+    assert [timestep for _, timestep in asked] == [*timesteps, *reversed(timesteps)]
 
 
 def test_the_schedule_steps_undo_each_other(bench):

@@ -8,8 +8,10 @@ from PIL import Image
 
 from retouch.diorama.suite import DioramaSuite
 from retouch.errors import BadParameter, BadPicture
+from retouch.methods.registry import method_named
 from retouch.runs.manifest import Manifest
 from retouch.runs.run import Run
+from retouch.runs.variants import read_variants, suited
 from retouch.suites.pie_bench import PieBench, decode_mask
 from retouch.suites.preflight import preflight
 from retouch.suites.suite import BadSuite, share_of
@@ -111,6 +113,19 @@ def test_pie_bench_is_read_as_published(tmp_path):
     assert mask[1, 1] == mask[1, 2] == 255 and mask[1, 3] == mask[2, 2] == 0
     with pytest.raises(BadPicture, match="is 256 x 256"):
         suite.case(suite.entries[1])
+
+
+def test_pie_benchs_row_of_prox_npi_has_the_published_settings(tmp_path):
+    """Prompt-to-Prompt refined at 0.4 and 0.6, maps up to 32², half of the target's own |Δ|, and neither guidance."""
+    (tmp_path / "mapping_file.json").write_text(json.dumps({"000": pie_row()}))
+    suite = PieBench(tmp_path)
+    asked = suited(read_variants(["prox-npi"])["prox-npi"], suite, suite.entries[0])
+    method = method_named("prox-npi", asked.settings)
+    assert (method.quantile, method.threshold) == (0.5, None)
+    assert method.inversion_guidance == method.reconstruction_guidance == 0
+    assert (method.aligner, method.cross_replace_steps, method.self_replace_steps) == ("refine", 0.4, 0.6)
+    assert (method.self_replace_downsampling, method.guidance_scale, method.num_inference_steps) == (2, 7.5, 50)
+    assert (method.blend_words, method.reweight) == ("red blue", "blue=2")
 
 
 def without(row, *keys):

@@ -5,10 +5,10 @@ The guidance direction Δ = ε(c_tgt) − ε(c_src) is thresholded, so that w am
 two predictions; where nothing is left of Δ the latent is held to the inverted trajectory. The authors' public code
 names its soft rule "l0", compare with ``prox=soft``, and takes λ over both branches together: under negative-prompt
 inversion the source's Δ is 0, so that its 0.7 is the 0.4 quantile of the target's own (2q − 1), the default here. Its
-"l1" (shrinks twice, and turns the sign of small negative differences) and its guidances above a timestep (a negative
-``recon_t``) are not offered; its negative ``quantile`` is ``threshold``, and its one ``recon_lr`` and ``recon_t`` are
-two here, one for each guidance. Of the two guidances inversion guidance alone is on, as in the example of the authors'
-code.
+"l1" (from 2λ on |Δ| is shrunk twice; below, a positive Δ is shrunk once and a negative one becomes Δ + 2λ, which is
+positive) and its guidances above a timestep (a negative ``recon_t``) are not offered; its negative ``quantile`` is
+``threshold``, and its one ``recon_lr`` and ``recon_t`` are two here, one for each guidance. Of the two guidances
+inversion guidance alone is on, as in the example of the authors' code.
 """
 
 from __future__ import annotations
