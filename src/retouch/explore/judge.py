@@ -15,7 +15,7 @@ from retouch.measures.registry import chosen, every, loaded
 from retouch.picture import Note, notes_of, summed
 from retouch.runs.bench import begin
 from retouch.runs.manifest import Record
-from retouch.runs.measuring import Edit, ahead, grouped, values_of
+from retouch.runs.measuring import Edit, grouped, looked_at
 from retouch.runs.outputs import take_outputs
 from retouch.runs.paired import edit_of, paired
 from retouch.runs.results import about_measures, measured_lines
@@ -140,8 +140,7 @@ def _measured(
                 yield Record(entry.id, entry.kind, label, 0, None, None), case, edit.image
 
     values: dict[tuple[str, str], dict[str, float]] = {}
-    for group in ahead(grouped(edits())):
-        taken = values_of(group, measures, None)
+    for group, taken in looked_at(grouped(edits()), measures):
         for i, (record, _, _) in enumerate(group):
             values[record.case, record.method] = {name: column[i] for name, column in taken.items()}
         if progress:

@@ -28,6 +28,7 @@ class Measure(Quantity):
         masked: whether it wants masks; without them its values are NaN.
         groups: under which names it goes with others: "default" (cheap, and without downloads), "pie-bench", or new.
         model: what looks at the pictures, its name and fingerprint, once it is loaded and could be another; else "".
+        network: whether a model that was loaded looks at the pictures.
     """
 
     compute: Callable[..., Tensor]
@@ -35,6 +36,7 @@ class Measure(Quantity):
     masked: bool = False
     groups: tuple[str, ...] = ()
     model: str = field(default="", repr=False)
+    network: bool = field(default=False, repr=False)
 
     def loaded(self, models: Models) -> Measure:
         """The same with its model in hand.
@@ -48,7 +50,7 @@ class Measure(Quantity):
         if self.needs is None:
             return self
         model, compute = models.get(self.needs), self.compute
-        return replace(self, needs=None, compute=lambda batch: compute(batch, model), model=called(model))
+        return replace(self, needs=None, compute=lambda batch: compute(batch, model), model=called(model), network=True)
 
     @torch.no_grad()
     def take(self, batch: Batch) -> Tensor:

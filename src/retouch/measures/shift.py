@@ -116,10 +116,10 @@ def _refined(before: Plane, after: Plane, region: Region, start: Offset) -> tupl
         if (slopes[:2] ** 2).mean(1).sum() < _FLAT:
             return -1.0, start
         apart = light - theirs
-        weighed = slopes * _trust(apart - tone @ slopes[2:])
-        squares = weighed @ slopes.T
+        weighed = slopes * _trust(apart - (tone[:, None] * slopes[2:]).sum(0))
+        squares = np.einsum("in,jn->ij", weighed, slopes)  # BLAS would wake its threads for each
         squares[[0, 1], [0, 1]] += _FLAT * len(light)  # along a direction without slopes nothing moves
-        step, tone = np.split(np.linalg.lstsq(squares, weighed @ apart, rcond=None)[0], 2)
+        step, tone = np.split(np.linalg.lstsq(squares, np.einsum("in,n->i", weighed, apart), rcond=None)[0], 2)
         if not np.isfinite(step).all() or np.hypot(*step) > min(before.shape):
             return -1.0, start
         offset = offset + step

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, Any
 
+import torch
 from PIL import Image
 
 from retouch.measures.batch import Batch
@@ -64,8 +65,8 @@ def measure(
     ]
     done = 0
     with run.appending("measures", shard) as file:
-        for group in ahead(grouped(_edits(run, left))):
-            _take(group, measures, suite, file)
+        for group, columns in looked_at(grouped(_edits(run, left)), measures, suite):
+            _put(group, columns, file)
             done += len(group)
             if progress:
                 progress(done, len(left))
@@ -94,7 +95,7 @@ def as_they_come(
         def flush() -> None:
             records, waiting[:] = list(waiting), []
             for group in grouped(_edits(run, records)):
-                for record, values in _take(group, measures, suite, file):
+                for record, values in _put(group, values_of(group, measures, suite), file):
                     if told:
                         told(record, values)
 
@@ -120,11 +121,11 @@ def _say_what(run: Run, measures: Sequence[Measure], suite: Suite | None) -> dic
     return about
 
 
-def _take(
-    group: Sequence[Edit], measures: Sequence[Measure], suite: Suite | None, file: IO[bytes]
+def _put(
+    group: Sequence[Edit], columns: Mapping[str, Sequence[float]], file: IO[bytes]
 ) -> list[tuple[Record, dict[str, float | None]]]:  # fmt: skip
-    """Of a batch the values, which are written."""
-    columns, found = values_of(group, measures, suite), []
+    """Writes the values of a batch, and gives them by record."""
+    found = []
     for i, (record, _, _) in enumerate(group):
         own = {name: number(column[i]) for name, column in columns.items()}
         append(file, {"case": record.case, "method": record.method, "seed": record.seed, "values": own})
@@ -177,7 +178,34 @@ def grouped(edits: Iterable[Edit]) -> Iterator[list[Edit]]:
     yield from (group for group in waiting.values() if group)
 
 
-def ahead(groups: Iterator[list[Edit]]) -> Iterator[list[Edit]]:
+def looked_at(
+    groups: Iterator[list[Edit]], measures: Sequence[Measure], suite: Suite | None = None
+) -> Iterator[tuple[list[Edit], Mapping[str, Sequence[float]]]]:  # fmt: skip
+    """The groups in their order, each with what :func:`values_of` gives of it.
+
+    Where no network looks at them, as many groups are looked at at once as torch has threads, each on one: what shares
+    out single operations spends its time waiting. While a network looks at one group, the next is read.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1 or any(one.network for one in measures) or (suite is not None and suite.verdicts):
+        for group in _ahead(groups):
+            yield group, values_of(group, measures, suite)
+        return
+    waiting = deque[tuple[list[Edit], Future[dict[str, Sequence[float]]]]]()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for group in groups:
+                waiting.append((group, pool.submit(values_of, group, measures, suite)))
+                if len(waiting) > threads:
+                    first, values = waiting.popleft()
+                    yield first, values.result()
+            for group, values in waiting:
+                yield group, values.result()
+    finally:
+        torch.set_num_threads(threads)  # which threads to come would take from the last that said it
+
+
+def _ahead(groups: Iterator[list[Edit]]) -> Iterator[list[Edit]]:
     """The same groups; while one is looked at the next is read."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, groups, None)

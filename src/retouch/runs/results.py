@@ -73,7 +73,10 @@ def set_measures(run: Run) -> dict[str, dict[str, float]]:
 
 def outdated_sets(run: Run) -> list[str]:
     """The measures of sets that were taken before edits were added."""
-    rows, edits = stored_sets(run), _edits_of(run)
+    rows = stored_sets(run)
+    if not rows:
+        return []
+    edits = _edits_of(run)
     fresh = _fresh(run, edits)
     names = dict.fromkeys(name for row in rows.values() for name in row)
     return [name for name in names if not all(fresh(label, rows.get(label, {}).get(name)) for label in edits)]

@@ -98,7 +98,7 @@ class Run:
             elif any(not name.startswith(UNFINISHED) for name in os.listdir(where)):
                 raise BadRun(f"{str(where)!r} is not empty and holds no run: name another folder.")
             else:
-                run = cls(where, manifest)
+                run = cls(where, joined(manifest, manifest, where))  # whose seeds are whose is said from the first
             text = json.dumps(asdict(run.manifest), indent=1)
             if known is None or text != json.dumps(asdict(known), indent=1):
                 put_text(where / "run.json", text)
