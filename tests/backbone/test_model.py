@@ -208,6 +208,7 @@ COSTS = [
 ]
 
 
+@pytest.mark.parametrize("model", ["sd1", "if"], indirect=True)  # in latents, and in pixels
 @pytest.mark.parametrize(("name", "settings", "parts"), COSTS, ids=lambda value: str(value))
 def test_the_declared_cost_is_right_for_other_settings_too(model, name, settings, parts):
     latents = model.encode(torch.zeros(1, 3, 16, 16))

@@ -231,24 +231,15 @@ def test_local_blend_keeps_the_source_outside_its_mask(bench, each_case):
 
 
 @pytest.mark.parametrize("name", list(methods()))
-def test_every_method_costs_what_it_declares(bench, case, name):
+def test_every_method_costs_what_it_declares_is_repeatable_and_leaves_the_model_alone(bench, case, name):
     latents, source, target = case
-    settings, counted = short(name, 5), []
-    method = methods()[name](**settings)
-    before = bench.model.evaluations
-    bench.run(name, source, target, latents, steps=counted.append, **settings)
-    assert bench.model.evaluations - before == method.evaluations()
-    assert sum(counted) == method.steps()
-
-
-@pytest.mark.parametrize("name", list(methods()))
-def test_every_method_is_repeatable_and_leaves_the_model_alone(bench, case, name):
-    latents, source, target = case
-    unet = bench.model.unet
+    unet, settings, counted = bench.model.unet, short(name, 6), []
+    method, before = methods()[name](**settings), bench.model.evaluations
     processors, described = dict(unet.attn_processors), repr(unet)
     weights = {key: value.clone() for key, value in unet.state_dict().items()}
-    one, two = (bench.run(name, source, target, latents, seed=4, **short(name, 6)).target for _ in range(2))
-    assert torch.equal(one, two)
+    one = bench.run(name, source, target, latents, seed=4, steps=counted.append, **settings).target
+    assert bench.model.evaluations - before == method.evaluations() and sum(counted) == method.steps()
+    assert torch.equal(one, bench.run(name, source, target, latents, seed=4, **settings).target)
     assert torch.isfinite(one).all()
     assert all(unet.attn_processors[key] is value for key, value in processors.items())
     assert repr(unet) == described
@@ -256,8 +247,9 @@ def test_every_method_is_repeatable_and_leaves_the_model_alone(bench, case, name
     assert not any(module._forward_hooks for module in unet.modules())
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-@pytest.mark.parametrize("name", list(methods()))
+@pytest.mark.parametrize(
+    ("name", "error"), [*((name, KeyboardInterrupt) for name in methods()), ("null-text", RuntimeError)]
+)
 def test_the_model_is_restored_after_an_interruption(bench, case, name, error):
     latents, source, target = case
     unet = bench.model.unet

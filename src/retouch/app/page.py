@@ -142,8 +142,8 @@ def _join(page: _Page, blocks: Any, form: dict[str, Any], how: Any, glue: Any, s
     """What happens when words, method or picture change."""
     source, target, shown = form["source"], form["target"], form["difference"]
     controls = [*(form[name] for name in _FORM), how]
-    for one in (source, target):
-        one.change(difference, [source, target], shown, trigger_mode="always_last", **_QUIET)
+    # one event for both, so that answers come in the order of the questions: the last is of what stands there
+    gr.on([source.change, target.change], difference, [source, target], shown, trigger_mode="always_last", **_QUIET)
     glue.weigh(page.weigh, target, target, **_QUIET)
     glue.method(page.method, None, how, **_QUIET)
     glue.brought(page.brought, None, controls, **_QUIET)
