@@ -19,7 +19,7 @@ from retouch.runs.bench import bench
 from retouch.runs.edits import local
 from retouch.runs.files import BadRun
 from retouch.runs.manifest import Record
-from retouch.runs.measuring import measure
+from retouch.runs.measuring import looked_at, measure
 from retouch.runs.parquet import write_results
 from retouch.runs.results import about_measures, outdated_sets, results, set_measures
 from retouch.runs.run import Run
@@ -120,6 +120,29 @@ def test_large_pictures_are_measured_few_at_a_time(editor, tmp_path):
     assert max(shape[0] * shape[2] * shape[3] for shape in batches) <= 1536 * 1024
     assert {shape[0] for shape in batches if shape[2] == 64} == {16, 8}
     assert waiting[5] < 40  # not all of the forty sizes were open before one was measured
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_groups_side_by_side_give_the_same_in_the_same_order(finished, threads):
+    def groups():
+        for record in finished.records():
+            yield [(record, finished.case(record.case), finished.edit(record))]
+
+    able = measures_for(None, ["keeping", "psnr", "ssim"])[0]
+    alone = list(looked_at(groups(), able))
+    try:
+        torch.set_num_threads(threads)
+        together = list(looked_at(groups(), able))
+        assert torch.get_num_threads() == threads
+        first = next(looked_at(groups(), able))  # whoever wants no more
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(1)
+    assert [group[0][0] for group, _ in together] == [group[0][0] for group, _ in alone]
+    for (_, one), (_, other) in zip(alone, together, strict=True):
+        assert one.keys() == other.keys()
+        assert all(one[name] == pytest.approx(other[name], rel=1e-5, nan_ok=True) for name in one)
+    assert first[0][0][0] == alone[0][0][0][0]
 
 
 def test_sets_are_compared_inside_and_outside_the_masks(editor, tmp_path):
