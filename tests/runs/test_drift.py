@@ -117,7 +117,7 @@ def test_a_report_breaks_drift_down_by_the_number_of_edits(whole):
     assert found["edit 2"]["psnr.outside"][place].mean == pytest.approx(whole.rows[1].values["psnr.outside"])
 
 
-@pytest.mark.parametrize("stop_after", [0, 1, 4, 7])
+@pytest.mark.parametrize("stop_after", [1, 7])
 def test_chains_that_broke_off_go_on(editor, whole, tmp_path, stop_after):
     first, second = Counting(editor, stop_after), Counting(editor)
     with pytest.raises(RuntimeError):
