@@ -76,7 +76,7 @@ def _write(path: Path, table: Any, read: int) -> None:
 
 
 def _holds(path: Path, table: Any) -> bool:
-    with suppress(OSError, ValueError):  # none, or a damaged one: ArrowInvalid is a ValueError
+    with suppress(OSError, library("pyarrow").ArrowException):  # none, or a damaged one
         before = library("pyarrow.parquet").read_table(path)
         return bool(
             before.equals(table) and before.schema.metadata.get(b"retouch") == table.schema.metadata[b"retouch"]
